@@ -1,0 +1,58 @@
+# `make help` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+NPM ?= npm
+NODE ?= node
+
+# npm writes this file at the end of an install: it is older than the lock file when the install is out of date.
+INSTALLED := node_modules/.package-lock.json
+
+.PHONY: help setup build demo test lint format clean conformance bench pack chromium
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install the dependencies that package-lock.json names
+
+$(INSTALLED): package-lock.json
+	@$(NODE) -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+		|| { echo "setup: Node 20.19 or newer is needed, and \"$(NODE)\" is $$($(NODE) --version 2>/dev/null || echo missing)" >&2; exit 1; }
+	@$(NPM) ci --no-progress </dev/null \
+		|| { echo "setup: npm ci failed (see above). It needs the npm registry, and a package-lock.json that agrees with package.json: after editing package.json, run \"npm install\"." >&2; exit 1; }
+	@touch $@
+
+build: setup ## compile the TypeScript sources into dist/
+	@$(NODE) scripts/build.mjs
+
+demo: build ## compile the OCR pipeline and read an image with it
+	@$(NODE) dist/examples/ocr/demo.js
+
+test: setup lint build chromium ## lint, build and run every test; the last line is "N passed, N failed, N skipped"
+	@$(NODE) dist/scripts/test.js
+
+lint: setup ## check format, lint rules and the build scripts' types
+	@$(NPM) run --silent lint
+
+format: setup ## rewrite the sources in the project's format
+	@$(NPM) run --silent format
+
+clean: ## remove dist/
+	@$(NODE) scripts/clean.mjs
+
+conformance: build ## run a conformance suite: SUITE=name TARGET=name
+	@$(NODE) dist/tests/conformance/run.js $(if $(SUITE),--suite "$(SUITE)") $(if $(TARGET),--target "$(TARGET)")
+
+bench: build ## run the benchmarks: TARGET=name ONLY=pattern
+	@$(NODE) dist/tests/benchmarks/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(ONLY),--only "$(ONLY)")
+
+# .npmrc keeps npm from running install scripts, and npm's own prepack with them, so the clean build is spelled out here.
+pack: setup ## build afresh and make the npm package
+	@$(NODE) scripts/clean.mjs
+	@$(NODE) scripts/build.mjs
+	@$(NPM) pack
+
+# Debian's Chromium, for the browser tests; CHROMIUM=/path names another, SKIP_BROWSER=1 does without.
+chromium: build
+	@$(NODE) dist/scripts/chromium.js

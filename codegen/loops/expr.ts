@@ -1,0 +1,231 @@
+// Register expressions: what one iteration of a loop computes, for any target. Hash-consed per kernel, so that sharing
+// is identity and an emitter can place each expression once, at the loop level where it becomes invariant.
+//
+// A register is `lanes` values of one kind. Comparisons give masks, which only select, and, or, xor and not read; a target
+// spells them as it likes (0/1 on scalars, all-ones lanes on vectors). Integer division by zero and shifts by the
+// width or more must be excluded by whoever builds the expression.
+
+import type { Dim, Sym } from "../../compiler/ir/dim.js";
+import type { DType } from "../../compiler/ir/dtype.js";
+
+export type RegKind = "i32" | "i64" | "f32" | "f64" | "mask32" | "mask64";
+
+export interface Reg {
+  readonly kind: RegKind;
+  readonly lanes: number;
+}
+
+/** Ops on floats, integers or both; operands and result have one register type unless noted. */
+export type MachineOp =
+  // both
+  | "add"
+  | "sub"
+  | "mul"
+  | "neg"
+  | "abs"
+  // float; min and max propagate NaN and order -0 below +0; pmin(a, b) = b < a ? b : a, pmax(a, b) = a < b ? b : a
+  | "div"
+  | "min"
+  | "max"
+  | "pmin"
+  | "pmax"
+  | "sqrt"
+  | "floor"
+  | "ceil"
+  | "trunc"
+  | "nearest"
+  /** a * b + c: fused in the relaxed tier, two roundings in the strict one. */
+  | "madd"
+  // integer
+  | "divS"
+  | "divU"
+  | "remS"
+  | "remU"
+  | "minS"
+  | "maxS"
+  | "minU"
+  | "maxU"
+  | "and"
+  | "or"
+  | "xor"
+  /** Shift counts are one scalar i32 (or i64 for i64 scalars) for all lanes. */
+  | "shl"
+  | "shrS"
+  | "shrU"
+  // comparisons: result is a mask of the operands' width
+  | "eq"
+  | "ne"
+  | "lt"
+  | "le"
+  | "ltU"
+  | "leU"
+  // masks
+  | "not"
+  /** (mask, a, b): a where the mask holds. */
+  | "select"
+  // conversions; the result type says to what
+  /** float to signed integer of the same lanes, truncating and saturating; NaN is 0. */
+  | "toIntS"
+  | "toIntU"
+  | "toFloatS"
+  | "toFloatU"
+  /** f32 <-> f64 */
+  | "promote"
+  | "demote"
+  /** i32 -> i64, i64 -> i32 (scalars only) */
+  | "extendS"
+  | "extendU"
+  | "wrap"
+  /** Same bits, other kind of the same width. */
+  | "bits"
+  /** mask -> 0 or 1 as i32 (mask32) or i64 (mask64) */
+  | "maskToInt"
+  /** i32 or i64 (nonzero) -> mask */
+  | "intToMask"
+  /** scalar -> every lane */
+  | "splat"
+  /** (index: i32 or i64 scalar, size: i32 scalar): the index as i32 where 0 <= index < size; else 0, and the run fails. */
+  | "checkedIndex";
+
+export type Expr =
+  | { readonly kind: "const"; readonly id: number; readonly type: Reg; readonly value: number | bigint }
+  /** A register of the kernel, see `Stmt`. `fixed`: set once, before every read, in the scope that owns it. */
+  | { readonly kind: "var"; readonly id: number; readonly type: Reg; readonly name: string; readonly fixed: boolean }
+  /** An index expression over loop variables, symbols and data-dependent indices; an i32 scalar. */
+  | { readonly kind: "index"; readonly id: number; readonly type: Reg; readonly dim: Dim }
+  /** Elements of a buffer at `index` (in elements); `stride` elements between lanes (0: one element in every lane). */
+  | {
+      readonly kind: "load";
+      readonly id: number;
+      readonly type: Reg;
+      readonly buffer: number;
+      readonly dtype: DType;
+      readonly index: Dim;
+      readonly stride: Dim;
+    }
+  /** Elements at a byte address held in a register plus a constant offset. */
+  | {
+      readonly kind: "loadAt";
+      readonly id: number;
+      readonly type: Reg;
+      readonly dtype: DType;
+      readonly address: Expr;
+      readonly offset: number;
+      readonly splat: boolean;
+    }
+  /** Byte address of an element of a buffer. */
+  | { readonly kind: "address"; readonly id: number; readonly type: Reg; readonly buffer: number; readonly index: Dim; readonly bytes: number }
+  | { readonly kind: "lane"; readonly id: number; readonly type: Reg; readonly from: Expr; readonly lane: number }
+  /** A vector from scalars, one per lane. */
+  | { readonly kind: "lanes"; readonly id: number; readonly type: Reg; readonly items: readonly Expr[] }
+  | { readonly kind: "op"; readonly id: number; readonly type: Reg; readonly op: MachineOp; readonly args: readonly Expr[] };
+
+export const I32: Reg = { kind: "i32", lanes: 1 };
+export const I64: Reg = { kind: "i64", lanes: 1 };
+
+export function maskOf(t: Reg): Reg {
+  return { kind: t.kind === "f64" || t.kind === "i64" || t.kind === "mask64" ? "mask64" : "mask32", lanes: t.lanes };
+}
+
+export function isFloatReg(t: Reg): boolean {
+  return t.kind === "f32" || t.kind === "f64";
+}
+
+/** An unbuilt expression: the variants of Expr without identity. */
+type Draft = Expr extends infer E ? (E extends Expr ? Omit<E, "id"> : never) : never;
+
+/** Makes and interns expressions; one per kernel. */
+export class ExprPool {
+  readonly #interned = new Map<string, Expr>();
+  /** Expressions that give data-dependent indices, by their symbol. */
+  readonly dynamic = new Map<Sym, Expr>();
+
+  #make(key: string, draft: Draft): Expr {
+    const found = this.#interned.get(key);
+    if (found !== undefined) return found;
+    const made = { ...draft, id: this.#interned.size } as Expr;
+    this.#interned.set(key, made);
+    return made;
+  }
+
+  /** `value` in every lane. */
+  constant(type: Reg, value: number | bigint): Expr {
+    const text = Object.is(value, -0) ? "-0" : String(value);
+    return this.#make(`c${type.kind}x${type.lanes}:${text}`, { kind: "const", type, value });
+  }
+
+  i32(value: number): Expr {
+    return this.constant(I32, value);
+  }
+
+  variable(type: Reg, name: string, fixed = false): Expr {
+    return this.#make(`v${name}`, { kind: "var", type, name, fixed });
+  }
+
+  index(dim: Dim): Expr {
+    if (typeof dim === "number") return this.i32(dim);
+    return this.#make(`x${dimKey(dim)}`, { kind: "index", type: I32, dim });
+  }
+
+  load(buffer: number, dtype: DType, type: Reg, index: Dim, stride: Dim = 0): Expr {
+    return this.#make(`l${buffer}:${dtype}x${type.lanes}:${dimKey(index)}:${dimKey(stride)}`, {
+      kind: "load",
+      type,
+      buffer,
+      dtype,
+      index,
+      stride,
+    });
+  }
+
+  loadAt(address: Expr, offset: number, dtype: DType, type: Reg, splat = false): Expr {
+    return this.#make(`a${address.id}+${offset}:${dtype}x${type.lanes}:${splat}`, {
+      kind: "loadAt",
+      type,
+      dtype,
+      address,
+      offset,
+      splat,
+    });
+  }
+
+  address(buffer: number, index: Dim, bytes: number): Expr {
+    return this.#make(`@${buffer}:${dimKey(index)}*${bytes}`, { kind: "address", type: I32, buffer, index, bytes });
+  }
+
+  lane(from: Expr, lane: number): Expr {
+    return this.#make(`e${from.id}.${lane}`, { kind: "lane", type: { kind: from.type.kind, lanes: 1 }, from, lane });
+  }
+
+  lanes(items: readonly Expr[]): Expr {
+    const kind = items[0]?.type.kind ?? "f32";
+    return this.#make(`g${items.map((e) => e.id).join(",")}`, { kind: "lanes", type: { kind, lanes: items.length }, items });
+  }
+
+  op(op: MachineOp, type: Reg, ...args: readonly Expr[]): Expr {
+    return this.#make(`o${op}:${type.kind}x${type.lanes}(${args.map((e) => e.id).join(",")})`, { kind: "op", type, op, args });
+  }
+
+  /** Ops whose result has the first operand's type. */
+  same(op: MachineOp, first: Expr, ...rest: readonly Expr[]): Expr {
+    return this.op(op, first.type, first, ...rest);
+  }
+
+  compare(op: "eq" | "ne" | "lt" | "le" | "ltU" | "leU", a: Expr, b: Expr): Expr {
+    return this.op(op, maskOf(a.type), a, b);
+  }
+
+  select(mask: Expr, a: Expr, b: Expr): Expr {
+    return this.op("select", a.type, mask, a, b);
+  }
+
+  splat(e: Expr, lanes: number): Expr {
+    if (lanes === 1) return e;
+    if (e.kind === "const") return this.constant({ kind: e.type.kind, lanes }, e.value);
+    return this.op("splat", { kind: e.type.kind, lanes }, e);
+  }
+}
+
+function dimKey(d: Dim): string {
+  return typeof d === "number" ? String(d) : `#${d.id}`;
+}

@@ -1,0 +1,35 @@
+// A scheduled kernel becomes loops: one template per kind of kernel.
+
+import type { Kernel, Template } from "../../compiler/schedule/schedule.js";
+import { type Frame, type Iterations, openFrame } from "./frame.js";
+import type { LoopKernel, Stmt } from "./stmt.js";
+import { lowerConv } from "./templates/conv.js";
+import { lowerDepthwise } from "./templates/depthwise.js";
+import { lowerMap } from "./templates/map.js";
+import { lowerMatmul } from "./templates/matmul.js";
+import { lowerConcat, lowerPad, lowerScatter } from "./templates/movement.js";
+import { lowerArgreduce, lowerCumulate, lowerNonzero, lowerSort } from "./templates/order.js";
+import { lowerReduce } from "./templates/reduce.js";
+import { lowerRows } from "./templates/rows.js";
+
+const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
+  map: lowerMap,
+  reduce: lowerReduce,
+  rows: lowerRows,
+  matmul: lowerMatmul,
+  conv: lowerConv,
+  depthwise: lowerDepthwise,
+  concat: lowerConcat,
+  pad: lowerPad,
+  scatter: lowerScatter,
+  sort: lowerSort,
+  argreduce: lowerArgreduce,
+  cumulate: lowerCumulate,
+  nonzero: lowerNonzero,
+};
+
+/** Loops of a kernel. `iterations`: the counters of the loops around it. */
+export function lowerKernel(kernel: Kernel, iterations: Iterations): LoopKernel {
+  const { frame, close } = openFrame(kernel, iterations);
+  return close(TEMPLATES[kernel.template](frame));
+}

@@ -1,0 +1,158 @@
+// Loop nests over a value's elements: axes are merged where every access stays linear, and the innermost loop becomes
+// vector where its body has a vector form.
+
+import { add, type Dim, dependsOn, floordiv, indexVar, mul, range, sub, type Sym, symOf, symsOf, terms } from "../../compiler/ir/dim.js";
+import { Bug } from "../../compiler/ir/errors.js";
+import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
+import { unravel } from "../../compiler/schedule/views.js";
+import type { Expr, ExprPool } from "./expr.js";
+import { encodeNarrow } from "./narrow.js";
+import type { Stmt } from "./stmt.js";
+import { Vectorizer } from "./vectorize.js";
+
+export function symbolOf(v: Dim): Sym {
+  const s = symOf(v);
+  if (s === undefined) throw new Bug("loops", "a loop variable is no symbol");
+  return s;
+}
+
+/** A value in registers as it is stored: masks as bytes, narrow floats as bits. */
+export function stored(pool: ExprPool, dtype: DType, e: Expr): Expr {
+  const { kind, bits } = DTYPES[dtype];
+  if (kind === "bool") return pool.op("maskToInt", { kind: "i32", lanes: e.type.lanes }, e);
+  if (kind === "float" && bits < 32) return encodeNarrow(pool, dtype, e);
+  return e;
+}
+
+/** for v in 0..size */
+export function forLoop(v: Dim, size: Dim, body: readonly Stmt[], step = 1): Stmt {
+  return { kind: "for", v, from: 0, to: size, step, body };
+}
+
+/** Whether a loop variable occurs only linearly in everything an expression reads. */
+export function isLinearIn(pool: ExprPool, e: Expr, v: Sym, seen = new Set<Expr>()): boolean {
+  if (seen.has(e)) return true;
+  seen.add(e);
+  const clean = (d: Dim): boolean => {
+    for (const t of terms(d))
+      for (const f of t.factors) if (f.kind !== "sym" && (dependsOn(f.a, v) || dependsOn(f.b, v))) return false;
+    for (const s of symsOf(d)) {
+      const dynamic = pool.dynamic.get(s);
+      if (dynamic !== undefined && !isLinearIn(pool, dynamic, v, seen)) return false;
+    }
+    return true;
+  };
+  switch (e.kind) {
+    case "index":
+      return clean(e.dim);
+    case "load":
+    case "address":
+      return clean(e.index);
+    case "loadAt":
+      return isLinearIn(pool, e.address, v, seen);
+    case "lane":
+      return isLinearIn(pool, e.from, v, seen);
+    case "lanes":
+      return e.items.every((i) => isLinearIn(pool, i, v, seen));
+    case "op":
+      return e.args.every((a) => isLinearIn(pool, a, v, seen));
+    default:
+      return true;
+  }
+}
+
+export interface Nest {
+  /** One loop variable and size per merged group of axes, outermost first. */
+  readonly vars: readonly Dim[];
+  readonly sizes: readonly Dim[];
+  /** Position on the original axes. */
+  readonly position: readonly Dim[];
+}
+
+/** The nest over `shape` with as few loops as keep `read` linear in each. */
+export function mergeAxes(
+  pool: ExprPool,
+  shape: readonly Dim[],
+  prefix: string,
+  read: (position: readonly Dim[]) => Expr,
+): Nest {
+  const build = (groups: readonly (readonly number[])[], tag: string): Nest => {
+    const vars: Dim[] = [];
+    const sizes: Dim[] = [];
+    const position = new Array<Dim>(shape.length).fill(0);
+    for (const [g, axes] of groups.entries()) {
+      const own = axes.map((axis) => shape[axis] ?? 1);
+      const size = mul(1, ...own);
+      const v = indexVar(`${prefix}${tag}${g}`, size);
+      vars.push(v);
+      sizes.push(size);
+      for (const [i, p] of unravel(v, own).entries()) position[axes[i] ?? 0] = p;
+    }
+    return { vars, sizes, position };
+  };
+  const isClean = (nest: Nest, g: number): boolean => {
+    const v = nest.vars[g];
+    return v !== undefined && isLinearIn(pool, read(nest.position), symbolOf(v));
+  };
+  let groups: number[][] = [];
+  for (const [axis, size] of shape.entries()) if (size !== 1) groups.push([axis]);
+  if (groups.length === 0) return { vars: [], sizes: [], position: shape.map(() => 0) };
+  if (groups.length === 1) return build(groups, "");
+  const flat = build([groups.flat()], "f");
+  if (isClean(flat, 0)) return flat;
+  for (let g = groups.length - 1; g > 0; g--) {
+    const merged = [...groups.slice(0, g - 1), [...(groups[g - 1] ?? []), ...(groups[g] ?? [])], ...groups.slice(g + 1)];
+    if (isClean(build(merged, `m${g}_`), g - 1)) groups = merged;
+  }
+  return build(groups, "");
+}
+
+/** Stores one element per iteration of a nest; `statement` gives the store for scalars. */
+export function storeNest(
+  pool: ExprPool,
+  nest: Nest,
+  buffer: number,
+  dtype: DType,
+  index: (position: readonly Dim[]) => Dim,
+  value: Expr,
+): Stmt[] {
+  const at = index(nest.position);
+  const out = stored(pool, dtype, value);
+  const scalar: Stmt = { kind: "store", buffer, dtype, index: at, value: out };
+  const inner = nest.vars.at(-1);
+  const size = nest.sizes.at(-1);
+  if (inner === undefined || size === undefined) return [scalar];
+  let body: Stmt[] = innerLoop(pool, inner, size, scalar);
+  for (let i = nest.vars.length - 2; i >= 0; i--) body = [forLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
+  return body;
+}
+
+export const LANES = 4;
+
+/** The innermost loop around one store: vectors as far as they go, then single elements. */
+export function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }): Stmt[] {
+  const wide = DTYPES[store.dtype].bits > 32;
+  const linear = symbolOf(v);
+  const contiguous = !wide && range(size).hi >= LANES && isUnitStride(store.index, linear);
+  const vector = contiguous ? new Vectorizer(pool, linear, LANES).vector(store.value) : null;
+  if (vector === null) return [forLoop(v, size, [store])];
+  const main = mul(floordiv(size, LANES), LANES);
+  const stmts: Stmt[] = [{ kind: "for", v, from: 0, to: main, step: LANES, body: [{ ...store, value: vector }] }];
+  if (main !== size) stmts.push({ kind: "for", v, from: main, to: size, step: 1, body: [store] });
+  return stmts;
+}
+
+function isUnitStride(index: Dim, v: Sym): boolean {
+  const one = sub(index, 0);
+  for (const t of terms(one)) {
+    const own = t.factors.filter((f) => f === v).length;
+    if (own === 0) {
+      if (t.factors.some((f) => f.kind !== "sym" && (dependsOn(f.a, v) || dependsOn(f.b, v)))) return false;
+      continue;
+    }
+    if (own !== 1 || t.factors.length !== 1 || t.coeff !== 1) return false;
+  }
+  return dependsOn(index, v);
+}
+
+export { add };

@@ -1,0 +1,107 @@
+// conv: a convolution over NHWC data as register tiles of pixels by output channels, without an im2col buffer: for every
+// tap of the window, each pixel row of the tile points at its input pixel, or at zeros outside the image. Weights are
+// packed at compile time where they are constant. Groups run one after another.
+
+import { add, type Dim, floordiv, indexVar, mul, range, sub } from "../../../compiler/ir/dim.js";
+import { bytesOf } from "../../../compiler/ir/dtype.js";
+import { Bug } from "../../../compiler/ir/errors.js";
+import { constantOf, isOp } from "../../../compiler/ir/graph.js";
+import { holder, ravel } from "../../../compiler/schedule/views.js";
+import { type Expr, I32 } from "../expr.js";
+import type { Frame } from "../frame.js";
+import { forLoop } from "../nest.js";
+import type { Stmt } from "../stmt.js";
+import { lowerContractionScalar } from "./contraction-scalar.js";
+import { accumulate, accumulators, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
+
+export function lowerConv(frame: Frame): Stmt[] {
+  const { kernel, pool } = frame;
+  const { anchor } = kernel;
+  const [x, w] = anchor.inputs;
+  const result = anchor.outputs[0];
+  if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined) throw new Bug("loops", "conv without its operands");
+  const { strides, dilations, low, high, groups, layout } = anchor.attrs;
+  const nr = Number(kernel.choices["nr"] ?? 8);
+  const mr = Number(kernel.choices["mr"] ?? 4);
+  const spatial = strides.length;
+  const channels = w.type.shape.at(-2) ?? 1;
+  const outs = floordiv(w.type.shape.at(-1) ?? 1, groups);
+  const element = { a: x.type.dtype, b: w.type.dtype, sum: result.type.dtype };
+  const kind = tileKind(element);
+  const scalar = (): Stmt[] => lowerContractionScalar(frame);
+  const packed = constantOf(w) !== undefined;
+  if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr) return scalar();
+  const window = w.type.shape.slice(0, spatial);
+  const taps = mul(1, ...window);
+  if (packed) {
+    if (typeof taps !== "number") return scalar();
+    frame.pack(w, { nr, batch: groups, k: taps * channels, n: outs, batchStride: outs, rowStride: outs * groups });
+  }
+  const image = x.type.shape;
+  const out = result.type.shape;
+  const n = indexVar("n", image[0] ?? 1);
+  const g = indexVar("group", groups);
+  const outer = Array.from({ length: spatial - 1 }, (_, j) => indexVar(`y${j}`, out[j + 1] ?? 1));
+  const width = out[spatial] ?? 1;
+  const tap = Array.from({ length: spatial }, (_, j) => indexVar(`tap${j}`, window[j] ?? 1));
+  const last = spatial - 1;
+  const bytesA = bytesOf(element.a);
+  const bytesB = bytesOf(element.b);
+  const inputAt = (j: number, position: Dim, t: Dim): Dim => sub(add(mul(position, strides[j] ?? 1), mul(t, dilations[j] ?? 1)), low[j] ?? 0);
+  const panelIndex = indexVar("panel", Math.ceil(outs / nr));
+  const strideB = packed ? nr : outs * groups;
+  const panelOf = (column: Dim): Expr => {
+    const tapIndex = mul(ravel(tap, window), channels);
+    if (!packed) return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
+    const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
+    return pool.address(frame.buffer(w), add(mul(panel, Number(taps) * channels * nr), mul(tapIndex, nr)), bytesB);
+  };
+  const g0: Dim = groups === 1 ? 0 : g;
+  const buffer = frame.buffer(holder(x));
+  const padded = (j: number): boolean => (low[j] ?? 0) > 0 || (high[j] ?? 0) > 0;
+
+  const block = (rows: number, column: Dim, start: Dim): Stmt[] => {
+    const acc = accumulators(frame, kind, { mr: rows, nr });
+    const pointers = Array.from({ length: rows }, (_, i): Expr => {
+      const at = inputAt(last, add(start, i), tap[last] ?? 0);
+      const position = [n, ...outer.map((y, j) => inputAt(j, y, tap[j] ?? 0)), at, mul(g0, channels)];
+      const address = pool.address(buffer, ravel(position, image), bytesA);
+      if (!padded(last)) return address;
+      const inside = pool.compare("ltU", pool.index(at), pool.index(image[last + 1] ?? 1));
+      const zeros = pool.address(frame.zeros(channels * bytesA), 0, bytesA);
+      return pool.select(inside, address, zeros);
+    });
+    let inner: Stmt[] = accumulate(frame, element, acc, pointers, panelOf(column), channels, pool.i32(bytesA), pool.i32(strideB * bytesB));
+    for (let j = last; j >= 0; j--) {
+      if (j < last && padded(j)) {
+        const at = inputAt(j, outer[j] ?? 0, tap[j] ?? 0);
+        inner = [{ kind: "if", mask: pool.compare("ltU", pool.index(at), pool.index(image[j + 1] ?? 1)), then: inner, else: [] }];
+      }
+      inner = [forLoop(tap[j] ?? 0, window[j] ?? 1, inner)];
+    }
+    const pixel = (i: number): Dim => ravel([n, ...outer, add(start, i)], out.slice(0, -1));
+    return [
+      ...clearTile(frame, acc),
+      ...inner,
+      ...storeTile(frame, result, acc, column, (i, c) => add(mul(pixel(i), outs * groups), mul(g0, outs), c)),
+    ];
+  };
+  const tile = range(width).hi < mr ? range(width).hi : mr;
+  let body: Stmt[] = [];
+  const columns = (column: Dim): Stmt[] => {
+    let inner = whenAtLeast(
+      frame,
+      width,
+      tile,
+      () => tiles(frame, "tile", tile, width, (start) => block(tile, column, start)),
+      () => tiles(frame, "pixel", 1, width, (start) => block(1, column, start)),
+    );
+    for (let j = outer.length - 1; j >= 0; j--) inner = [forLoop(outer[j] ?? 0, out[j + 1] ?? 1, inner)];
+    return [forLoop(n, image[0] ?? 1, inner)];
+  };
+  body = tiles(frame, "panel", nr, outs, columns);
+  if (groups > 1) body = [forLoop(g, groups, body)];
+  return body;
+}
+
+export { I32 };

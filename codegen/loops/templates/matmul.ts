@@ -1,0 +1,108 @@
+// matmul: a matrix product (or a pointwise convolution) in register tiles, with its epilogue. Constant right operands
+// are read from panels packed at compile time; others where they lie, contiguous in n.
+
+import { add, type Dim, indexVar, linearIn, mul, symOf } from "../../../compiler/ir/dim.js";
+import { bytesOf } from "../../../compiler/ir/dtype.js";
+import { Bug } from "../../../compiler/ir/errors.js";
+import { constantOf, type Value } from "../../../compiler/ir/graph.js";
+import { type MatmulForm, matmulForm } from "../../../compiler/schedule/contraction.js";
+import { type Position, ravel, throughView } from "../../../compiler/schedule/views.js";
+import type { Expr } from "../expr.js";
+import type { Frame } from "../frame.js";
+import { forLoop } from "../nest.js";
+import type { Stmt } from "../stmt.js";
+import { lowerContractionScalar } from "./contraction-scalar.js";
+import { accumulate, accumulators, clearTile, type Element, storeTile, tileKind, tiles, type Tile, whenAtLeast } from "./tile.js";
+
+export function lowerMatmul(frame: Frame): Stmt[] {
+  const { kernel } = frame;
+  const form = matmulForm(kernel.anchor);
+  const result = kernel.anchor.outputs[0];
+  if (form === null || result === undefined) throw new Bug("loops", "matmul without its operands");
+  const element: Element = { a: form.a.type.dtype, b: form.b.type.dtype, sum: result.type.dtype };
+  const kind = tileKind(element);
+  const tile: Tile = { mr: Number(kernel.choices["mr"] ?? 1), nr: Number(kernel.choices["nr"] ?? 8) };
+  const scalar = (): Stmt[] => lowerContractionScalar(frame);
+  if (kind === null) return scalar();
+  const k0 = indexVar("k", form.k);
+  const at = operandReader(frame);
+  const batch = form.batch.map((size, axis) => indexVar(`batch${axis}`, size));
+  const batchFlat = ravel(batch, form.batch);
+  const stepOf = (offset: Dim): Dim => {
+    const s = symOf(k0);
+    return (s === undefined ? null : linearIn(offset, s)?.coeff) ?? 1;
+  };
+  const packed = constantOf(form.b) !== undefined;
+  const wantsPacking = packed && typeof form.n === "number" && typeof form.k === "number" && form.n >= tile.nr;
+  if (packed && !wantsPacking) return scalar();
+  if (packed && typeof form.n === "number" && typeof form.k === "number") {
+    const { shape } = form.b.type;
+    const matrices = shape.slice(0, -2).reduce<number>((n, d) => n * Number(d), 1);
+    frame.pack(form.b, { nr: tile.nr, batch: matrices, k: form.k, n: form.n, batchStride: form.k * form.n, rowStride: form.n });
+  }
+  const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
+  const strideB = packed ? tile.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
+  const panelIndex = indexVar("panel", typeof form.n === "number" ? Math.max(1, Math.ceil(form.n / tile.nr)) : 1);
+  const panelOf = (column: Dim): Expr => {
+    if (!packed) {
+      const { source, offset } = at.locate(form.b, form.positionB(batch, 0, column));
+      return frame.pool.address(frame.buffer(source), offset, bytesOf(element.b));
+    }
+    const panels = Math.ceil(Number(form.n) / tile.nr);
+    // Batches that the constant does not have share its one matrix.
+    const own = form.batch.length === 0 ? 0 : batchOfConstant(form, batch);
+    const t = typeof column === "number" ? 0 : panelIndex;
+    return frame.pool.address(frame.buffer(form.b), mul(add(mul(own, panels), t), Number(form.k) * tile.nr), bytesOf(element.b));
+  };
+
+  const block = (mr: number, row: Dim, column: Dim): Stmt[] => {
+    const acc = accumulators(frame, kind, { mr, nr: tile.nr });
+    const rows = Array.from({ length: mr }, (_, i) => {
+      const { source, offset } = at.locate(form.a, form.positionA(batch, add(row, i), 0));
+      return frame.pool.address(frame.buffer(source), offset, bytesOf(element.a));
+    });
+    return [
+      ...clearTile(frame, acc),
+      ...accumulate(frame, element, acc, rows, panelOf(column), form.k, bytes(frame, strideA, element.a), bytes(frame, strideB, element.b)),
+      ...storeTile(frame, result, acc, column, (i, c) => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c)),
+    ];
+  };
+  const rowsOf = (column: Dim): Stmt[] =>
+    whenAtLeast(
+      frame,
+      form.m,
+      tile.mr,
+      () => tiles(frame, "tile", tile.mr, form.m, (row) => block(tile.mr, row, column)),
+      () => tiles(frame, "row", 1, form.m, (row) => block(1, row, column)),
+    );
+  let body = whenAtLeast(frame, form.n, tile.nr, () => tiles(frame, "panel", tile.nr, form.n, rowsOf), () => scalar());
+  for (let axis = batch.length - 1; axis >= 0; axis--) body = [forLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
+  return body;
+}
+
+function batchOfConstant(form: MatmulForm, batch: readonly Dim[]): Dim {
+  const { shape } = form.b.type;
+  const position = form.positionB(batch, 0, 0);
+  return ravel(position.slice(0, -2), shape.slice(0, -2));
+}
+
+function bytes(frame: Frame, elements: Dim, dtype: Parameters<typeof bytesOf>[0]): Expr {
+  return frame.pool.index(mul(elements, bytesOf(dtype)));
+}
+
+/** Follows views to the buffer that the kernel reads. */
+function operandReader(frame: Frame): { locate(v: Value, position: Position): { source: Value; offset: Dim } } {
+  return {
+    locate: (v, position) => {
+      let at = v;
+      let where = position;
+      while (!frame.kernel.inputs.includes(at)) {
+        const next = throughView(at, where);
+        if (next === null) break;
+        at = next.source;
+        where = next.position;
+      }
+      return { source: at, offset: ravel(where, at.type.shape) };
+    },
+  };
+}

@@ -1,0 +1,154 @@
+// reduce: a reduction over any axes, and what follows it elementwise. Vectors run over the reduced axis where it is the
+// last one, else over the last kept axis; everything else is a scalar loop.
+
+import { type Dim, floordiv, indexVar, mul, range } from "../../../compiler/ir/dim.js";
+import { DTYPES } from "../../../compiler/ir/dtype.js";
+import { Bug } from "../../../compiler/ir/errors.js";
+import { isOp, type Value } from "../../../compiler/ir/graph.js";
+import { ravel, unravel } from "../../../compiler/schedule/views.js";
+import type { Expr } from "../expr.js";
+import type { Frame } from "../frame.js";
+import { forLoop, LANES, mergeAxes, stored, symbolOf } from "../nest.js";
+import { accumulator, acrossLanes, combine, fromAccumulator, initialOf, type ReduceKind, toAccumulator } from "../reduction.js";
+import type { Stmt } from "../stmt.js";
+import { Vectorizer } from "../vectorize.js";
+
+export function lowerReduce(frame: Frame): Stmt[] {
+  const { pool, reader, kernel, output, buffer } = frame;
+  const { anchor } = kernel;
+  const x = anchor.inputs[0];
+  const result = anchor.outputs[0];
+  if (!isOp(anchor, "reduce") || x === undefined || result === undefined) throw new Bug("loops", "reduce without its node");
+  const { kind, axes } = anchor.attrs;
+  const { dtype, shape } = x.type;
+  const keptAxes = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const place = (kept: readonly Dim[], reduced: readonly Dim[]): Dim[] => {
+    const position = new Array<Dim>(shape.length).fill(0);
+    for (const [i, axis] of keptAxes.entries()) position[axis] = kept[i] ?? 0;
+    for (const [i, axis] of sortedAxes.entries()) position[axis] = reduced[i] ?? 0;
+    return position;
+  };
+  const sortedAxes = [...axes].sort((a, b) => a - b);
+  const keptShape = keptAxes.map((axis) => shape[axis] ?? 1);
+  const reducedShape = sortedAxes.map((axis) => shape[axis] ?? 1);
+  // Merge kept and reduced axes each among themselves.
+  const probe = reducedShape.map((size, i) => (size === 1 ? 0 : indexVar(`q${i}`, size)));
+  const outer = mergeAxes(pool, keptShape, "i", (p) => reader.at(x, place(p, probe)));
+  const inner = mergeAxes(pool, reducedShape, "r", (p) => reader.at(x, place(outer.position, p)));
+  const element = toAccumulator(pool, dtype, reader.at(x, place(outer.position, inner.position)));
+  const flat = ravel(outer.position, keptShape);
+  const finish = (value: Expr): { index: Dim; value: Expr } => {
+    reader.held.set(result, () => value);
+    reader.reset();
+    const out = reader.at(output, unravel(flat, output.type.shape));
+    return { index: ravel(unravel(flat, output.type.shape), output.type.shape), value: stored(pool, output.type.dtype, out) };
+  };
+  const spec: Spec = { frame, kind, x, result, element, outer, inner, finish, buffer: buffer(output) };
+  return acrossColumns(spec) ?? alongRows(spec);
+}
+
+interface Spec {
+  readonly frame: Frame;
+  readonly kind: ReduceKind;
+  readonly x: Value;
+  readonly result: Value;
+  readonly element: Expr;
+  readonly outer: ReturnType<typeof mergeAxes>;
+  readonly inner: ReturnType<typeof mergeAxes>;
+  readonly finish: (value: Expr) => { index: Dim; value: Expr };
+  readonly buffer: number;
+}
+
+function wrap(body: Stmt[], vars: readonly Dim[], sizes: readonly Dim[], count = vars.length): Stmt[] {
+  let out = body;
+  for (let i = count - 1; i >= 0; i--) out = [forLoop(vars[i] ?? 0, sizes[i] ?? 1, out)];
+  return out;
+}
+
+/** One result at a time; the innermost reduced axis in vectors where it is contiguous. */
+function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Spec): Stmt[] {
+  const { pool, output } = frame;
+  const { dtype } = x.type;
+  const type = accumulator(dtype);
+  const acc = pool.variable(type, "acc");
+  const start: Stmt = { kind: "set", target: acc, value: pool.constant(type, initialOf(kind, dtype)) };
+  const step: Stmt = { kind: "set", target: acc, value: combine(pool, kind, dtype, acc, element) };
+  const last = inner.vars.length - 1;
+  const v = inner.vars[last];
+  const size = inner.sizes[last];
+  const out = finish(fromAccumulator(pool, dtype, acc));
+  const store: Stmt = { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: out.value };
+  const vector = v === undefined || size === undefined || range(size).hi < 2 * LANES ? null : contiguous(pool, element, v);
+  if (v === undefined || size === undefined || vector === null)
+    return wrap([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
+  const wide = pool.variable({ kind: type.kind, lanes: LANES }, "wide");
+  const main = mul(floordiv(size, LANES), LANES);
+  const zero = pool.constant(wide.type, initialOf(kind, dtype));
+  const vectors: Stmt = { kind: "for", v, from: 0, to: main, step: LANES, body: [{ kind: "set", target: wide, value: combine(pool, kind, dtype, wide, vector) }] };
+  const body: Stmt[] = [
+    { kind: "set", target: wide, value: zero },
+    ...wrap([vectors], inner.vars, inner.sizes, last),
+    { kind: "set", target: acc, value: acrossLanes(pool, kind, dtype, wide) },
+  ];
+  if (main !== size) body.push(...wrap([{ kind: "for", v, from: main, to: size, step: 1, body: [step] }], inner.vars, inner.sizes, last));
+  return wrap([...body, store], outer.vars, outer.sizes);
+}
+
+/** The vector form over `v`, where it needs no element-by-element gathers. */
+function contiguous(pool: Frame["pool"], e: Expr, v: Dim): Expr | null {
+  const vector = new Vectorizer(pool, symbolOf(v), LANES).vector(e);
+  return vector === null || gathers(vector, new Set()) ? null : vector;
+}
+
+function gathers(e: Expr, seen: Set<Expr>): boolean {
+  if (seen.has(e)) return false;
+  seen.add(e);
+  if (e.kind === "lanes") return true;
+  return e.kind === "op" && e.args.some((a) => gathers(a, seen));
+}
+
+/** Several neighbouring results at a time, one per lane: for reductions over leading axes. */
+function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }: Spec): Stmt[] | null {
+  const { pool, output } = frame;
+  const { dtype } = x.type;
+  const last = outer.vars.length - 1;
+  const v = outer.vars[last];
+  const size = outer.sizes[last];
+  if (v === undefined || size === undefined || range(size).hi < LANES) return null;
+  if (DTYPES[output.type.dtype].bits > 32) return null;
+  const vector = contiguous(pool, element, v);
+  const reducedVar = inner.vars.at(-1);
+  if (vector === null || (reducedVar !== undefined && contiguous(pool, element, reducedVar) !== null && !cheaper(vector))) return null;
+  const type = accumulator(dtype);
+  const acc = pool.variable(type, "acc");
+  const wide = pool.variable({ kind: type.kind, lanes: LANES }, "wide");
+  const out = finish(fromAccumulator(pool, dtype, acc));
+  const vectorizer = new Vectorizer(pool, symbolOf(v), LANES);
+  vectorizer.bind(acc, wide);
+  const result = vectorizer.vector(out.value);
+  if (result === null) return null;
+  const rest = outer.vars.slice(0, last);
+  const block = (target: Expr, value: Expr, final: Expr): Stmt[] => [
+    { kind: "set", target, value: pool.constant(target.type, initialOf(kind, dtype)) },
+    ...wrap([{ kind: "set", target, value: combine(pool, kind, dtype, target, value) }], inner.vars, inner.sizes),
+    { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: final },
+  ];
+  const main = mul(floordiv(size, LANES), LANES);
+  const columns: Stmt[] = [{ kind: "for", v, from: 0, to: main, step: LANES, body: block(wide, vector, result) }];
+  if (main !== size) columns.push({ kind: "for", v, from: main, to: size, step: 1, body: block(acc, element, out.value) });
+  return wrap(columns, rest, outer.sizes.slice(0, last));
+}
+
+/** Whether the columns' vector form reads memory contiguously, not the same elements for all lanes. */
+function cheaper(vector: Expr): boolean {
+  return hasContiguousLoad(vector, new Set());
+}
+
+function hasContiguousLoad(e: Expr, seen: Set<Expr>): boolean {
+  if (seen.has(e)) return false;
+  seen.add(e);
+  if (e.kind === "load") return e.stride === 1;
+  return e.kind === "op" && e.args.some((a) => hasContiguousLoad(a, seen));
+}
+
+export { unravel };

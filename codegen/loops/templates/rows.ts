@@ -1,0 +1,214 @@
+// rows: reductions over the same trailing axes and the maps between them, one row at a time, so that a row is read from
+// memory once and stays in cache: softmax, layer normalization, and whatever else has this form. Reductions that do not
+// wait for each other share one pass over the row. Expensive elements that several passes need go to a scratch row.
+
+import { add, type Dim, floordiv, indexVar, mul, range } from "../../../compiler/ir/dim.js";
+import { Bug } from "../../../compiler/ir/errors.js";
+import { isOp, type Node, type NodeOf, type Value } from "../../../compiler/ir/graph.js";
+import { sameShape } from "../../../compiler/ir/types.js";
+import { costOf } from "../../../compiler/schedule/uses.js";
+import { ravel, unravel } from "../../../compiler/schedule/views.js";
+import type { Expr } from "../expr.js";
+import type { Frame } from "../frame.js";
+import { forLoop, LANES, stored, symbolOf } from "../nest.js";
+import { accumulator, acrossLanes, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
+import { bytesOf } from "../../../compiler/ir/dtype.js";
+import type { Stmt } from "../stmt.js";
+import { Vectorizer } from "../vectorize.js";
+
+type Reduce = NodeOf<"reduce"> & Node;
+
+export function lowerRows(frame: Frame): Stmt[] {
+  const { pool, reader, kernel, output, buffer } = frame;
+  const { anchor } = kernel;
+  const x = anchor.inputs[0];
+  if (!isOp(anchor, "reduce") || x === undefined) throw new Bug("loops", "rows without a reduction");
+  const full = x.type.shape;
+  const width = mul(1, ...anchor.attrs.axes.map((axis) => full[axis] ?? 1));
+  const count = mul(1, ...full.slice(0, full.length - anchor.attrs.axes.length));
+  const row = indexVar("row", count);
+  const column = indexVar("column", width);
+  const flat = add(mul(row, width), column);
+  const position = unravel(flat, full);
+  const rowStart = unravel(mul(row, width), full);
+  const reduces = kernel.nodes.filter((n): n is Reduce => isOp(n, "reduce") && isInGroup(n, anchor, full));
+  const levels = levelsOf(kernel.nodes, reduces);
+  const spills = chooseSpills(kernel.nodes, reduces, levels, full, output);
+  const spillDone = new Set<Value>();
+  const body: Stmt[] = [];
+  const widthBytes = range(width).hi;
+
+  const spillStores = (level: number): (Stmt & { kind: "store" })[] => {
+    const stores: (Stmt & { kind: "store" })[] = [];
+    for (const [slot, spill] of spills.entries()) {
+      if (spillDone.has(spill.value) || spill.level !== level) continue;
+      const { dtype } = spill.value.type;
+      const index = add(mul(slot, width), column);
+      stores.push({ kind: "store", buffer: frame.scratch, dtype, index, value: stored(pool, dtype, reader.at(spill.value, position)) });
+    }
+    return stores;
+  };
+  const holdSpills = (level: number): void => {
+    for (const [slot, spill] of spills.entries()) {
+      if (spill.level !== level) continue;
+      spillDone.add(spill.value);
+      const { dtype } = spill.value.type;
+      reader.held.set(spill.value, () => pool.load(frame.scratch, dtype, { kind: "f32", lanes: 1 }, add(mul(slot, width), column)));
+    }
+    reader.reset();
+  };
+
+  const top = Math.max(0, ...levels.values());
+  for (let level = 1; level <= top; level++) {
+    const now = reduces.filter((r) => levels.get(r) === level);
+    const stores = spillStores(level);
+    body.push(...reducePass(frame, now, position, column, width, stores));
+    for (const r of now) {
+      const result = r.outputs[0];
+      if (result === undefined) continue;
+      const { dtype } = result.type;
+      const total = pool.variable(accumulator(dtype), `total${r.id}`, true);
+      const value = fromAccumulator(pool, dtype, total);
+      reader.held.set(result, () => value);
+    }
+    holdSpills(level);
+  }
+  const { dtype, shape } = output.type;
+  if (sameShape(shape, full)) {
+    const store = { kind: "store", buffer: buffer(output), dtype, index: flat, value: stored(pool, dtype, reader.at(output, position)) } as const;
+    body.push(...columns(frame, column, width, [store]));
+  } else {
+    const at = unravel(row, shape);
+    body.push({ kind: "store", buffer: buffer(output), dtype, index: ravel(at, shape), value: stored(pool, dtype, reader.at(output, at)) });
+  }
+  void rowStart;
+  void widthBytes;
+  return [forLoop(row, count, body)];
+}
+
+function isInGroup(n: Reduce, anchor: Reduce, full: readonly Dim[]): boolean {
+  const from = n.inputs[0];
+  return from !== undefined && sameShape(from.type.shape, full) && n.attrs.axes.length === anchor.attrs.axes.length && n.attrs.axes.every((a) => anchor.attrs.axes.includes(a));
+}
+
+/** For each reduction, the pass in which it runs: after those that its operand depends on. */
+function levelsOf(nodes: readonly Node[], reduces: readonly Reduce[]): Map<Node, number> {
+  const level = new Map<Node, number>();
+  for (const node of nodes) {
+    const before = Math.max(0, ...node.inputs.map((v) => level.get(v.node) ?? 0));
+    level.set(node, reduces.some((r) => r === node) ? before + 1 : before);
+  }
+  return level;
+}
+
+interface Spill {
+  readonly value: Value;
+  /** The pass that computes it first. */
+  readonly level: number;
+}
+
+/** Values over the row that are expensive and needed by more than one pass. */
+function chooseSpills(nodes: readonly Node[], reduces: readonly Reduce[], levels: ReadonlyMap<Node, number>, full: readonly Dim[], output: Value): Spill[] {
+  const final = Math.max(0, ...reduces.map((r) => levels.get(r) ?? 0)) + 1;
+  const passes = new Map<Value, Set<number>>();
+  const need = (v: Value, pass: number): void => {
+    const seen = passes.get(v) ?? new Set<number>();
+    if (seen.has(pass)) return;
+    seen.add(pass);
+    passes.set(v, seen);
+    if (!nodes.includes(v.node) || reduces.some((r) => r === v.node)) return;
+    for (const i of v.node.inputs) need(i, pass);
+  };
+  for (const r of reduces) for (const v of r.inputs) need(v, levels.get(r) ?? 1);
+  need(output, final);
+  const spills: Spill[] = [];
+  const covered = new Set<Value>();
+  for (const node of nodes.toReversed()) {
+    const v = node.outputs[0];
+    if (v === undefined || v.type.dtype !== "f32" || !sameShape(v.type.shape, full) || covered.has(v)) continue;
+    const own = passes.get(v);
+    if (own === undefined || own.size < 2 || costOf(node) < 4 || v === output || spills.length >= 8) continue;
+    const first = Math.min(...own);
+    spills.push({ value: v, level: first });
+    // What only feeds this value need not be kept as well.
+    const cover = (x: Value): void => {
+      if (covered.has(x)) return;
+      covered.add(x);
+      for (const i of x.node.inputs) cover(i);
+    };
+    for (const i of node.inputs) cover(i);
+  }
+  return spills;
+}
+
+/** One loop over the row with vector and scalar parts for a list of stores. */
+function columns(frame: Frame, column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] {
+  const { pool } = frame;
+  const vectors = vectorStores(frame, column, width, stores);
+  if (vectors === null) return [forLoop(column, width, stores)];
+  const main = mul(floordiv(width, LANES), LANES);
+  const out: Stmt[] = [{ kind: "for", v: column, from: 0, to: main, step: LANES, body: vectors }];
+  if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: stores });
+  void pool;
+  return out;
+}
+
+function vectorStores(frame: Frame, column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] | null {
+  if (range(width).hi < LANES) return null;
+  const vectorizer = new Vectorizer(frame.pool, symbolOf(column), LANES);
+  const out: Stmt[] = [];
+  for (const s of stores) {
+    const value = bytesOf(s.dtype) > 4 ? null : vectorizer.vector(s.value);
+    if (value === null) return null;
+    out.push({ ...s, value });
+  }
+  return out;
+}
+
+/** One pass over a row that computes several reductions and fills scratch rows. */
+function reducePass(frame: Frame, now: readonly Reduce[], position: readonly Dim[], column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] {
+  const { pool, reader } = frame;
+  const parts = now.map((r) => {
+    const x = r.inputs[0];
+    if (x === undefined) throw new Bug("loops", "a reduction without an operand");
+    const { dtype } = x.type;
+    const type = accumulator(dtype);
+    return {
+      kind: r.attrs.kind,
+      dtype,
+      element: toAccumulator(pool, dtype, reader.at(x, position)),
+      acc: pool.variable(type, `acc${r.id}`),
+      wide: pool.variable({ kind: type.kind, lanes: LANES }, `wide${r.id}`),
+      total: pool.variable(type, `total${r.id}`, true),
+      initial: initialOf(r.attrs.kind, dtype),
+    };
+  });
+  const vectorizer = new Vectorizer(pool, symbolOf(column), LANES);
+  const vectors = range(width).hi < LANES ? [null] : parts.map((p) => vectorizer.vector(p.element));
+  const storesWide = vectorStores(frame, column, width, stores);
+  const scalarSteps: Stmt[] = [
+    ...stores,
+    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: combine(pool, p.kind, p.dtype, p.acc, p.element) })),
+  ];
+  const finish = parts.map((p): Stmt => ({ kind: "set", target: p.total, value: p.acc }));
+  if (vectors.includes(null) || storesWide === null)
+    return [
+      ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: pool.constant(p.acc.type, p.initial) })),
+      forLoop(column, width, scalarSteps),
+      ...finish,
+    ];
+  const main = mul(floordiv(width, LANES), LANES);
+  const wideSteps: Stmt[] = [
+    ...storesWide,
+    ...parts.map((p, i): Stmt => ({ kind: "set", target: p.wide, value: combine(pool, p.kind, p.dtype, p.wide, vectors[i] ?? p.wide) })),
+  ];
+  const out: Stmt[] = [
+    ...parts.map((p): Stmt => ({ kind: "set", target: p.wide, value: pool.constant(p.wide.type, p.initial) })),
+    { kind: "for", v: column, from: 0, to: main, step: LANES, body: wideSteps },
+    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: acrossLanes(pool, p.kind, p.dtype, p.wide) })),
+  ];
+  if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: scalarSteps });
+  return [...out, ...finish];
+}
+
+export type { Expr };

@@ -1,0 +1,161 @@
+// The register tile of a contraction: mr rows of `a` by nr columns of `b`, one multiply-add per element and step of k. The
+// sums run over k in order whatever the tile is, so every tile gives the same bits. Tiles overlap at the far edges
+// instead of shrinking: the last one starts at size - length, and writes some elements a second time with the same value.
+
+import { type Dim, indexVar, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
+import type { DType } from "../../../compiler/ir/dtype.js";
+import { bytesOf } from "../../../compiler/ir/dtype.js";
+import type { Value } from "../../../compiler/ir/graph.js";
+import { ravel, unravel } from "../../../compiler/schedule/views.js";
+import { type Expr, I32, type RegKind } from "../expr.js";
+import type { Frame } from "../frame.js";
+import { forLoop, LANES, stored, symbolOf } from "../nest.js";
+import { fromAccumulator } from "../reduction.js";
+import type { Stmt } from "../stmt.js";
+import { ceildiv } from "../../../compiler/ir/dim.js";
+import { Vectorizer } from "../vectorize.js";
+
+export interface Tile {
+  readonly mr: number;
+  readonly nr: number;
+}
+
+/** What is multiplied: element types and what the sums are kept in. */
+export interface Element {
+  readonly a: DType;
+  readonly b: DType;
+  readonly sum: DType;
+}
+
+/** Register kinds that the vector tile has: 32-bit sums of operands that load straight into them. */
+export function tileKind({ a, b, sum }: Element): RegKind | null {
+  const narrow = (d: DType): boolean => d === "i8" || d === "u8" || d === "i16" || d === "u16" || d === "i32" || d === "u32";
+  if (sum === "f32" && a === "f32" && b === "f32") return "f32";
+  if ((sum === "i32" || sum === "u32") && narrow(a) && narrow(b)) return "i32";
+  return null;
+}
+
+export function accumulators(frame: Frame, kind: RegKind, { mr, nr }: Tile): Expr[][] {
+  return Array.from({ length: mr }, (_, i) =>
+    Array.from({ length: nr / LANES }, (_, j) => frame.pool.variable({ kind, lanes: LANES }, `acc${i}_${j}`)),
+  );
+}
+
+export function clearTile(frame: Frame, acc: readonly (readonly Expr[])[]): Stmt[] {
+  return acc.flat().map((target) => ({ kind: "set", target, value: frame.pool.constant(target.type, 0) }));
+}
+
+/**
+ * acc += a[i] * b over `steps` of k: row pointers advance by `strideA` bytes, the panel's by `strideB`.
+ */
+export function accumulate(
+  frame: Frame,
+  element: Element,
+  acc: readonly (readonly Expr[])[],
+  rows: readonly Expr[],
+  panel: Expr,
+  steps: Dim,
+  strideA: Expr,
+  strideB: Expr,
+): Stmt[] {
+  const { pool } = frame;
+  const kind = acc[0]?.[0]?.type.kind ?? "f32";
+  const wide = { kind, lanes: LANES };
+  const pa = rows.map((_, i) => pool.variable(I32, `pa${i}`));
+  const pb = pool.variable(I32, "pb");
+  const end = pool.variable(I32, "pend", false);
+  const stmts: Stmt[] = rows.map((value, i) => ({ kind: "set", target: pa[i] ?? pb, value }));
+  stmts.push({ kind: "set", target: pb, value: panel });
+  stmts.push({ kind: "set", target: end, value: pool.same("add", pb, pool.same("mul", pool.index(steps), strideB)) });
+  const body: Stmt[] = [];
+  const columns = (acc[0] ?? []).map((_, j) => {
+    const b = pool.variable(wide, `b${j}`);
+    body.push({ kind: "set", target: b, value: pool.loadAt(pb, j * LANES * bytesOf(element.b), element.b, wide) });
+    return b;
+  });
+  for (const [i, row] of acc.entries()) {
+    const a = pool.variable(wide, "a");
+    body.push({ kind: "set", target: a, value: pool.loadAt(pa[i] ?? pb, 0, element.a, wide, true) });
+    for (const [j, target] of row.entries())
+      body.push({ kind: "set", target, value: pool.same("madd", a, columns[j] ?? a, target) });
+  }
+  for (const p of pa) body.push({ kind: "set", target: p, value: pool.same("add", p, strideA) });
+  body.push({ kind: "set", target: pb, value: pool.same("add", pb, strideB) });
+  stmts.push({ kind: "while", mask: pool.compare("ltU", pb, end), body });
+  return stmts;
+}
+
+/** The start of a tile that may overlap the one before: min(t * length, size - length), as an index of its own. */
+export function tileStart(frame: Frame, t: Dim, length: number, size: Dim): Dim {
+  const { pool } = frame;
+  const last = sub(size, length);
+  const start = pool.same("minS", pool.index(mul(t, length)), pool.index(last));
+  return frame.reader.dynamicIndex(start, sub(size, length - 1));
+}
+
+/** Loops over tiles of `length` along `size`, which is at least `length`. */
+export function tiles(frame: Frame, name: string, length: number, size: Dim, body: (start: Dim) => Stmt[]): Stmt[] {
+  if (size === length) return body(0);
+  const count = ceildiv(size, length);
+  const t = indexVar(name, count);
+  return [forLoop(t, count, body(tileStart(frame, t, length, size)))];
+}
+
+/** One body where `size >= length` is settled, else both under a test. */
+export function whenAtLeast(frame: Frame, size: Dim, length: number, large: () => Stmt[], small: () => Stmt[]): Stmt[] {
+  if (provenLessEqual(length, size)) return large();
+  if (provenLessEqual(size, length - 1)) return small();
+  const { pool } = frame;
+  const mask = pool.compare("le", pool.i32(length), pool.index(size));
+  return [{ kind: "if", mask, then: large(), else: small() }];
+}
+
+/**
+ * Stores a tile through the epilogue. `flat(i, column)`: row-major offset of an element of the contraction's result;
+ * `column` is the index variable or number of the tile's first column.
+ */
+export function storeTile(frame: Frame, result: Value, acc: readonly (readonly Expr[])[], column: Dim, flat: (i: number, column: Dim) => Dim): Stmt[] {
+  const { pool, reader, output, buffer } = frame;
+  const { shape, dtype } = output.type;
+  const out: Stmt[] = [];
+  // A tile that starts at column 0 still needs a variable to vectorize over.
+  const base = typeof column === "number" ? indexVar("column0", 1) : column;
+  if (typeof column === "number") pool.dynamic.set(symbolOf(base), pool.i32(column));
+  for (const [i, row] of acc.entries()) {
+    for (const [j, sum] of row.entries()) {
+      const scalar = pool.variable({ kind: sum.type.kind, lanes: 1 }, `sum${i}_${j}`);
+      reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
+      reader.reset();
+      const at = flat(i, shift(base, j * LANES));
+      const position = unravel(at, shape);
+      const value = stored(pool, dtype, reader.at(output, position));
+      const vectorizer = new Vectorizer(pool, symbolOf(base), LANES);
+      vectorizer.bind(scalar, sum);
+      const vector = bytesOf(dtype) > 4 ? null : vectorizer.vector(value);
+      const index = ravel(position, shape);
+      if (vector !== null) out.push({ kind: "store", buffer: buffer(output), dtype, index, value: vector });
+      else out.push(...storeLanes(frame, result, sum, i, j, base, flat));
+    }
+  }
+  return out;
+}
+
+/** The epilogue lane by lane, where it has no vector form. */
+function storeLanes(frame: Frame, result: Value, sum: Expr, i: number, j: number, base: Dim, flat: (i: number, column: Dim) => Dim): Stmt[] {
+  const { pool, reader, output, buffer } = frame;
+  const { shape, dtype } = output.type;
+  const out: Stmt[] = [];
+  for (let lane = 0; lane < LANES; lane++) {
+    const scalar = pool.lane(sum, lane);
+    reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
+    reader.reset();
+    const position = unravel(flat(i, shift(base, j * LANES + lane)), shape);
+    const value = stored(pool, dtype, reader.at(output, position));
+    out.push({ kind: "store", buffer: buffer(output), dtype, index: ravel(position, shape), value });
+  }
+  return out;
+}
+
+function shift(base: Dim, by: number): Dim {
+  return by === 0 ? base : sub(base, -by);
+}

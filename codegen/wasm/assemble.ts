@@ -1,0 +1,230 @@
+// Instruction trees become a WebAssembly module through Binaryen: validated, optimized, emitted. Names of instructions
+// are Binaryen's own (`f32x4.add` is module.f32x4.add), so most need no table.
+
+import binaryen from "binaryen";
+import { Bug } from "../../compiler/ir/errors.js";
+import { type Instruction, isInstruction, type Operand, type ValueType, type WasmFunction } from "./tree.js";
+
+type Ref = number;
+type Build = (...operands: unknown[]) => Ref;
+
+export interface ModuleSource {
+  /** Functions called by index through `call.fn`. */
+  readonly functions: readonly WasmFunction[];
+  /** Functions that are exported, with an i32 result. */
+  readonly entries: readonly WasmFunction[];
+  readonly symbols: readonly string[];
+  readonly pages: number;
+  readonly relaxed: boolean;
+}
+
+const TYPES: Readonly<Record<ValueType, number>> = {
+  i32: binaryen.i32,
+  i64: binaryen.i64,
+  f32: binaryen.f32,
+  f64: binaryen.f64,
+  v128: binaryen.v128,
+};
+
+export function assemble(source: ModuleSource): Uint8Array {
+  const m = new binaryen.Module();
+  try {
+    return new Assembler(m, source).module();
+  } finally {
+    m.dispose();
+  }
+}
+
+class Assembler {
+  readonly #m: binaryen.Module;
+  readonly #source: ModuleSource;
+  readonly #builders = new Map<string, Build>();
+  #labels = 0;
+  #label = "";
+
+  constructor(m: binaryen.Module, source: ModuleSource) {
+    this.#m = m;
+    this.#source = source;
+  }
+
+  module(): Uint8Array {
+    const m = this.#m;
+    const { Features } = binaryen;
+    let features = Features.SIMD128 | Features.NontrappingFPToInt | Features.BulkMemory | Features.SignExt | Features.MutableGlobals;
+    if (this.#source.relaxed) features |= Features.RelaxedSIMD;
+    m.setFeatures(features);
+    m.addMemoryImport("memory", "env", "memory");
+    m.setMemory(this.#source.pages, this.#source.pages, null, [], false, false, "memory");
+    m.addMemoryImport("memory", "env", "memory", false);
+    m.addGlobal("fail", binaryen.i32, true, m.i32.const(0));
+    for (const s of this.#source.symbols) m.addGlobal(`symbol.${s}`, binaryen.i32, true, m.i32.const(0));
+    this.#runtime();
+    for (const [i, fn] of this.#source.functions.entries()) this.#function(`f${i}`, fn, binaryen.none);
+    for (const fn of this.#source.entries) {
+      this.#function(fn.name, fn, binaryen.i32);
+      m.addFunctionExport(fn.name, fn.name);
+    }
+    if (m.validate() === 0) throw new Bug("wasm", "the module is not valid", m.emitText().slice(0, 20_000));
+    binaryen.setOptimizeLevel(3);
+    binaryen.setShrinkLevel(0);
+    m.optimize();
+    return m.emitBinary();
+  }
+
+  /** Helpers that kernels call. */
+  #runtime(): void {
+    const m = this.#m;
+    const { i32, i64 } = binaryen;
+    const out = (): Ref => m.block(null, [m.global.set("fail", m.i32.const(1)), m.i32.const(0)], i32);
+    m.addFunction(
+      "check32",
+      binaryen.createType([i32, i32]),
+      i32,
+      [],
+      m.if(m.i32.lt_u(m.local.get(0, i32), m.local.get(1, i32)), m.local.get(0, i32), out()),
+    );
+    m.addFunction(
+      "check64",
+      binaryen.createType([i64, i32]),
+      i32,
+      [],
+      m.if(m.i64.lt_u(m.local.get(0, i64), m.i64.extend_u(m.local.get(1, i32))), m.i32.wrap(m.local.get(0, i64)), out()),
+    );
+    // Quotient and remainder that round down, for a positive or negative dividend.
+    const [a, b] = [(): Ref => m.local.get(0, i32), (): Ref => m.local.get(1, i32)];
+    const rest = (): Ref => m.i32.rem_s(a(), b());
+    const wrong = (): Ref => m.i32.and(m.i32.ne(rest(), m.i32.const(0)), m.i32.lt_s(m.i32.xor(rest(), b()), m.i32.const(0)));
+    m.addFunction("floordiv", binaryen.createType([i32, i32]), i32, [], m.i32.sub(m.i32.div_s(a(), b()), wrong()));
+    m.addFunction("floormod", binaryen.createType([i32, i32]), i32, [], m.i32.add(rest(), m.select(wrong(), b(), m.i32.const(0))));
+  }
+
+  #function(name: string, fn: WasmFunction, result: number): void {
+    const params = binaryen.createType(new Array<number>(fn.params).fill(binaryen.i32));
+    const body = this.#m.block(
+      null,
+      fn.body.map((x) => this.#build(x)),
+      result,
+    );
+    this.#m.addFunction(
+      name,
+      params,
+      result,
+      fn.locals.map((t) => TYPES[t]),
+      body,
+    );
+  }
+
+  #build(x: Instruction): Ref {
+    const m = this.#m;
+    const [op, ...operands] = x;
+    const child = (i: number): Ref => {
+      const o = operands[i];
+      if (o === undefined || !isInstruction(o)) throw new Bug("wasm", `${op} takes an instruction as operand ${i}`);
+      return this.#build(o);
+    };
+    const number = (i: number): number => Number(operands[i]);
+    const text = (i: number): string => String(operands[i]);
+    switch (op) {
+      case "local.get":
+        return m.local.get(number(0), TYPES[text(1) as ValueType]);
+      case "local.set":
+        return m.local.set(number(0), child(1));
+      case "i32.const":
+      case "i32.literal":
+        return m.i32.const(number(0));
+      case "i64.const":
+        return m.i64.const(BigInt(String(operands[0])));
+      case "f32.const":
+        return m.f32.const(number(0));
+      case "f64.const":
+        return m.f64.const(number(0));
+      case "symbol.get":
+        return m.global.get(`symbol.${text(0)}`, binaryen.i32);
+      case "symbol.set":
+        return m.global.set(`symbol.${text(0)}`, child(1));
+      case "fail.get":
+        return m.global.get("fail", binaryen.i32);
+      case "fail.set":
+        return m.global.set("fail", child(0));
+      case "block":
+        return m.block(
+          null,
+          operands.map((_, i) => child(i)),
+        );
+      case "if":
+        return this.#if(operands);
+      case "loop": {
+        const outer = this.#label;
+        const label = `l${this.#labels++}`;
+        this.#label = label;
+        const body = m.block(
+          null,
+          operands.map((_, i) => child(i)),
+        );
+        this.#label = outer;
+        return m.loop(label, body);
+      }
+      case "continue_if":
+        return m.br(this.#label, child(0));
+      case "return":
+        return m.return(child(0));
+      case "select":
+        return m.select(child(0), child(1), child(2));
+      case "call.fn":
+        return m.call(
+          `f${number(0)}`,
+          operands.slice(1).map((_, i) => child(i + 1)),
+          binaryen.none,
+        );
+      case "call.check32":
+      case "call.check64":
+      case "call.floordiv":
+      case "call.floormod":
+        return m.call(op.slice(5), [child(0), child(1)], binaryen.i32);
+      case "shuffle":
+        return this.#shuffle(text(0), child(1));
+      case "f32x4.relaxed_madd":
+      case "f64x2.relaxed_madd":
+        return relaxedMadd(m, op, child(0), child(1), child(2));
+      default:
+        return this.#plain(op, operands);
+    }
+  }
+
+  #if(operands: readonly Operand[]): Ref {
+    const [mask, yes, no] = operands;
+    if (mask === undefined || yes === undefined || !isInstruction(mask) || !isInstruction(yes)) throw new Bug("wasm", "if without its parts");
+    const otherwise = no !== undefined && isInstruction(no) && no.length > 1 ? this.#build(no) : undefined;
+    return this.#m.if(this.#build(mask), this.#build(yes), otherwise);
+  }
+
+  /** Bytes named first, the rest from byte 0. */
+  #shuffle(bytes: string, value: Ref): Ref {
+    const m = this.#m;
+    const mask = bytes.split(",").map(Number);
+    while (mask.length < 16) mask.push(0);
+    return m.i8x16.shuffle(value, m.v128.const(new Array<number>(16).fill(0)), mask);
+  }
+
+  /** An instruction that Binaryen has under its own name. */
+  #plain(op: string, operands: readonly Operand[]): Ref {
+    let build = this.#builders.get(op);
+    if (build === undefined) {
+      let at: unknown = this.#m;
+      for (const part of op.split(".")) at = (at as Readonly<Record<string, unknown>>)[part];
+      if (typeof at !== "function") throw new Bug("wasm", `Binaryen has no ${op}`);
+      build = at as Build;
+      this.#builders.set(op, build);
+    }
+    return build(...operands.map((o) => (isInstruction(o) ? this.#build(o) : o)));
+  }
+}
+
+/** Relaxed multiply-add is only on Binaryen's raw C interface. */
+function relaxedMadd(m: binaryen.Module, op: string, a: Ref, b: Ref, c: Ref): Ref {
+  const raw = binaryen as unknown as Readonly<Record<string, (...args: number[]) => number>>;
+  const id = raw[op === "f32x4.relaxed_madd" ? "_BinaryenRelaxedMaddVecF32x4" : "_BinaryenRelaxedMaddVecF64x2"];
+  const make = raw["_BinaryenSIMDTernary"];
+  if (id === undefined || make === undefined) throw new Bug("wasm", "Binaryen has no relaxed SIMD");
+  return make((m as unknown as { ptr: number }).ptr, id(), a, b, c);
+}

@@ -1,0 +1,51 @@
+// A bundle's file to a BundleView: every digest is recomputed before anything is shown.
+
+import { openBundle } from "../../codegen/bundle/read.js";
+import { LoadError, type Manifest } from "../../runtime-shim/format.js";
+import type { Plan } from "../plan/plan.js";
+import type { BundleView } from "./bundle-view.js";
+import { messageOf } from "./failures.js";
+import { readBytes } from "./io/files.js";
+
+/** Throws a CliError where the file cannot be read, and a LoadError where it is no valid bundle. */
+export function openView(path: string): BundleView {
+  return viewOf(path, readBytes(path, "bundle"));
+}
+
+/** Throws LoadError. `path` is only remembered. */
+export function viewOf(path: string, bytes: Uint8Array): BundleView {
+  const bundle = openBundle(bytes);
+  const { manifest } = bundle;
+  return {
+    path,
+    bytes,
+    digest: bundle.digest,
+    manifest,
+    plan: planOf(bundle.text("plan"), manifest),
+    source: bundle.text("source"),
+    functional: bundle.text("functional"),
+    schedule: bundle.text("schedule"),
+    modules: manifest.modules.flatMap((_, i) => bundle.blob("module", i) ?? []),
+    weights: bundle.blob("weights") ?? new Uint8Array(0),
+  };
+}
+
+function planOf(text: string | null, manifest: Manifest): Plan {
+  if (text === null) throw new LoadError("malformed_input", "bundle", "no plan", "a plan blob", "compile the model again");
+  let plan: unknown;
+  try {
+    plan = JSON.parse(text);
+  } catch (e) {
+    throw new LoadError("malformed_input", "plan", messageOf(e), "JSON");
+  }
+  if (isPlan(plan)) return plan;
+  throw new LoadError("malformed_input", "plan", "JSON of another kind", `a plan as ${manifest.producer} writes it`);
+}
+
+/** The digest vouches for the bytes; this tells a plan from other JSON. `psionic verify` judges the rest of it. */
+function isPlan(value: unknown): value is Plan {
+  if (typeof value !== "object" || value === null) return false;
+  const fields = new Map(Object.entries(value));
+  const lists = ["symbols", "constants", "states", "kernels", "entries", "features"];
+  return lists.every((key) => Array.isArray(fields.get(key))) && typeof fields.get("memory") === "object";
+}

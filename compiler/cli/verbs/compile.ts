@@ -1,0 +1,119 @@
+// `psionic compile`: an ONNX file to a bundle. Import, the pipeline, and the files written, all or none.
+
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import type { Context } from "../context.js";
+import { type ExitCode, usage } from "../failures.js";
+import { checkWritable, readBytes, writeFiles } from "../io/files.js";
+import { progress } from "../progress.js";
+import { repeated, type Leaf } from "../verb.js";
+
+interface Options {
+  readonly target: "wasm";
+  readonly tier: "strict" | "relaxed";
+  readonly dim?: readonly string[];
+  readonly state?: readonly string[];
+  readonly bound?: string;
+  readonly name?: string;
+  readonly types?: string;
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+export const compileVerb: Leaf = {
+  name: "compile",
+  summary: "compile an ONNX model to a bundle",
+  examples: [
+    ["psionic compile model.onnx", "writes model.psn; every size must be fixed in the model"],
+    ["psionic compile rec.onnx --dim width=320 -o rec.psn", "fixes a dynamic dimension"],
+    ["psionic compile rec.onnx --dim batch=1..8 --dim width=32..960:32", "ranges; the second in multiples of 32"],
+    ["psionic compile vad.onnx --state h=hn --state c=cn", "keeps h and c from run to run, instead of passing them around"],
+    ["psionic compile rec.onnx --dim width=320 --types rec.d.ts", "also writes TypeScript types of its inputs and outputs"],
+  ],
+  declare(command: Command): void {
+    command
+      .argument("<model.onnx>", "the model")
+      .addOption(new Option("--target <name>", "what to compile for").choices(["wasm"]).default("wasm"))
+      .addOption(new Option("--tier <name>", "strict: the same bits everywhere; relaxed: fastest").choices(["strict", "relaxed"]).default("strict"))
+      .option("--dim <name=size>", "size of a dynamic dimension: name=320, name=1..8 or name=32..960:32; repeatable", repeated)
+      .option("--state <input=output>", "make an input and the output that is its next value a state; repeatable", repeated)
+      .option("--bound <n>", "upper bound for sizes that depend on data and that nothing else bounds")
+      .option("--name <name>", "the model's name in the plan (default: the file's, without extension)")
+      .option("--types <file.d.ts>", "also write TypeScript types for load()")
+      .option("-o, --output <file.psn>", "the bundle (default: the model's path with .psn)")
+      .option("--json", "what was written, as JSON on stdout");
+  },
+  async run(command: Command, cx: Context): Promise<ExitCode> {
+    const [path = ""] = command.args;
+    const options = command.opts<Options>();
+    const { parseDims } = await import("../dims.js");
+    const dims = parseDims(options.dim ?? []);
+    const pairs = (options.state ?? []).map(parseState);
+    const bound = options.bound === undefined ? {} : { bound: parseBound(options.bound) };
+    const name = options.name ?? basename(path, extname(path));
+    const output = options.output ?? join(dirname(path), `${basename(path, extname(path))}.psn`);
+    if (name === "") throw usage("--name is empty", "leave it out, or name the model");
+    const bytes = readBytes(path, "model");
+    for (const file of [output, options.types])
+      if (file !== undefined && resolve(file) === resolve(path)) throw usage(`the output "${file}" would replace the model`, "choose another with -o");
+    for (const file of [output, options.types ?? output]) checkWritable(file);
+    const clock = progress(["loading the compiler", `importing ${basename(path)}`, `compiling ${name}`, "writing"]);
+    try {
+      const [{ importOnnx }, { externalReader }, { withStates }, { Builder }, { compile }, { parseHeader }, { packageVersion }] = await Promise.all([
+        import("../../import/onnx/import.js"),
+        import("../../import/onnx/external.js"),
+        import("../../import/states.js"),
+        import("../../ir/graph.js"),
+        import("../../pipeline.js"),
+        import("../../../runtime-shim/format.js"),
+        import("../version.js"),
+      ]);
+      clock.next();
+      const builder = new Builder();
+      const imported = importOnnx(bytes, { builder, dims, readExternal: externalReader(dirname(path)), name, ...bound });
+      const graph = pairs.length === 0 ? imported.graph : withStates(imported.graph, builder, pairs);
+      clock.next();
+      const producer = `psionic ${packageVersion()}`;
+      const compiled = compile({ graph, builder }, { name, tier: options.tier, target: options.target, producer });
+      clock.next();
+      const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
+      if (options.types !== undefined) {
+        const [{ modelTypes }, { typeName }] = await Promise.all([import("../../../codegen/bundle/types.js"), import("../type-name.js")]);
+        files.push({ path: options.types, bytes: modelTypes(compiled.plan, typeName(name)) });
+      }
+      writeFiles(files);
+      await clock.done();
+      const { digest } = parseHeader(compiled.bundle);
+      for (const note of imported.notes) cx.note(`note: ${note}`);
+      cx.document({
+        output,
+        digest,
+        bytes: compiled.bundle.byteLength,
+        kernels: compiled.plan.kernels.length,
+        memory: compiled.plan.memory.bytes,
+        ...(options.types === undefined ? {} : { types: options.types }),
+        notes: imported.notes,
+      });
+      const { bytesText } = await import("../style.js");
+      const { kernels, memory } = compiled.plan;
+      cx.print(`${output}  ${bytesText(compiled.bundle.byteLength)}, ${kernels.length} kernels, ${bytesText(memory.bytes)} of memory`);
+      cx.print(`plan digest ${digest}`);
+      return 0;
+    } finally {
+      await clock.done();
+    }
+  },
+};
+
+function parseState(arg: string): { input: string; output: string } {
+  const [, input, output] = /^([^=]+)=([^=]+)$/.exec(arg) ?? [];
+  if (input === undefined || output === undefined)
+    throw usage(`--state ${arg}: want input=output`, "for example --state h=hn, where output hn is the next value of input h");
+  return { input, output };
+}
+
+function parseBound(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < 1 || n > 2 ** 31 - 1) throw usage(`--bound ${text}: want a whole number from 1`);
+  return n;
+}

@@ -1,0 +1,144 @@
+// Everything about a bundle that can be proved without running it, as a list of checks with what each found. The first
+// group that fails ends the list where the rest would have nothing to stand on.
+
+import { levelsOf, toLevels } from "../../../codegen/bundle/levels.js";
+import { canonicalJson, sha256Hex } from "../../../codegen/bundle/write.js";
+import { LoadError, type Manifest } from "../../../runtime-shim/format.js";
+import { load } from "../../../runtime-shim/index.js";
+import type { Plan } from "../../plan/plan.js";
+import { validatePlan } from "../../plan/validate.js";
+import type { BundleView } from "../bundle-view.js";
+import { messageOf } from "../failures.js";
+import { viewOf } from "../open-view.js";
+
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was checked, or what is wrong: where, have, want. */
+  readonly details: readonly string[];
+}
+
+export interface Verification {
+  readonly ok: boolean;
+  /** The plan digest; null where the bundle could not be opened. */
+  readonly digest: string | null;
+  readonly checks: readonly Check[];
+}
+
+export async function verify(path: string, bytes: Uint8Array): Promise<Verification> {
+  let view: BundleView;
+  try {
+    view = viewOf(path, bytes);
+  } catch (e) {
+    if (!(e instanceof LoadError)) throw e;
+    return { ok: false, digest: null, checks: [failed("digests and structure", e.message)] };
+  }
+  const { manifest: m, plan } = view;
+  const checks = [
+    passed("digests and structure", `manifest and ${m.blobs.length} blobs, ${view.bytes.byteLength} bytes`),
+    of("manifest agrees with plan", manifestIssues(m, plan), "every field that both have"),
+    of("plan", validatePlan(plan).map(issueText), `${plan.kernels.length} kernels, ${plan.entries.length} entry points`),
+    of("weights", weightIssues(view), `${plan.constants.length} constants`),
+    of("modules", moduleIssues(view), `${view.modules.length} valid, with every entry point's export`),
+    of("levels", levelIssues(view), "recomputed from plan and texts"),
+    await runtimeCheck(bytes),
+  ];
+  return { ok: checks.every((c) => c.ok), digest: view.digest, checks };
+}
+
+function passed(name: string, detail: string): Check {
+  return { name, ok: true, details: [detail] };
+}
+
+function failed(name: string, ...details: readonly string[]): Check {
+  return { name, ok: false, details };
+}
+
+function of(name: string, issues: readonly string[], detail: string): Check {
+  return issues.length === 0 ? passed(name, detail) : failed(name, ...issues);
+}
+
+function issueText(issue: unknown): string {
+  if (typeof issue === "string") return issue;
+  if (typeof issue !== "object" || issue === null) return String(issue);
+  const at = "at" in issue ? `${issue.at}: ` : "where" in issue ? `${issue.where}: ` : "";
+  return "message" in issue ? `${at}${issue.message}` : JSON.stringify(issue);
+}
+
+function manifestIssues(m: Manifest, plan: Plan): string[] {
+  const issues: string[] = [];
+  const compare = (where: string, have: unknown, want: unknown): void => {
+    if (canonicalJson(have) !== canonicalJson(want))
+      issues.push(`${where}: the manifest has ${shorten(canonicalJson(have))}, the plan ${shorten(canonicalJson(want))}`);
+  };
+  compare("target", m.target, plan.target);
+  compare("tier", m.tier, plan.tier);
+  compare("features", m.features, plan.features);
+  compare("memory", m.memory, plan.memory);
+  compare("symbols", m.symbols, plan.symbols);
+  compare("states", m.states, plan.states);
+  compare("entries", m.entries.map((e) => e.name), plan.entries.map((e) => e.name));
+  for (const [i, e] of m.entries.entries()) {
+    const p = plan.entries[i];
+    if (p === undefined) continue;
+    for (const key of ["name", "export", "symbols", "sources", "inputs", "outputs", "constraints"] as const)
+      compare(`entry "${e.name}", ${key}`, e[key], p[key]);
+    compare(`entry "${e.name}", steps`, e.steps, p.steps.length);
+  }
+  return issues;
+}
+
+function weightIssues({ plan, weights }: BundleView): string[] {
+  return plan.constants.flatMap((c, i) => {
+    const from = c.offset - plan.memory.weights.offset;
+    if (from < 0 || from + c.bytes > weights.byteLength)
+      return [`constant ${i}: bytes ${c.offset}..${c.offset + c.bytes} are outside the weights`];
+    const have = sha256Hex(weights.subarray(from, from + c.bytes));
+    return have === c.digest ? [] : [`constant ${i} (${c.dtype}[${c.shape.join(", ")}], ${c.layout}): digest ${have}, the plan has ${c.digest}`];
+  });
+}
+
+function moduleIssues({ manifest, plan, modules }: BundleView): string[] {
+  return modules.flatMap((code, i) => {
+    const features = manifest.modules[i]?.features.join("+") || "plain";
+    const where = `module ${i} (${features})`;
+    const wasm = Uint8Array.from(code);
+    if (!WebAssembly.validate(wasm)) return [`${where}: this engine does not accept it, or lacks a feature it needs`];
+    const module = new WebAssembly.Module(wasm);
+    const exported = new Set(WebAssembly.Module.exports(module).filter((e) => e.kind === "function").map((e) => e.name));
+    const imported = WebAssembly.Module.imports(module).map((x) => `${x.module}.${x.name} (${x.kind})`);
+    const issues = plan.entries.filter((e) => !exported.has(e.export)).map((e) => `${where}: no function "${e.export}" for entry "${e.name}"`);
+    if (imported.join() !== "env.memory (memory)") issues.push(`${where}: imports ${imported.join(", ") || "nothing"}, want env.memory (memory)`);
+    return issues;
+  });
+}
+
+function levelIssues({ manifest, plan, source, functional, schedule }: BundleView): string[] {
+  const have = toLevels(manifest.levels);
+  const texts = {
+    ...(source === null ? {} : { source }),
+    ...(functional === null ? {} : { functional }),
+    ...(schedule === null ? {} : { schedule }),
+  };
+  const want = levelsOf(plan, texts, have.passes);
+  const recorded = new Map(Object.entries(have));
+  return Object.entries(want)
+    .filter(([key, value]) => canonicalJson(recorded.get(key)) !== canonicalJson(value))
+    .map(([key]) => `${key}: the recorded digest is not that of the ${key} in the bundle`);
+}
+
+async function runtimeCheck(bytes: Uint8Array): Promise<Check> {
+  const name = "runtime loads it";
+  try {
+    const model = await load(bytes);
+    const { entries } = model;
+    model.dispose();
+    return passed(name, `${entries.length} entry points`);
+  } catch (e) {
+    return failed(name, messageOf(e));
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+}

@@ -1,0 +1,164 @@
+// Constants, casts, ranges, masks: values made from little, and what passes values on.
+
+import * as ir from "../../../ir/build.js";
+import { ceildiv, type Dim, max, sub } from "../../../ir/dim.js";
+import { bytesOf, type DType, isFloat } from "../../../ir/dtype.js";
+import type { Value } from "../../../ir/graph.js";
+import { filled } from "../../../ir/build.js";
+import { sizeOf, Tensor } from "../../../ir/tensor.js";
+import type { NodeContext, Result, Translator, Translators } from "../context.js";
+import type { Item } from "../items.js";
+import { dtypeOfTensor, readSparse, stringsOf } from "../tensor-data.js";
+
+const constantOp: Translator = (cx): Result => {
+  const { b } = cx;
+  const [name, ...rest] = cx.attributeNames;
+  if (name === undefined || rest.length > 0) return cx.malformed(`takes one attribute, has ${cx.attributeNames.length}`);
+  const strings = (values: readonly string[], shape: readonly number[]): Item => ({ kind: "strings", strings: { shape, values } });
+  switch (name) {
+    case "value": {
+      const proto = cx.optTensorProto(name);
+      if (proto !== undefined && dtypeOfTensor(proto) === "str") return { kind: "strings", strings: stringsOf(proto) };
+      const t = cx.optTensor(name);
+      return t === undefined ? cx.malformed("has no tensor") : ir.constant(b, t);
+    }
+    case "sparse_value": {
+      const sparse = cx.attribute(name)?.sparseTensor;
+      return sparse === undefined ? cx.malformed("has no sparse tensor") : ir.constant(b, readSparse(sparse, cx.session.readExternal));
+    }
+    case "value_float":
+      return ir.scalar(b, "f32", cx.float(name));
+    case "value_floats":
+      return ir.vector(b, "f32", cx.optFloats(name) ?? []);
+    case "value_int":
+      return ir.scalar(b, "i64", cx.attribute(name)?.i ?? 0n);
+    case "value_ints":
+      return ir.vector(b, "i64", cx.attribute(name)?.ints ?? []);
+    case "value_string":
+      return strings([cx.str(name)], []);
+    case "value_strings": {
+      const values = cx.optStrings(name) ?? [];
+      return strings(values, [values.length]);
+    }
+    default:
+      return cx.malformed(`attribute "${name}" is not one of Constant's`);
+  }
+};
+
+const constantOfShape: Translator = (cx) => {
+  const shape = cx.dims(cx.in(0), "the shape", (i) => cx.declaredSize(0, i));
+  const t = cx.optTensor("value");
+  const value = t === undefined ? ir.scalar(cx.b, "f32", 0) : ir.constant(cx.b, t.reshaped([]));
+  return ir.broadcast(cx.b, value, shape);
+};
+
+const castOp: Translator = (cx): Result => {
+  const to = cx.dtype("to");
+  const item = cx.item(0);
+  if (item.kind === "strings") return parseStrings(cx, item.strings.values, item.strings.shape, to);
+  if (to === "str") return cx.fail("unsupported_dtype", "casts to strings");
+  return castTo(cx, cx.in(0), to);
+};
+
+function parseStrings(cx: NodeContext, values: readonly string[], shape: readonly number[], to: DType): Result {
+  if (to === "str") return { kind: "strings", strings: { shape, values } };
+  const numbers = values.map((s) => {
+    const text = s.trim().toLowerCase();
+    if (/^[+-]?nan$/u.test(text)) return Number.NaN;
+    if (/^[+-]?inf(inity)?$/u.test(text)) return text.startsWith("-") ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    const n = text === "" ? Number.NaN : Number(text);
+    return Number.isNaN(n) ? cx.malformed(`casts the string ${JSON.stringify(s)} to ${to}`) : n;
+  });
+  return ir.reshape(cx.b, ir.cast(cx.b, ir.vector(cx.b, "f64", numbers), to), shape);
+}
+
+/** Float8 saturates by default. */
+export function castTo(cx: NodeContext, x: Value, to: DType): Value {
+  const narrow = to.startsWith("f8") || to.startsWith("f4");
+  return ir.cast(cx.b, x, to, narrow && cx.flag("saturate", true));
+}
+
+const bitCast: Translator = (cx) => {
+  const x = cx.in(0);
+  const to = cx.dtype("to");
+  if (bytesOf(to) !== bytesOf(x.type.dtype)) return cx.fail("unsupported_dtype", `${x.type.dtype} and ${to} differ in width`);
+  return ir.bitcast(cx.b, x, to);
+};
+
+const rangeOp: Translator = (cx) => {
+  const { b } = cx;
+  const [start, limit, delta] = [0, 1, 2].map((i) => ir.reshape(b, cx.in(i), [])) as [Value, Value, Value];
+  const { dtype } = start.type;
+  const n = rangeCount(cx, start, limit, delta);
+  return ir.add(b, ir.mul(b, ir.iota(b, dtype, [n]), delta), start);
+};
+
+function rangeCount(cx: NodeContext, start: Value, limit: Value, delta: Value): Dim {
+  const { b } = cx;
+  if (isFloat(start.type.dtype)) {
+    const [from, to, by] = [start, limit, delta].map((v) => cx.known(v)?.at(0));
+    if (from !== undefined && to !== undefined && by !== undefined) return Math.max(0, Math.ceil((to - from) / by));
+  } else {
+    const [from] = cx.ints(start) ?? [];
+    const [to] = cx.ints(limit) ?? [];
+    const [by] = cx.ints(delta) ?? [];
+    if (from !== undefined && to !== undefined && typeof by === "number" && by !== 0)
+      return ceildiv(max(0, by > 0 ? sub(to, from) : sub(from, to)), Math.abs(by));
+  }
+  const wide = (v: Value): Value => ir.cast(b, v, "f64");
+  const count = ir.ceil(b, ir.div(b, ir.sub(b, wide(limit), wide(start)), wide(delta)));
+  const length = ir.reshape(b, ir.cast(b, ir.max(b, count, 0), "i64", true), [1]);
+  return cx.element(length, 0, "the number of elements", cx.declaredSize(0, 0));
+}
+
+const eyeLike: Translator = (cx) => {
+  const { b } = cx;
+  const x = cx.in(0);
+  if (cx.rank(x) !== 2) cx.malformed("takes a matrix");
+  const { shape } = x.type;
+  const diagonal = ir.sub(b, ir.iota(b, "i64", shape, 1), ir.iota(b, "i64", shape, 0));
+  return ir.cast(b, ir.eq(b, diagonal, cx.int("k", 0)), cx.dtype("dtype", x.type.dtype));
+};
+
+const trilu: Translator = (cx) => {
+  const { b } = cx;
+  const x = cx.in(0);
+  const rank = cx.rank(x);
+  if (rank < 2) cx.malformed("takes rank 2 and up");
+  const plane = x.type.shape.slice(-2);
+  const diagonal = ir.sub(b, ir.iota(b, "i64", plane, 1), ir.iota(b, "i64", plane, 0));
+  const k = cx.has(1) ? ir.reshape(b, cx.in(1), []) : ir.scalar(b, "i64", 0);
+  const keep = cx.flag("upper", true) ? ir.ge(b, diagonal, k) : ir.le(b, diagonal, k);
+  return ir.select(b, keep, x, x.type.dtype === "bool" ? ir.scalar(b, "bool", false) : 0);
+};
+
+/** Inference keeps every element; training would need random numbers. */
+const dropout: Translator = (cx) => {
+  const x = cx.in(0);
+  const training = cx.opt(2);
+  if (training !== undefined && (cx.known(training)?.at(0) ?? 1) !== 0) {
+    const ratio = cx.opt(1);
+    if (ratio === undefined || cx.known(ratio)?.at(0) !== 0)
+      return cx.fail("unsupported_op", "drops elements at random in training mode", "export the model for inference");
+  }
+  const mask = cx.opset < 10 ? ir.full(cx.b, x.type.dtype, x.type.shape, 1) : ir.full(cx.b, "bool", x.type.shape, 1);
+  return [x, mask];
+};
+
+/** A tensor that holds `value` everywhere, as a constant. */
+export function constantFull(cx: NodeContext, dtype: DType, shape: readonly number[], value: number): Value {
+  return sizeOf(shape) === 0 ? ir.constant(cx.b, new Tensor(dtype, shape, new Uint8Array())) : ir.constant(cx.b, filled(dtype, shape, value));
+}
+
+export const makeOps: Translators = {
+  BitCast: bitCast,
+  Cast: castOp,
+  CastLike: (cx) => castTo(cx, cx.in(0), cx.in(1).type.dtype),
+  Constant: constantOp,
+  ConstantOfShape: constantOfShape,
+  Dropout: dropout,
+  EyeLike: eyeLike,
+  Identity: (cx) => cx.item(0),
+  Range: rangeOp,
+  Trilu: trilu,
+};

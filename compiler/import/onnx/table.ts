@@ -1,0 +1,44 @@
+// Every operator that is translated, by domain and name. What is not here is refused; the documentation of operators is
+// made from this table.
+
+import type { Translator, Translators } from "./context.js";
+import { activation } from "./ops/activation.js";
+import { controlOps } from "./ops/control.js";
+import { convOps } from "./ops/conv.js";
+import { elementwise } from "./ops/elementwise.js";
+import { indexOps } from "./ops/index.js";
+import { makeOps } from "./ops/make.js";
+import { matmulOps } from "./ops/matmul.js";
+import { normOps } from "./ops/norm.js";
+import { poolOps } from "./ops/pool.js";
+import { recurrentOps } from "./ops/recurrent.js";
+import { reduceOps } from "./ops/reduce.js";
+import { resizeOps } from "./ops/resize.js";
+import { sequenceOps } from "./ops/sequence.js";
+import { shapeOps } from "./ops/shape.js";
+import { sliceOps } from "./ops/slice.js";
+
+export const DOMAINS: Readonly<Record<string, Translators>> = {
+  "": {
+    ...elementwise,
+    ...activation,
+    ...controlOps,
+    ...convOps,
+    ...indexOps,
+    ...makeOps,
+    ...matmulOps,
+    ...normOps,
+    ...poolOps,
+    ...recurrentOps,
+    ...reduceOps,
+    ...resizeOps,
+    ...sequenceOps,
+    ...shapeOps,
+    ...sliceOps,
+  },
+};
+
+export function translatorOf(domain: string, op: string): Translator | null {
+  const table = Object.hasOwn(DOMAINS, domain) ? DOMAINS[domain] : undefined;
+  return table !== undefined && Object.hasOwn(table, op) ? (table[op] ?? null) : null;
+}

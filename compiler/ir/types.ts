@@ -1,0 +1,42 @@
+// The type of a value: element type and shape. A dimension is a number, a named symbol or an expression of these.
+
+import type { Dim } from "./dim.js";
+import { formatDim, mul } from "./dim.js";
+import type { DType } from "./dtype.js";
+
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+export function tensorType(dtype: DType, shape: readonly Dim[]): TensorType {
+  return { dtype, shape };
+}
+
+export function formatType(t: TensorType): string {
+  return `${t.dtype}[${t.shape.map(formatDim).join(", ")}]`;
+}
+
+/** Dimensions are interned, so types compare by their parts' identity. */
+export function sameType(a: TensorType, b: TensorType): boolean {
+  return a.dtype === b.dtype && sameShape(a.shape, b.shape);
+}
+
+export function sameShape(a: readonly Dim[], b: readonly Dim[]): boolean {
+  return a.length === b.length && a.every((d, i) => d === b[i]);
+}
+
+/** Number of elements, as an expression. */
+export function elementCount(shape: readonly Dim[]): Dim {
+  return mul(1, ...shape);
+}
+
+/** Sizes, where every dimension is a number; else null. */
+export function staticShape(shape: readonly Dim[]): number[] | null {
+  const out: number[] = [];
+  for (const d of shape) {
+    if (typeof d !== "number") return null;
+    out.push(d);
+  }
+  return out;
+}

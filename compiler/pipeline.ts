@@ -1,0 +1,47 @@
+// The compiler, start to end: a graph goes in, a bundle comes out.
+
+import { writeBundle } from "../codegen/bundle/write.js";
+import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
+import { buildWasm } from "../codegen/wasm/target.js";
+import type { Builder, Graph } from "./ir/graph.js";
+import { print } from "./ir/print.js";
+import { runPasses } from "./passes/run.js";
+import type { Plan, Tier } from "./plan/plan.js";
+import { schedule } from "./schedule/build.js";
+import { printSchedule } from "./schedule/print.js";
+import { PRODUCER } from "./version.js";
+
+export interface CompileOptions {
+  readonly target?: "wasm";
+  /** strict (default): the same bits on every host. relaxed: fused multiply-add where the engine has it. */
+  readonly tier?: Tier;
+  /** Name of the entry point; default "main". */
+  readonly entry?: string;
+  readonly producer?: string;
+}
+
+export interface Compiled {
+  /** The deployment bundle: kernels, weights, plan, digests. */
+  readonly bundle: Uint8Array<ArrayBuffer>;
+  readonly plan: Plan;
+  readonly levels: Levels;
+  readonly texts: { readonly source: string; readonly functional: string; readonly schedule: string };
+}
+
+/**
+ * Compiles a graph to a bundle. Throws Refused with everything that the target cannot do, Bug where the compiler breaks
+ * one of its own promises.
+ */
+export function compile(source: { readonly graph: Graph; readonly builder: Builder }, options: CompileOptions = {}): Compiled {
+  const { graph, builder } = source;
+  const { tier = "strict", entry = "main", producer = PRODUCER } = options;
+  const sourceText = print(graph).text;
+  const { graph: functional, log } = runPasses(builder, graph);
+  const scheduled = schedule(functional);
+  const { plan, weights, module } = buildWasm(scheduled, builder, entry, tier);
+  const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
+  const levels = levelsOf(plan, texts, log);
+  const bundle = writeBundle({ plan, modules: [{ features: plan.features, wasm: module }], weights, levels, texts, producer });
+  return { bundle, plan, levels, texts };
+}
+

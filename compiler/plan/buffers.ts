@@ -1,0 +1,26 @@
+// What a kernel's arguments are, and how constants lie in the weights.
+
+import type { Value } from "../ir/graph.js";
+
+/** How a constant operand lies in memory: as it is, or packed. */
+export type Layout = "plain" | Panels;
+
+/**
+ * A matrix b[batch][k][n] as panels of `nr` columns: [batch][ceil(n / nr)][k][nr]. The last panel starts at column
+ * n - nr, so it may repeat columns of the one before; n is at least nr. Element (g, i, j) of the source is at
+ * g * batchStride + i * rowStride + j.
+ */
+export interface Panels {
+  readonly nr: number;
+  readonly batch: number;
+  readonly k: number;
+  readonly n: number;
+  readonly batchStride: number;
+  readonly rowStride: number;
+}
+
+/** An argument of a kernel. `scratch`: bytes of its own. `zeros`: at least `bytes` zero bytes that nothing writes. */
+export type BufferUse =
+  | { readonly role: "value"; readonly value: Value; readonly written: boolean; readonly layout: Layout }
+  | { readonly role: "scratch"; readonly written: true }
+  | { readonly role: "zeros"; readonly written: false; readonly bytes: number };

@@ -1,0 +1,147 @@
+// What a contraction's kernel asks of its operands, and which tile it gets. Matrix products and pointwise convolutions
+// share one form: rows of `a` (any strides) by columns of `b` (contiguous in n, or a constant to be packed).
+
+import { type Dim, indexVar, linearIn, mul, range, symOf } from "../ir/dim.js";
+import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
+import { elementCount } from "../ir/types.js";
+import type { Choices, Template } from "./schedule.js";
+import { locate, unravel } from "./views.js";
+
+/** A pointwise convolution is a matrix product over pixels. */
+export function isPointwise(node: NodeOf<"conv">): boolean {
+  const { strides, low, high, groups, layout } = node.attrs;
+  const window = node.inputs[1]?.type.shape.slice(0, -2) ?? [];
+  return (
+    layout === "nhwc" &&
+    groups === 1 &&
+    window.every((d) => d === 1) &&
+    strides.every((s) => s === 1) &&
+    [...low, ...high].every((p) => p === 0)
+  );
+}
+
+export function isDepthwise(node: NodeOf<"conv">): boolean {
+  const w = node.inputs[1]?.type.shape ?? [];
+  const { groups, layout } = node.attrs;
+  return layout === "nhwc" && groups > 1 && w.at(-1) === groups && w.at(-2) === 1;
+}
+
+export interface MatmulForm {
+  readonly a: Value;
+  readonly b: Value;
+  /** Batch axes that loop outside: both operands vary with them, or b does. */
+  readonly batch: readonly Dim[];
+  readonly m: Dim;
+  readonly k: Dim;
+  readonly n: Dim;
+  /** Positions of a(batch, m, k) and b(batch, k, n). */
+  positionA(batch: readonly Dim[], m: Dim, k: Dim): Dim[];
+  positionB(batch: readonly Dim[], k: Dim, n: Dim): Dim[];
+}
+
+/** The matrix product that a node computes; null for convolutions that are none. */
+export function matmulForm(node: Node): MatmulForm | null {
+  const [a, b] = node.inputs;
+  if (a === undefined || b === undefined) return null;
+  const n = b.type.shape.at(-1) ?? 1;
+  const k = b.type.shape.at(-2) ?? 1;
+  if (isOp(node, "conv")) {
+    if (!isPointwise(node)) return null;
+    const { shape } = a.type;
+    const pixels = mul(1, ...shape.slice(0, -1));
+    return {
+      a,
+      b,
+      batch: [],
+      m: pixels,
+      k,
+      n,
+      positionA: (_, m, at) => [...unravel(m, shape.slice(0, -1)), at],
+      positionB: (_, at, column) => [...b.type.shape.slice(0, -2).map(() => 0), at, column],
+    };
+  }
+  if (!isOp(node, "matmul")) return null;
+  const out = node.outputs[0]?.type.shape ?? [];
+  const batchAll = out.slice(0, -2);
+  const clip = (position: readonly Dim[], v: Value): Dim[] => {
+    const own = v.type.shape.slice(0, -2);
+    return own.map((size, axis) => (size === 1 ? 0 : (position[axis + batchAll.length - own.length] ?? 0)));
+  };
+  const m = out.at(-2) ?? 1;
+  // b is the same for every batch: the batches are just more rows.
+  if (b.type.shape.slice(0, -2).every((d) => d === 1)) {
+    const shared = [...batchAll, m];
+    return {
+      a,
+      b,
+      batch: [],
+      m: elementCount(shared),
+      k,
+      n,
+      positionA: (_, row, at) => {
+        const position = unravel(row, shared);
+        return [...clip(position.slice(0, -1), a), position.at(-1) ?? 0, at];
+      },
+      positionB: (_, at, column) => [...b.type.shape.slice(0, -2).map(() => 0), at, column],
+    };
+  }
+  return {
+    a,
+    b,
+    batch: batchAll,
+    m,
+    k,
+    n,
+    positionA: (batch, row, at) => [...clip(batch, a), row, at],
+    positionB: (batch, at, column) => [...clip(batch, b), at, column],
+  };
+}
+
+/** Whether the kernel can read `a` where it lies: its offset is linear in row and depth. */
+export function readsInPlaceA(form: MatmulForm): boolean {
+  const { m, k, batch } = probe(form);
+  const { offset } = locate(form.a, form.positionA(batch, m, k));
+  return isLinear(offset, m) && isLinear(offset, k);
+}
+
+/** Whether the kernel can read `b` where it lies: contiguous columns, rows a constant stride apart. */
+export function readsInPlaceB(form: MatmulForm): boolean {
+  const { k, n, batch } = probe(form);
+  const { offset } = locate(form.b, form.positionB(batch, k, n));
+  const column = symOf(n);
+  if (column === undefined || !isLinear(offset, k)) return false;
+  return linearIn(offset, column)?.coeff === 1;
+}
+
+function probe(form: MatmulForm): { m: Dim; k: Dim; n: Dim; batch: Dim[] } {
+  return {
+    m: indexVar("?m", form.m),
+    k: indexVar("?k", form.k),
+    n: indexVar("?n", form.n),
+    batch: form.batch.map((size, axis) => indexVar(`?b${axis}`, size)),
+  };
+}
+
+function isLinear(offset: Dim, v: Dim): boolean {
+  const s = symOf(v);
+  return s !== undefined && linearIn(offset, s) !== null;
+}
+
+/** Columns of a constant b: packed at compile time into panels of `nr` columns, rows one after another. */
+export function isPacked(b: Value): boolean {
+  return constantOf(b) !== undefined;
+}
+
+/** Template and tile of a contraction. The sums' order does not depend on the tile. */
+export function chooseTile(node: Node): { template: Template; choices: Choices } {
+  const form = matmulForm(node);
+  if (form !== null) {
+    const rows = range(form.m).hi;
+    const packed = isPacked(form.b) ? 1 : 0;
+    if (rows === 1) return { template: "matmul", choices: { mr: 1, nr: range(form.n).hi >= 32 ? 32 : 8, packed } };
+    return { template: "matmul", choices: { mr: 4, nr: 8, packed } };
+  }
+  if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { lanes: 4 } };
+  const w = node.inputs[1];
+  return { template: "conv", choices: { mr: 4, nr: 8, packed: w !== undefined && isPacked(w) ? 1 : 0 } };
+}

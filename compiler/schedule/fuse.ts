@@ -1,0 +1,133 @@
+// Decides which values get a buffer and which are computed where they are read. In: a functional graph in the layout
+// its kernels read. Out: the set of values in buffers, and the group that each contraction or reduction grew into.
+//
+// A value gets a buffer when something outside kernels reads it, when a reader needs its elements in memory (a
+// contraction's operand, a sort, ...), when two kernels would compute it twice, or when one kernel would compute an
+// element of it more than once. Views are free and always followed.
+
+import type { Dim } from "../ir/dim.js";
+import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
+import type { Scope, Scopes } from "../ir/scope.js";
+import { isDepthwise, matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
+import { type Group, growGroup } from "./groups.js";
+import { costOf, isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
+import { holder, isView, locate } from "./views.js";
+
+export interface Fusion {
+  /** Values that have a buffer of their own, sources not included. */
+  readonly buffered: ReadonlySet<Value>;
+  /** Group of every node that is in one. */
+  readonly groupOf: ReadonlyMap<Node, Group>;
+}
+
+const MAX_INLINE_NODES = 64;
+
+/** Ops whose kernels are one op each and read some operands from memory. */
+function needsBuffer(node: Node, operand: number): boolean {
+  switch (node.op) {
+    case "sort":
+    case "cumulate":
+      return true;
+    case "scatter":
+      return operand === 0;
+    default:
+      return false;
+  }
+}
+
+export function fuse(scopes: Scopes, uses: Uses): Fusion {
+  const groupOf = new Map<Node, Group>();
+  const walk = (scope: Scope): void => {
+    for (const node of scope.nodes) {
+      const anchors = node.op === "matmul" || node.op === "conv" || node.op === "reduce";
+      if (!anchors || groupOf.has(node)) continue;
+      const group = growGroup(node, scope.nodes, uses, (n) => groupOf.has(n));
+      if (group !== null) for (const n of group.nodes) groupOf.set(n, group);
+    }
+    for (const children of scope.children.values()) for (const child of children) walk(child);
+  };
+  walk(scopes.root);
+  return { buffered: chooseBuffers(scopes, uses, groupOf), groupOf };
+}
+
+/** Operands of a contraction that must lie in memory: the values that its views lead to, or the operands themselves. */
+function contractionOperands(node: Node): Value[] {
+  const [a, b] = node.inputs;
+  if (a === undefined || b === undefined) return [];
+  const form = matmulForm(node);
+  if (form === null) return isOp(node, "conv") && isDepthwise(node) ? [holder(a), holder(b)] : [holder(a), holder(b)];
+  const zero = (v: Value): Dim[] => v.type.shape.map(() => 0);
+  const lies = (v: Value, inPlace: boolean): Value => (inPlace ? locate(v, zero(v)).source : holder(v));
+  return [lies(a, readsInPlaceA(form)), lies(b, constantOf(b) !== undefined || readsInPlaceB(form))];
+}
+
+function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Group>): Set<Value> {
+  const buffered = new Set<Value>();
+  /** Kernels (by the node of what they write) in which a node is computed. */
+  const kernelsOf = new Map<Node, ReadonlySet<Node>>();
+  const weight = new Map<Node, number>();
+  const repeated = new Set<Value>();
+  const need = (v: Value): void => {
+    const at = holder(v);
+    if (!isSource(at.node)) buffered.add(at);
+  };
+  for (const v of uses.rooted) need(v);
+
+  for (const node of uses.usersFirst) {
+    if (isSource(node)) continue;
+    const group = groupOf.get(node);
+    if (group !== undefined) {
+      kernelsOf.set(node, new Set([group.exit.node]));
+      if (node === group.exit.node) need(group.exit);
+      if (node === group.anchor && node.op !== "reduce") for (const v of contractionOperands(node)) need(v);
+    } else if (!isInlinable(node)) {
+      kernelsOf.set(node, new Set([node]));
+      for (const v of node.outputs) buffered.add(v);
+    } else decide(node);
+    for (const [operand, v] of node.inputs.entries()) if (needsBuffer(node, operand)) need(v);
+    propagate(node, group);
+  }
+  return buffered;
+
+  function decide(node: Node): void {
+    const v = node.outputs[0];
+    if (v === undefined) return;
+    const readers = new Set<Node>();
+    let nodes = 1;
+    const scope = scopes.scopeOf(node);
+    let crosses = false;
+    for (const use of uses.of.get(v) ?? []) {
+      for (const k of kernelsOf.get(use.node) ?? []) readers.add(k);
+      nodes += weight.get(use.node) ?? 0;
+      if (scopes.scopeOf(use.node) !== scope) crosses = true;
+    }
+    const free = isView(node.op) || node.op === "iota" || node.op === "dims";
+    const apart = isElementwise(node) ? readers.size > 1 || repeated.has(v) || crosses : readers.size > 1 && !free;
+    if (!buffered.has(v) && (free || !(apart || nodes > MAX_INLINE_NODES))) {
+      kernelsOf.set(node, readers);
+      weight.set(node, nodes);
+      return;
+    }
+    // A reshape has no elements of its own: what it views gets the buffer.
+    if (node.op === "reshape") need(v);
+    else buffered.add(v);
+    kernelsOf.set(node, new Set([node]));
+    weight.set(node, 1);
+  }
+
+  /** Marks operands whose elements would be computed more than once. */
+  function propagate(node: Node, group: Group | undefined): void {
+    for (const [operand, v] of node.inputs.entries()) {
+      if (group !== undefined && groupOf.get(v.node) === group) continue;
+      const inherits = isInlinable(node) && node.outputs.some((o) => repeated.has(o) && !buffered.has(o));
+      if (inherits || repeats(node, operand)) repeated.add(v);
+    }
+  }
+}
+
+/** Values that are in memory, or constants, without any kernel. */
+export function isSource(node: Node): boolean {
+  return node.op === "input" || node.op === "const" || node.op === "state" || node.op === "param";
+}
+
+export { costOf };
