@@ -1,7 +1,9 @@
 // The package's public face.
 
-export { Refused, type Refusal, type RefusalCode, formatRefusal } from "./ir/errors.js";
+export * from "./frontend/index.js";
+export { importOnnx, type OnnxImport, type OnnxOptions } from "./import/onnx/import.js";
 export type { Dim } from "./ir/dim.js";
 export type { DType } from "./ir/dtype.js";
+export { Bug, formatRefusal, type Refusal, type RefusalCode, Refused } from "./ir/errors.js";
 export type { Graph } from "./ir/graph.js";
-export * from "./frontend/index.js";
+export { type Compiled, type CompileOptions, compile } from "./pipeline.js";

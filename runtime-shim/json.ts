@@ -69,10 +69,17 @@ export function oneOf<T extends string>(value: unknown, where: string, choices: 
  */
 export function canonicalText(value: Json, depth = 0): string {
   if (depth > LIMITS.jsonDepth) over("manifest", "deeper nesting", LIMITS.jsonDepth);
+  if (typeof value === "string") return quoted(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (isArray(value)) return `[${value.map((v) => canonicalText(v, depth + 1)).join(",")}]`;
   const fields = Object.keys(value).sort();
-  return `{${fields.map((k) => `${JSON.stringify(k)}:${canonicalText(value[k] ?? null, depth + 1)}`).join(",")}}`;
+  return `{${fields.map((k) => `${quoted(k)}:${canonicalText(value[k] ?? null, depth + 1)}`).join(",")}}`;
+}
+
+/** RFC 8785 has no form for half of a surrogate pair. */
+function quoted(s: string): string {
+  if (/\p{Surrogate}/u.test(s)) malformed("manifest", "a string that is not Unicode", "canonical JSON (RFC 8785)");
+  return JSON.stringify(s);
 }
 
 function isArray(value: Json): value is readonly Json[] {

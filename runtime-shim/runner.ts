@@ -31,6 +31,7 @@ export class Runner {
   readonly #bound: readonly (readonly [slot: number, word: number])[];
   readonly #words: Int32Array;
   readonly #buffer: ArrayBuffer;
+  readonly #bytes: number;
   readonly #call: EntryExport;
   /** start, stop, then the symbols in the order of the export's parameters. */
   readonly #args: number[];
@@ -46,6 +47,7 @@ export class Runner {
     this.spec = spec;
     this.#symbols = manifest.symbols;
     this.#buffer = buffer;
+    this.#bytes = buffer.byteLength;
     this.#call = call;
     const slots = new Map(manifest.symbols.map((s, i) => [s.name, i]));
     const slot = (name: string): number => slots.get(name) ?? -1;
@@ -198,6 +200,13 @@ export class Runner {
       throw new RunError("trap", `entry "${this.spec.name}": the module trapped: ${what}`, start);
     }
     if (status !== 0) this.#failed(Number(status));
+    if (this.#buffer.byteLength !== this.#bytes) {
+      throw new RunError(
+        "trap",
+        `entry "${this.spec.name}": the module replaced its memory, which no plan does`,
+        start,
+      );
+    }
   }
 
   #failed(status: number): never {

@@ -50,7 +50,7 @@ class Assembler {
   module(): Uint8Array {
     const m = this.#m;
     const { Features } = binaryen;
-    let features = Features.SIMD128 | Features.NontrappingFPToInt | Features.BulkMemory | Features.SignExt | Features.MutableGlobals;
+    let features = Features.SIMD128 | Features.NontrappingFPToInt | Features.BulkMemory | Features.BulkMemoryOpt | Features.SignExt | Features.MutableGlobals;
     if (this.#source.relaxed) features |= Features.RelaxedSIMD;
     m.setFeatures(features);
     m.addMemoryImport("memory", "env", "memory");
@@ -94,8 +94,12 @@ class Assembler {
     const [a, b] = [(): Ref => m.local.get(0, i32), (): Ref => m.local.get(1, i32)];
     const rest = (): Ref => m.i32.rem_s(a(), b());
     const wrong = (): Ref => m.i32.and(m.i32.ne(rest(), m.i32.const(0)), m.i32.lt_s(m.i32.xor(rest(), b()), m.i32.const(0)));
-    m.addFunction("floordiv", binaryen.createType([i32, i32]), i32, [], m.i32.sub(m.i32.div_s(a(), b()), wrong()));
-    m.addFunction("floormod", binaryen.createType([i32, i32]), i32, [], m.i32.add(rest(), m.select(wrong(), b(), m.i32.const(0))));
+    // A zero divisor is the size of an empty value: whatever the result is, nothing is read with it.
+    const unlessZero = (x: Ref): Ref => m.if(m.i32.eqz(b()), m.i32.const(0), x);
+    const quotient = m.i32.sub(m.i32.div_s(a(), b()), wrong());
+    const remainder = m.i32.add(rest(), m.select(wrong(), b(), m.i32.const(0)));
+    m.addFunction("floordiv", binaryen.createType([i32, i32]), i32, [], unlessZero(quotient));
+    m.addFunction("floormod", binaryen.createType([i32, i32]), i32, [], unlessZero(remainder));
   }
 
   #function(name: string, fn: WasmFunction, result: number): void {

@@ -30,6 +30,8 @@ export class KernelEmitter {
   readonly #vars = new Map<string, { local: number; depth: number }>();
   readonly #uses = new Map<Expr, number>();
   #levels = new Map<Expr | Sym | Dim, number>();
+  /** Depth of the innermost branch that may not be taken: what reads memory stays inside it. */
+  #guard = 0;
   #fleeting = new Map<Expr, number>();
 
   constructor(kernel: LoopKernel, tier: Tier) {
@@ -64,13 +66,16 @@ export class KernelEmitter {
   }
 
   /** Emits a body into a scope of its own. */
-  #inside(body: () => void): readonly Instruction[] {
+  #inside(body: () => void, guarded = false): readonly Instruction[] {
     const scope: Scope = { code: [], known: new Map() };
     this.#scopes.push(scope);
+    const guard = this.#guard;
+    if (guarded) this.#guard = this.#depth;
     this.#levels = new Map();
     this.#fleeting = new Map();
     body();
     this.#scopes.pop();
+    this.#guard = guard;
     this.#levels = new Map();
     this.#fleeting = new Map();
     return scope.code;
@@ -110,10 +115,10 @@ export class KernelEmitter {
         const mask = this.#value(s.mask);
         const yes = this.#inside(() => {
           for (const x of s.then) this.#statement(x);
-        });
+        }, true);
         const no = this.#inside(() => {
           for (const x of s.else) this.#statement(x);
-        });
+        }, true);
         this.#push(["if", mask, ["block", ...yes], ["block", ...no]]);
         return;
       }
@@ -123,7 +128,7 @@ export class KernelEmitter {
           for (const x of s.body) this.#statement(x);
           const again = this.#value(s.mask);
           this.#push(["continue_if", again]);
-        });
+        }, true);
         this.#push(["if", first, ["block", ["loop", ...body]], ["block"]]);
         return;
       }
@@ -192,7 +197,8 @@ export class KernelEmitter {
       case "address":
         return this.#levelOfDim(e.index);
       case "load":
-        return this.#kernel.buffers[e.buffer]?.written === false ? this.#levelOfDim(e.index) : VOLATILE;
+        if (this.#kernel.buffers[e.buffer]?.written !== false) return VOLATILE;
+        return Math.max(this.#guard, this.#levelOfDim(e.index));
       case "loadAt":
         return VOLATILE;
       case "lane":
@@ -200,7 +206,7 @@ export class KernelEmitter {
       case "lanes":
         return Math.max(...e.items.map((i) => this.#level(i)));
       case "op":
-        return Math.max(0, ...e.args.map((a) => this.#level(a)));
+        return Math.max(e.op === "checkedIndex" ? this.#guard : 0, ...e.args.map((a) => this.#level(a)));
     }
   }
 
@@ -221,9 +227,12 @@ export class KernelEmitter {
     if (found !== undefined) return get(found, type);
     const above = this.#scopes.splice(level + 1);
     const saved = this.#levels;
+    const guard = this.#guard;
+    this.#guard = Math.min(guard, level);
     this.#levels = new Map();
     const value = make();
     this.#levels = saved;
+    this.#guard = guard;
     const local = this.#newLocal(type);
     this.#push(set(local, value));
     this.#scope(level).known.set(key, local);

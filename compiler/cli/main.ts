@@ -9,7 +9,7 @@ import { type Context, contextFor } from "./context.js";
 import { type ExitCode, usage } from "./failures.js";
 import { report } from "./report.js";
 import type { Leaf, Verb } from "./verb.js";
-import { packageVersion } from "./version.js";
+import { VERSION } from "../version.js";
 import { compileVerb } from "./verbs/compile.js";
 import { diffVerb } from "./verbs/diff.js";
 import { inspectVerb } from "./verbs/inspect.js";
@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   let code: ExitCode = 0;
   const program = new Command("psionic")
     .description("Compiles machine-learning models, ahead of time, to verifiable bundles; runs and compares them.")
-    .version(packageVersion(), "-V, --version", "print the version")
+    .version(VERSION, "-V, --version", "print the version")
     .addHelpText("after", `${EXIT_CODES}\n\n"psionic <verb> --help" has options and examples.`);
   const finish = (leaf: Leaf) => async (command: Command) => {
     code = await leaf.run(command, cx);

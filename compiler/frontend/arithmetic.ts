@@ -92,7 +92,7 @@ export abstract class Arithmetic extends Handle {
   }
   pow(exponent: Operand): Tensor {
     if (isInteger(this.dtype) && typeof exponent === "number" && Number.isInteger(exponent) && exponent < 0)
-      this.refuse("pow", "an integer to a negative power", "convert to a float first: x.to(\"f32\")");
+      this.refuse("pow", "an integer to a negative power", 'convert to a float first: x.to("f32")');
     return binary("pow", this.self, exponent, (b, x, y) => ir.pow(b, x, y));
   }
   atan2(other: Operand): Tensor {
@@ -261,12 +261,7 @@ export function truth(b: Builder, x: Operand, subject: string): Value {
   return isTensor(x) ? ir.cast(b, x.valueFor(subject), "bool") : ir.scalar(b, "bool", Boolean(x));
 }
 
-function logical(
-  subject: string,
-  x: Operand,
-  y: Operand,
-  rule: (b: Builder, x: Value, y: Value) => Value,
-): Tensor {
+function logical(subject: string, x: Operand, y: Operand, rule: (b: Builder, x: Value, y: Value) => Value): Tensor {
   return record(subject, (b) => wrap(rule(b, truth(b, x, subject), truth(b, y, subject))));
 }
 

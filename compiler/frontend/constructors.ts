@@ -3,7 +3,7 @@
 import * as ir from "../ir/build.js";
 import { ceildiv, type Dim, sub } from "../ir/dim.js";
 import { type DType, isFloat } from "../ir/dtype.js";
-import { type Elements, Tensor as TensorData, sizeOf, tensorFrom, tensorOf } from "../ir/tensor.js";
+import { type Elements, sizeOf, Tensor as TensorData, tensorFrom, tensorOf } from "../ir/tensor.js";
 import { makeTensor, wrap } from "./handle.js";
 import { resultType, type Scalar } from "./promote.js";
 import { sizeScalar } from "./reduction.js";
@@ -11,6 +11,7 @@ import { record } from "./session.js";
 import { resolveSizes, type Size } from "./shaping.js";
 import { refuseTrace } from "./site.js";
 import { Storage } from "./storage.js";
+import "./tensor.js";
 import type { Tensor } from "./tensor.js";
 
 export interface DTypeOption {
@@ -23,11 +24,19 @@ type Nested = number | bigint | boolean | readonly Nested[];
  * A constant: a typed array (its dtype follows) or nested lists of numbers, with a shape where it is not the list's.
  * Lists are f32 where a number has a fraction, else i64; bool for truth values. Can be made outside of a trace.
  */
-export function tensor(data: Elements | Nested | TensorData, shape?: readonly number[], { dtype }: DTypeOption = {}): Tensor {
+export function tensor(
+  data: Elements | Nested | TensorData,
+  shape?: readonly number[],
+  { dtype }: DTypeOption = {},
+): Tensor {
   return makeTensor(Storage.ofData(dataOf(data, shape, dtype)));
 }
 
-function dataOf(data: Elements | Nested | TensorData, shape: readonly number[] | undefined, dtype: DType | undefined): TensorData {
+function dataOf(
+  data: Elements | Nested | TensorData,
+  shape: readonly number[] | undefined,
+  dtype: DType | undefined,
+): TensorData {
   if (data instanceof TensorData) return shape === undefined ? data : data.reshaped(shape);
   if (ArrayBuffer.isView(data)) {
     const as = dtype ?? elementType(data);
@@ -39,12 +48,21 @@ function dataOf(data: Elements | Nested | TensorData, shape: readonly number[] |
   const own = shapeOfList(data, flat);
   const as = dtype ?? listType(flat);
   wantCount(flat.length, shape ?? own);
-  return tensorFrom(as, shape ?? own, flat.map((v) => (typeof v === "boolean" ? Number(v) : v)));
+  return tensorFrom(
+    as,
+    shape ?? own,
+    flat.map((v) => (typeof v === "boolean" ? Number(v) : v)),
+  );
 }
 
 function wantCount(have: number, shape: readonly number[]): void {
   if (have !== sizeOf(shape))
-    refuseTrace("malformed_input", "tensor", `tensor: ${have} elements for the shape [${shape.join(", ")}]`, "give one element per place");
+    refuseTrace(
+      "malformed_input",
+      "tensor",
+      `tensor: ${have} elements for the shape [${shape.join(", ")}]`,
+      "give one element per place",
+    );
 }
 
 function elementType(data: Elements): DType {
@@ -114,11 +132,25 @@ export function arange(start: Dim, end: Dim | null = null, step = 1, { dtype }: 
     if (typeof first === "number" && typeof last === "number") {
       const length = Math.ceil((last - first) / step);
       if (step === 0 || length < 0)
-        refuseTrace("malformed_input", "arange", `arange: from ${first} to ${last} by ${step}`, "the step must lead to the end");
-      return tensor(Array.from({ length }, (_, i) => first + i * step), [length], { dtype: as });
+        refuseTrace(
+          "malformed_input",
+          "arange",
+          `arange: from ${first} to ${last} by ${step}`,
+          "the step must lead to the end",
+        );
+      return tensor(
+        Array.from({ length }, (_, i) => first + i * step),
+        [length],
+        { dtype: as },
+      );
     }
     if (!whole || step < 1)
-      refuseTrace("unsupported_shape", "arange", `arange: a step of ${step} to a named size`, "use a whole step of 1 or more");
+      refuseTrace(
+        "unsupported_shape",
+        "arange",
+        `arange: a step of ${step} to a named size`,
+        "use a whole step of 1 or more",
+      );
     const steps = ir.iota(b, "i64", [ceildiv(sub(last, first), step)]);
     const scaled = step === 1 ? steps : ir.mul(b, steps, step);
     return wrap(ir.cast(b, first === 0 ? scaled : ir.add(b, scaled, sizeScalar(b, first, "i64")), as));
@@ -153,7 +185,12 @@ export function cat(tensors: readonly Tensor[], axis = 0): Tensor {
     const dtype = resultType(tensors, "cat");
     const at = axis < 0 ? axis + first.rank : axis;
     if (first.rank === 0 || at < 0 || at >= first.rank)
-      refuseTrace("unsupported_shape", "cat", `cat: axis ${axis} of ${first.toString()}`, "scalars are joined with stack");
+      refuseTrace(
+        "unsupported_shape",
+        "cat",
+        `cat: axis ${axis} of ${first.toString()}`,
+        "scalars are joined with stack",
+      );
     const values = (some.length === 0 ? [first] : some).map((t) => ir.cast(b, t.valueFor("cat"), dtype));
     return wrap(ir.concat(b, values, at));
   });
@@ -166,7 +203,12 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
     if (first === undefined) return refuseTrace("malformed_input", "stack", "stack: no tensors", "give one or more");
     const odd = tensors.find((t) => t.rank !== first.rank);
     if (odd !== undefined)
-      refuseTrace("unsupported_shape", "stack", `stack: ${first.toString()} and ${odd.toString()}`, "stack takes tensors of one shape");
+      refuseTrace(
+        "unsupported_shape",
+        "stack",
+        `stack: ${first.toString()} and ${odd.toString()}`,
+        "stack takes tensors of one shape",
+      );
     return cat(
       tensors.map((t) => t.unsqueeze(axis)),
       axis < 0 ? axis + first.rank + 1 : axis,

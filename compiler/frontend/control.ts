@@ -61,22 +61,24 @@ export function cond<T extends Tree>(condition: Tensor, yes: () => T, no: () => 
     const { form, values } = p.result;
     sameResults(values, q.result.values);
     const touched = [...new Set([...p.written.keys(), ...q.written.keys()])];
-    const outside = (written: Map<Storage, Value>): Value[] =>
-      touched.map((t) => written.get(t) ?? t.value("cond", s));
-    const results = ir.ifElse(
-      b,
-      test,
-      [...values, ...outside(p.written)],
-      [...q.result.values, ...outside(q.written)],
-    );
+    const outside = (written: Map<Storage, Value>): Value[] => touched.map((t) => written.get(t) ?? t.value("cond", s));
+    const results = ir.ifElse(b, test, [...values, ...outside(p.written)], [...q.result.values, ...outside(q.written)]);
     writeBack(s, "cond", touched, results.slice(values.length));
-    return rebuild(form, results.slice(0, values.length).map((v) => wrap(v)));
+    return rebuild(
+      form,
+      results.slice(0, values.length).map((v) => wrap(v)),
+    );
   });
 }
 
 function sameResults(yes: readonly Value[], no: readonly Value[]): void {
   if (yes.length !== no.length)
-    refuseTrace("unsupported_shape", "cond", `cond: the branches give ${yes.length} and ${no.length} tensors`, "give the same from both");
+    refuseTrace(
+      "unsupported_shape",
+      "cond",
+      `cond: the branches give ${yes.length} and ${no.length} tensors`,
+      "give the same from both",
+    );
   for (const [i, a] of yes.entries()) {
     const b = no[i] ?? a;
     if (!sameKind(a, b))
@@ -135,7 +137,9 @@ function loop(s: Session, b: Builder, plan: LoopPlan): { carried: Tensor[]; stac
     let seen: readonly Storage[] = touched;
     const outputs = ir.loop(b, {
       trips: plan.trips,
-      ...(start === undefined ? {} : { condition: wantScalar(subject, "the condition", start.valueFor(subject), "bool") }),
+      ...(start === undefined
+        ? {}
+        : { condition: wantScalar(subject, "the condition", start.valueFor(subject), "bool") }),
       carried: [...init, ...before, ...counter],
       count,
       body: (iteration, params) => {
@@ -144,12 +148,16 @@ function loop(s: Session, b: Builder, plan: LoopPlan): { carried: Tensor[]; stac
             const param = params[init.length + i];
             if (param !== undefined) t.set(subject, s, param);
           }
-          const step = plan.body(wrap(iteration), params.slice(0, init.length).map((v) => wrap(v)));
+          const step = plan.body(
+            wrap(iteration),
+            params.slice(0, init.length).map((v) => wrap(v)),
+          );
           const next = valuesOf(step.carried, subject);
           sameCarried(subject, init, next);
           const scanned = step.stacked === undefined ? [] : valuesOf(step.stacked, subject);
           const go = step.goOn?.();
-          const test = go === undefined ? undefined : wantScalar(subject, "the condition", go.valueFor(subject), "bool");
+          const test =
+            go === undefined ? undefined : wantScalar(subject, "the condition", go.valueFor(subject), "bool");
           return { next, scanned, test };
         });
         seen = [...written.keys()];
@@ -182,7 +190,12 @@ function loop(s: Session, b: Builder, plan: LoopPlan): { carried: Tensor[]; stac
 
 function sameCarried(subject: string, init: readonly Value[], next: readonly Value[]): void {
   if (init.length !== next.length)
-    refuseTrace("unsupported_shape", subject, `${subject}: the body takes ${init.length} tensors and gives ${next.length}`, "give as many as init has");
+    refuseTrace(
+      "unsupported_shape",
+      subject,
+      `${subject}: the body takes ${init.length} tensors and gives ${next.length}`,
+      "give as many as init has",
+    );
   for (const [i, a] of init.entries()) {
     const b = next[i] ?? a;
     if (!sameKind(a, b))
@@ -205,10 +218,20 @@ export function whileLoop<T extends Tree>(
   const s = session("whileLoop");
   return record("whileLoop", (b) => {
     const check = (carried: T): Tensor => {
-      const { result, written } = inScope(s, "whileLoop", () => valuesOf(s.userCode(() => test(carried)), "whileLoop"));
+      const { result, written } = inScope(s, "whileLoop", () =>
+        valuesOf(
+          s.userCode(() => test(carried)),
+          "whileLoop",
+        ),
+      );
       const [value] = result;
       if (written.size > 0 || value === undefined)
-        return refuseTrace("unsupported_op", "whileLoop", "whileLoop: the condition writes to a tensor", "write in the body");
+        return refuseTrace(
+          "unsupported_op",
+          "whileLoop",
+          "whileLoop: the condition writes to a tensor",
+          "write in the body",
+        );
       return wrap(value);
     };
     const { carried } = loop(s, b, {
@@ -269,7 +292,10 @@ export function scan<C extends Tree, X extends Tree, Y extends Tree>(
       trips: sizeScalar(b, length, "i64"),
       count: range(length).lo >= 0 ? length : max(0, length),
       body: (i, params) => {
-        const row = rebuild(xs, rows.map((t) => wrap(ir.gather(b, t.value, i.value, 0))));
+        const row = rebuild(
+          xs,
+          rows.map((t) => wrap(ir.gather(b, t.value, i.value, 0))),
+        );
         const [next, y] = s.userCode(() => body(rebuild(init, params), row));
         form = y;
         return { carried: next, stacked: y };

@@ -82,7 +82,10 @@ export abstract class Elementwise extends Arithmetic {
     return this.float("reciprocal", ir.reciprocal);
   }
   square(): Tensor {
-    return record("square", () => this.mul(this.self));
+    return record("square", () => {
+      const x = this.dtype === "bool" ? this.to("i64") : this.self;
+      return x.mul(x);
+    });
   }
   exp(): Tensor {
     return this.float("exp", ir.exp);
@@ -108,7 +111,8 @@ export abstract class Elementwise extends Arithmetic {
   /** log(x / (1 - x)), with x first clamped to [eps, 1 - eps] where eps is given. */
   logit({ eps }: { readonly eps?: number } = {}): Tensor {
     return record("logit", () => {
-      const x = eps === undefined ? this.self : this.clamp(eps, 1 - eps);
+      const p = this.to(floatType(this.dtype));
+      const x = eps === undefined ? p : p.clamp(eps, 1 - eps);
       return x.div(x.neg().add(1)).log();
     });
   }
@@ -217,7 +221,13 @@ export abstract class Elementwise extends Arithmetic {
     return record("mish", () => this.mul(this.softplus().tanh()));
   }
   /** log(1 + exp(beta * x)) / beta, and x itself where beta * x exceeds the threshold. */
-  softplus({ beta = 1, threshold = SOFTPLUS_LIMIT }: { readonly beta?: number; readonly threshold?: number } = {}): Tensor {
+  softplus({
+    beta = 1,
+    threshold = SOFTPLUS_LIMIT,
+  }: {
+    readonly beta?: number;
+    readonly threshold?: number;
+  } = {}): Tensor {
     return record("softplus", () => {
       const x = this.mul(beta);
       return where(x.gt(threshold), this.self, x.minimum(threshold).exp().log1p().div(beta));
@@ -230,7 +240,7 @@ export abstract class Elementwise extends Arithmetic {
     return record("tanhshrink", () => this.sub(this.tanh()));
   }
   hardtanh({ min = -1, max = 1 }: { readonly min?: number; readonly max?: number } = {}): Tensor {
-    return record("hardtanh", () => this.clamp(min, max));
+    return record("hardtanh", () => this.clamp(min, max).to(this.dtype));
   }
   hardsigmoid(): Tensor {
     return record("hardsigmoid", () => this.add(3).clamp(0, 6).div(6));
@@ -253,7 +263,15 @@ export abstract class Elementwise extends Arithmetic {
     return record("threshold", () => where(this.le(threshold), value, this.self));
   }
   /** NaN and infinities replaced; by default by 0 and the dtype's largest magnitudes (of f32 and f64). */
-  nanToNum({ nan = 0, posinf, neginf }: { readonly nan?: number; readonly posinf?: number; readonly neginf?: number } = {}): Tensor {
+  nanToNum({
+    nan = 0,
+    posinf,
+    neginf,
+  }: {
+    readonly nan?: number;
+    readonly posinf?: number;
+    readonly neginf?: number;
+  } = {}): Tensor {
     return record("nanToNum", () => {
       if (!isFloat(this.dtype)) return this.self;
       const greatest = GREATEST[this.dtype];

@@ -7,7 +7,7 @@ import type { DType } from "../ir/dtype.js";
 import type { Value } from "../ir/graph.js";
 import { formatShape, type Session } from "./session.js";
 import { refuseTrace } from "./site.js";
-import { contiguousStrides, sessionFor, Storage, type View } from "./storage.js";
+import { contiguousStrides, Storage, sessionFor, type View } from "./storage.js";
 import type { Tensor } from "./tensor.js";
 
 type Maker = (storage: Storage, views: readonly View[]) => Tensor;
@@ -97,8 +97,8 @@ export abstract class Handle {
     for (const v of this.views) bases.push(v.read(b, bases.at(-1) ?? update));
     let value = update;
     for (const [i, v] of [...this.views.entries()].reverse()) {
-      if (typeof v.write === "string") return this.cannotWrite(subject, v.write);
-      value = v.write(b, bases[i] ?? value, value);
+      const { write } = v;
+      value = typeof write === "string" ? this.cannotWrite(subject, write) : write(b, bases[i] ?? value, value);
     }
     this.storage.set(subject, session, value);
   }
@@ -124,7 +124,12 @@ export abstract class Handle {
     if (axes === null || axes === undefined) return this.shape.map((_, i) => i);
     const list = (typeof axes === "number" ? [axes] : axes).map((a) => this.axis(a, subject));
     if (new Set(list).size !== list.length)
-      refuseTrace("unsupported_shape", subject, `${subject}: axes [${list.join(", ")}] repeat one`, "name each axis once");
+      refuseTrace(
+        "unsupported_shape",
+        subject,
+        `${subject}: axes [${list.join(", ")}] repeat one`,
+        "name each axis once",
+      );
     return list.filter((a) => a < this.rank);
   }
 

@@ -75,13 +75,21 @@ export abstract class Indexing extends Shapes {
     return record("scatter", (b) => {
       const at = this.axis(axis, "scatter");
       const x = this.valueFor("scatter");
-      if (this.rank === 0) return this.reshape([1]).scatter(0, index.reshape([1]), reshaped(source), { reduce }).reshape([]);
+      if (this.rank === 0)
+        return this.reshape([1])
+          .scatter(0, index.reshape([1]), reshaped(source), { reduce })
+          .reshape([]);
       let updates = operandValue(b, source, this.dtype, "scatter");
       if (isTensor(source)) {
         const fits = source.rank === index.rank;
         if (!fits) this.refuse("scatter", `a source ${source.toString()}`, `give it the rank of ${index.toString()}`);
         // The source may be larger than the index.
-        updates = ir.slice(b, updates, index.shape.map(() => 0), index.shape);
+        updates = ir.slice(
+          b,
+          updates,
+          index.shape.map(() => 0),
+          index.shape,
+        );
       } else updates = ir.broadcast(b, updates, index.shape);
       return wrap(ir.scatter(b, x, this.positions(b, "scatter", at, index), updates, reduce));
     });
@@ -91,14 +99,19 @@ export abstract class Indexing extends Shapes {
   }
   /** A copy with rows of an axis added to, by a vector of indices. */
   indexAdd(axis: number, index: Tensor, source: Tensor, { alpha = 1 }: { readonly alpha?: Scalar } = {}): Tensor {
-    return record("indexAdd", () => this.putRows("indexAdd", axis, index, alpha === 1 ? source : source.mul(alpha), "add"));
+    return record("indexAdd", () =>
+      this.putRows("indexAdd", axis, index, alpha === 1 ? source : source.mul(alpha), "add"),
+    );
   }
   indexCopy(axis: number, index: Tensor, source: Tensor): Tensor {
     return record("indexCopy", () => this.putRows("indexCopy", axis, index, source, "set"));
   }
   private putRows(subject: string, axis: number, index: Tensor, source: Tensor, reduce: "add" | "set"): Tensor {
     const at = this.axis(axis, subject);
-    if (this.rank === 0) return this.reshape([1]).putRows(subject, 0, index.reshape([1]), source.reshape([1]), reduce).reshape([]);
+    if (this.rank === 0)
+      return this.reshape([1])
+        .putRows(subject, 0, index.reshape([1]), source.reshape([1]), reduce)
+        .reshape([]);
     const list = index.reshape(source.shape.map((_, i) => (i === at ? -1 : 1)));
     return this.scatter(at, list.expand(source.shape), source, { reduce });
   }
@@ -137,7 +150,8 @@ export abstract class Indexing extends Shapes {
   private triangle(subject: string, keep: (rows: Tensor, columns: Tensor) => Tensor): Tensor {
     return record(subject, (b) => {
       const [rows, columns] = this.shape.slice(-2);
-      if (rows === undefined || columns === undefined) return this.refuse(subject, this.toString(), "give two axes or more");
+      if (rows === undefined || columns === undefined)
+        return this.refuse(subject, this.toString(), "give two axes or more");
       const mask = keep(wrap(ir.iota(b, "i64", [rows, 1], 0)), wrap(ir.iota(b, "i64", [1, columns], 1)));
       const zero: Operand = this.dtype === "bool" ? false : 0;
       return where(mask, this.self, zero).to(this.dtype);
@@ -150,7 +164,11 @@ export abstract class Indexing extends Shapes {
       const at = this.axis(axis, "repeatInterleave");
       const x = this.rank === 0 ? this.reshape([1]) : this.self;
       const wide = [...x.shape.slice(0, at + 1), count, ...x.shape.slice(at + 1)];
-      return x.unsqueeze(at + 1).expand(wide).flatten(at, at + 1).clone();
+      return x
+        .unsqueeze(at + 1)
+        .expand(wide)
+        .flatten(at, at + 1)
+        .clone();
     });
   }
 

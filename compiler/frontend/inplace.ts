@@ -4,8 +4,8 @@
 
 import * as ir from "../ir/build.js";
 import { DTYPES, type DType, isFloat } from "../ir/dtype.js";
-import { isTensor, type Operand, operandValue, resultType, type Scalar } from "./promote.js";
 import { Pooling } from "./pooling.js";
+import { isTensor, type Operand, operandValue, resultType, type Scalar } from "./promote.js";
 import { formatShape, record } from "./session.js";
 import type { Part } from "./shaping.js";
 import type { Tensor } from "./tensor.js";
@@ -23,14 +23,22 @@ export abstract class InPlace extends Pooling {
     return record(subject, (b) => {
       const dtype = isTensor(result) ? result.dtype : resultType([this.self, result], subject);
       if (!convert && !fits(dtype, this.dtype))
-        this.refuse(subject, `the result has dtype ${dtype}, which ${this.dtype} does not hold`, "use the form without _");
+        this.refuse(
+          subject,
+          `the result has dtype ${dtype}, which ${this.dtype} does not hold`,
+          "use the form without _",
+        );
       const value = operandValue(b, result, this.dtype, subject);
       const grows = value.type.shape.some((d, i) => {
         const have = this.shape[i - value.type.shape.length + this.rank];
         return d !== 1 && have !== d && (have === undefined || have === 1 || typeof (have ?? 0) === typeof d);
       });
       if (grows || value.type.shape.length > this.rank)
-        this.refuse(subject, `a value of shape ${formatShape(value.type.shape)} into ${this.toString()}`, "the value must broadcast to the tensor");
+        this.refuse(
+          subject,
+          `a value of shape ${formatShape(value.type.shape)} into ${this.toString()}`,
+          "the value must broadcast to the tensor",
+        );
       this.write(subject, ir.broadcast(b, value, this.shape));
       return this.self;
     });

@@ -3,7 +3,19 @@
 
 import type { Node, Statement } from "ts-morph";
 import type { DType } from "../ir/dtype.js";
-import { choose, CONSTANTS, MATH, MATH2, numeric, OPERATORS, operate, toTensor, truthOf, boolTensor, type Val } from "./kernel-math.js";
+import {
+  boolTensor,
+  CONSTANTS,
+  choose,
+  MATH,
+  MATH2,
+  numeric,
+  OPERATORS,
+  operate,
+  toTensor,
+  truthOf,
+  type Val,
+} from "./kernel-math.js";
 import { type KernelSource, loadMorph } from "./kernel-source.js";
 import { isTensor } from "./promote.js";
 import { refuseTrace } from "./site.js";
@@ -37,7 +49,12 @@ export class KernelRun {
       return this.#refuse(fn, `takes ${params.length} arguments, has ${args.length}`, "give one per parameter");
     for (const [i, p] of params.entries()) {
       const value = args[i];
-      if (value === undefined || p.getNameNode().getKind() !== this.#kind.Identifier || p.hasInitializer() || p.isRestParameter())
+      if (
+        value === undefined ||
+        p.getNameNode().getKind() !== this.#kind.Identifier ||
+        p.hasInitializer() ||
+        p.isRestParameter()
+      )
         return this.#refuse(p, `the parameter "${p.getText()}"`, "parameters are plain names");
       vars.set(p.getName(), { value, fixed: false });
     }
@@ -62,7 +79,9 @@ export class KernelRun {
 
   #statements(list: readonly Node[], i: number, vars: Vars, next: Next): Val | undefined {
     const statement = list[i];
-    return statement === undefined ? next(vars) : this.#statement(statement, vars, (v) => this.#statements(list, i + 1, v, next));
+    return statement === undefined
+      ? next(vars)
+      : this.#statement(statement, vars, (v) => this.#statements(list, i + 1, v, next));
   }
 
   #statement(node: Node, vars: Vars, next: Next): Val | undefined {
@@ -135,7 +154,8 @@ export class KernelRun {
     const merged: Vars = new Map(vars);
     for (const [name, { fixed }] of vars) {
       const [a, b] = [p.get(name)?.value, q.get(name)?.value];
-      if (a !== undefined && b !== undefined && a !== b) merged.set(name, { value: choose(condition, a, b, this.#dtype), fixed });
+      if (a !== undefined && b !== undefined && a !== b)
+        merged.set(name, { value: choose(condition, a, b, this.#dtype), fixed });
       else if (a !== undefined) merged.set(name, { value: a, fixed });
     }
     return next(merged);
@@ -152,10 +172,18 @@ export class KernelRun {
     const iterate = (at: Vars): Val | undefined => {
       const go = test === undefined ? true : truthOf(this.#eval(test, at));
       if (typeof go !== "boolean")
-        return this.#refuse(test ?? node, "the loop's end depends on a tensor", "use plain bounds, or whileLoop outside of the kernel");
+        return this.#refuse(
+          test ?? node,
+          "the loop's end depends on a tensor",
+          "use plain bounds, or whileLoop outside of the kernel",
+        );
       if (!go) return next(withoutOwn(vars, at, own));
       if (++this.#iterations > MOST_ITERATIONS)
-        return this.#refuse(node, `more than ${MOST_ITERATIONS} iterations to unroll`, "use forLoop outside of the kernel");
+        return this.#refuse(
+          node,
+          `more than ${MOST_ITERATIONS} iterations to unroll`,
+          "use forLoop outside of the kernel",
+        );
       return this.#statement(statement.getStatement(), at, (after) => {
         if (step !== undefined) this.#assign(step, after);
         return iterate(after);
@@ -164,7 +192,8 @@ export class KernelRun {
     return iterate(inner);
   }
 
-  #assign(node: Node, vars: Vars): void {
+  /** Assigns in `vars`, and gives it back. */
+  #assign(node: Node, vars: Vars): Vars {
     const k = this.#kind;
     const binary = node.asKind(k.BinaryExpression);
     const counted = node.asKind(k.PostfixUnaryExpression) ?? node.asKind(k.PrefixUnaryExpression);
@@ -172,16 +201,17 @@ export class KernelRun {
     const name = target?.asKind(k.Identifier)?.getText();
     if (name === undefined) return this.#unsupported(node);
     const have = vars.get(name);
-    if (have === undefined || have.fixed) return this.#refuse(node, `"${name}" cannot be assigned`, "declare it with let in the kernel");
-    const symbol = binary?.getOperatorToken().getText() ?? (counted?.getOperatorToken() === k.PlusPlusToken ? "++" : "--");
+    if (have === undefined || have.fixed)
+      return this.#refuse(node, `"${name}" cannot be assigned`, "declare it with let in the kernel");
+    const symbol =
+      binary?.getOperatorToken().getText() ?? (counted?.getOperatorToken() === k.PlusPlusToken ? "++" : "--");
     const right = binary === undefined ? 1 : this.#eval(binary.getRight(), vars);
     if (symbol === "=") {
-      vars.set(name, { value: right, fixed: false });
-      return;
+      return vars.set(name, { value: right, fixed: false });
     }
     const op = OPERATORS[symbol === "++" ? "+" : symbol === "--" ? "-" : symbol.slice(0, -1)];
     if (op === undefined || (binary !== undefined && !symbol.endsWith("="))) return this.#unsupported(node);
-    vars.set(name, { value: operate(op, have.value, right, this.#dtype), fixed: false });
+    return vars.set(name, { value: operate(op, have.value, right, this.#dtype), fixed: false });
   }
 
   // ---- expressions
@@ -206,8 +236,14 @@ export class KernelRun {
     const ternary = node.asKind(k.ConditionalExpression);
     if (ternary !== undefined) {
       const condition = truthOf(this.#eval(ternary.getCondition(), vars));
-      if (typeof condition === "boolean") return this.#eval(condition ? ternary.getWhenTrue() : ternary.getWhenFalse(), vars);
-      return choose(condition, this.#eval(ternary.getWhenTrue(), vars), this.#eval(ternary.getWhenFalse(), vars), this.#dtype);
+      if (typeof condition === "boolean")
+        return this.#eval(condition ? ternary.getWhenTrue() : ternary.getWhenFalse(), vars);
+      return choose(
+        condition,
+        this.#eval(ternary.getWhenTrue(), vars),
+        this.#eval(ternary.getWhenFalse(), vars),
+        this.#dtype,
+      );
     }
     if (node.getKind() === k.BinaryExpression) return this.#binary(node, vars);
     if (node.getKind() === k.CallExpression) return this.#call(node, vars);
@@ -250,18 +286,20 @@ export class KernelRun {
       return symbol === "&&" ? t.logicalAnd(boolTensor(right)) : t.logicalOr(boolTensor(right));
     }
     const op = OPERATORS[symbol];
-    return op === undefined ? this.#unsupported(node) : operate(op, left, this.#eval(binary.getRight(), vars), this.#dtype);
+    return op === undefined
+      ? this.#unsupported(node)
+      : operate(op, left, this.#eval(binary.getRight(), vars), this.#dtype);
   }
 
   #call(node: Node, vars: Vars): Val {
     const call = node.asKindOrThrow(this.#kind.CallExpression);
     const name = call.getExpression().getText();
+    const [one, two] = [MATH[name], MATH2[name]];
+    if (one === undefined && two === undefined) return this.#unsupported(node);
     const args = call.getArguments().map((a) => numeric(this.#eval(a, vars), this.#dtype));
     const [first, ...rest] = args;
-    const one = MATH[name];
     if (one !== undefined && first !== undefined && rest.length === 0)
       return typeof first === "number" ? one.fold(first) : one.apply(first);
-    const two = MATH2[name];
     if (two === undefined || (two.empty === undefined && args.length !== 2)) return this.#unsupported(node);
     if (first === undefined) return two.empty ?? this.#unsupported(node);
     if (name === "Math.hypot" && rest.length === 0)

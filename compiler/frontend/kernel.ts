@@ -33,7 +33,12 @@ export function kernel<A extends readonly number[]>(
     record("kernel", () => {
       const dtype: DType = resultType(args, "kernel");
       if (!args.some(isTensor))
-        refuseTrace("malformed_input", "kernel", "kernel: no argument is a tensor", "call the function itself on numbers");
+        refuseTrace(
+          "malformed_input",
+          "kernel",
+          "kernel: no argument is a tensor",
+          "call the function itself on numbers",
+        );
       source ??= kernelSource(fn, site);
       const values = args.map((a) => (typeof a === "bigint" ? Number(a) : a));
       const result = new KernelRun(source, dtype).run(values, consts);

@@ -53,7 +53,12 @@ export function perAxis(value: PerAxis, count: number, subject: string, name: st
   const list = typeof value === "number" ? Array.from({ length: count }, () => value) : value;
   if (list.length === count) return list;
   if (list.length === 1) return Array.from({ length: count }, () => list[0] ?? 0);
-  return refuseTrace("unsupported_shape", subject, `${subject}: ${name} has ${list.length} entries`, `give 1 or ${count}`);
+  return refuseTrace(
+    "unsupported_shape",
+    subject,
+    `${subject}: ${name} has ${list.length} entries`,
+    `give 1 or ${count}`,
+  );
 }
 
 /** What products of a dtype are summed in. */
@@ -146,7 +151,8 @@ export abstract class Layers extends Indexing {
       const edges = perAxis(padding, strides.length, subject, "padding");
       return [edges, edges];
     }
-    if (strides.some((s) => s !== 1)) this.refuse(subject, 'padding "same" with a stride', "give the padding as numbers");
+    if (strides.some((s) => s !== 1))
+      this.refuse(subject, 'padding "same" with a stride', "give the padding as numbers");
     const total = dilations.map((d, i) => d * (this.fixed(subject, weight.shape[i + 2]) - 1));
     return [total.map((n) => Math.floor(n / 2)), total.map((n) => n - Math.floor(n / 2))];
   }
@@ -188,7 +194,12 @@ export abstract class Layers extends Indexing {
       const interior = [0, 0, ...strides.map((s) => s - 1)];
       const none = interior.map(() => 0);
       const spread = ir.pad(b, x.value, ir.scalar(b, this.dtype, 0), none, none, interior);
-      const padded = wrap(spread).pad(low.flatMap((n, i) => [n, high[i] ?? 0]).reverse().map((_, i, all) => swapPair(all, i)));
+      const padded = wrap(spread).pad(
+        low
+          .flatMap((n, i) => [n, high[i] ?? 0])
+          .reverse()
+          .map((_, i, all) => swapPair(all, i)),
+      );
       const y = ir.conv(b, padded.value, turned.value, { dilations, groups, dtype: sumType(this.dtype, subject) });
       return wrap(ir.cast(b, y, this.dtype));
     });
@@ -207,7 +218,11 @@ export abstract class Layers extends Indexing {
       const sizes = this.shape.slice(axis);
       for (const [i, d] of normalized.entries())
         if (typeof d === "number" && typeof sizes[i] === "number" && d !== sizes[i])
-          this.refuse("layerNorm", `[${normalized.join(", ")}] of ${this.toString()}`, "name the sizes of the last axes");
+          this.refuse(
+            "layerNorm",
+            `[${normalized.join(", ")}] of ${this.toString()}`,
+            "name the sizes of the last axes",
+          );
       const scale = weight?.to(this.dtype).value ?? ir.full(b, this.dtype, sizes, 1);
       const shift = bias?.to(this.dtype).value ?? ir.full(b, this.dtype, sizes, 0);
       return wrap(ir.layerNorm(b, this.value, scale, shift, axis, eps));
@@ -237,7 +252,8 @@ export abstract class Layers extends Indexing {
       this.wantFloat("groupNorm");
       const [batch = 1, channels = 1, ...rest] = this.shape;
       const per = this.fixed("groupNorm", channels) / groups;
-      if (!Number.isInteger(per)) this.refuse("groupNorm", `${String(channels)} channels in ${groups} groups`, "they must divide");
+      if (!Number.isInteger(per))
+        this.refuse("groupNorm", `${String(channels)} channels in ${groups} groups`, "they must divide");
       const x = this.reshape([batch, groups, per, ...rest]);
       const axes = x.shape.map((_, i) => i).slice(2);
       const centered = x.sub(x.mean(axes, { keepdim: true }));
@@ -254,7 +270,8 @@ export abstract class Layers extends Indexing {
   }
 
   private wantFloat(subject: string): void {
-    if (!isFloat(this.dtype)) this.refuse(subject, `${subject} of ${this.dtype}`, 'convert to a float first: x.to("f32")');
+    if (!isFloat(this.dtype))
+      this.refuse(subject, `${subject} of ${this.dtype}`, 'convert to a float first: x.to("f32")');
   }
 
   /** softmax(q k^T * scale + mask) v, for this as queries [..., length, features]. */

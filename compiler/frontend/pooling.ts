@@ -57,10 +57,14 @@ export abstract class Pooling extends Layers {
   }
   /** Means of windows chosen so that the spatial sizes become these; null keeps a size. */
   adaptiveAvgPool(sizes: readonly (number | null)[]): Tensor {
-    return record("adaptiveAvgPool", () => this.adaptive("adaptiveAvgPool", sizes, (part, axis) => part.mean(axis, { keepdim: true })));
+    return record("adaptiveAvgPool", () =>
+      this.adaptive("adaptiveAvgPool", sizes, (part, axis) => part.mean(axis, { keepdim: true })),
+    );
   }
   adaptiveMaxPool(sizes: readonly (number | null)[]): Tensor {
-    return record("adaptiveMaxPool", () => this.adaptive("adaptiveMaxPool", sizes, (part, axis) => part.amax(axis, { keepdim: true })));
+    return record("adaptiveMaxPool", () =>
+      this.adaptive("adaptiveMaxPool", sizes, (part, axis) => part.amax(axis, { keepdim: true })),
+    );
   }
 
   private maxPool(subject: string, spatial: number, window: PerAxis, options: MaxPoolOptions): Tensor {
@@ -68,23 +72,33 @@ export abstract class Pooling extends Layers {
     const w = this.windows(subject, x, spatial, window, options);
     return record(subject, (b) => {
       const windows = cut(b, x.value, w, leastOf(b, x));
-      const y = ir.reduceMax(b, windows, w.lengths.map((_, i) => spatial + 2 + i));
+      const y = ir.reduceMax(
+        b,
+        windows,
+        w.lengths.map((_, i) => spatial + 2 + i),
+      );
       return this.unbatched(wrap(y), spatial);
     });
   }
 
   private avgPool(subject: string, spatial: number, window: PerAxis, options: AvgPoolOptions): Tensor {
     const { countIncludePad = true, divisorOverride } = options;
-    if (!isFloat(this.dtype)) this.refuse(subject, `${subject} of ${this.dtype}`, 'convert to a float first: x.to("f32")');
     const x = this.batched(subject, spatial);
     const w = this.windows(subject, x, spatial, window, options);
     return record(subject, (b) => {
       const windows = cut(b, x.value, w, ir.scalar(b, this.dtype, 0));
-      const total = wrap(ir.sum(b, windows, w.lengths.map((_, i) => spatial + 2 + i)));
+      const total = wrap(
+        ir.sum(
+          b,
+          windows,
+          w.lengths.map((_, i) => spatial + 2 + i),
+        ),
+      );
       const plain = w.high.every((n, i) => n === w.low[i] && (countIncludePad || n === 0));
       const whole = w.lengths.reduce((n, k) => n * k, 1);
       const divisor = divisorOverride ?? (plain ? whole : counts(b, x, w, countIncludePad));
-      return this.unbatched(total.div(divisor), spatial);
+      const mean = isFloat(this.dtype) ? total.div(divisor) : total.div(divisor, { roundingMode: "trunc" });
+      return this.unbatched(mean, spatial);
     });
   }
 
@@ -94,7 +108,11 @@ export abstract class Pooling extends Layers {
     const dilations = perAxis(options.dilation ?? 1, spatial, subject, "dilation");
     const low = perAxis(options.padding ?? 0, spatial, subject, "padding");
     if (low.some((n, i) => n < 0 || 2 * n > (lengths[i] ?? 0)))
-      this.refuse(subject, `padding [${low.join(", ")}] of windows [${lengths.join(", ")}]`, "pad by half a window at most");
+      this.refuse(
+        subject,
+        `padding [${low.join(", ")}] of windows [${lengths.join(", ")}]`,
+        "pad by half a window at most",
+      );
     const high = low.map((edge, i) => {
       if (options.ceilMode !== true) return edge;
       const size = this.fixed(subject, x.shape[i + 2]);
@@ -131,7 +149,13 @@ export abstract class Pooling extends Layers {
       out = record(subject, (b) =>
         parts.length === 0
           ? whole.slice(axis, 0, 0)
-          : wrap(ir.concat(b, parts.map((p) => p.value), axis)),
+          : wrap(
+              ir.concat(
+                b,
+                parts.map((p) => p.value),
+                axis,
+              ),
+            ),
       );
     }
     return out;
@@ -140,7 +164,11 @@ export abstract class Pooling extends Layers {
 
 /** The least value of a dtype: what max pooling pads with. */
 function leastOf(b: Builder, x: Tensor): Value {
-  const least = isFloat(x.dtype) ? Number.NEGATIVE_INFINITY : DTYPES[x.dtype].kind === "bool" ? 0 : intRange(x.dtype).min;
+  const least = isFloat(x.dtype)
+    ? Number.NEGATIVE_INFINITY
+    : DTYPES[x.dtype].kind === "bool"
+      ? 0
+      : intRange(x.dtype).min;
   return ir.scalar(b, x.dtype, least);
 }
 

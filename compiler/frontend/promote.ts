@@ -2,9 +2,9 @@
 // JavaScript numbers, and a lower rank only counts where its kind is higher. A JavaScript number that is whole is an
 // integer (so x.mul(2) keeps an integer x), any other is a float; a literal adopts the tensor's dtype.
 
-import { type DType, DTYPES, isFloat, isInteger } from "../ir/dtype.js";
-import type { Builder, Value } from "../ir/graph.js";
 import { cast, scalar } from "../ir/build.js";
+import { DTYPES, type DType, isFloat, isInteger } from "../ir/dtype.js";
+import type { Builder, Value } from "../ir/graph.js";
 import { Handle } from "./handle.js";
 import { refuseTrace } from "./site.js";
 import type { Tensor } from "./tensor.js";
@@ -93,6 +93,11 @@ export function floatType(dtype: DType): DType {
 export function operandValue(b: Builder, x: Operand, dtype: DType, subject: string): Value {
   if (isTensor(x)) return cast(b, x.valueFor(subject), dtype);
   if (typeof x === "number" && isInteger(dtype) && !Number.isFinite(x))
-    refuseTrace("unsupported_dtype", subject, `${subject}: ${x} is not a value of ${dtype}`, "convert the tensor to a float");
+    refuseTrace(
+      "unsupported_dtype",
+      subject,
+      `${subject}: ${x} is not a value of ${dtype}`,
+      "convert the tensor to a float",
+    );
   return scalar(b, dtype, dtype === "bool" ? Boolean(x) : x);
 }

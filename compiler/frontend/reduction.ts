@@ -102,7 +102,15 @@ export abstract class Reductions extends Elementwise {
     });
   }
   /** (sum |x|^p)^(1/p); p may be infinite. */
-  norm({ p = 2, axes = null, keepdim = false }: { readonly p?: number; readonly axes?: Axes; readonly keepdim?: boolean } = {}): Tensor {
+  norm({
+    p = 2,
+    axes = null,
+    keepdim = false,
+  }: {
+    readonly p?: number;
+    readonly axes?: Axes;
+    readonly keepdim?: boolean;
+  } = {}): Tensor {
     return record("norm", () => {
       const x = this.abs();
       if (p === Number.POSITIVE_INFINITY) return x.amax(axes, { keepdim });
@@ -110,7 +118,10 @@ export abstract class Reductions extends Elementwise {
       if (p === 0) return x.ne(0).sum(axes, { keepdim, dtype: floatType(this.dtype) });
       if (p === 1) return x.sum(axes, { keepdim });
       if (p === 2) return x.square().sum(axes, { keepdim }).sqrt();
-      return x.pow(p).sum(axes, { keepdim }).pow(1 / p);
+      return x
+        .pow(p)
+        .sum(axes, { keepdim })
+        .pow(1 / p);
     });
   }
   /** Whether every element is true (not 0). */
@@ -121,9 +132,11 @@ export abstract class Reductions extends Elementwise {
     return this.reduceTruth("any", "max", axes, keepdim);
   }
   private reduceTruth(subject: string, kind: "min" | "max", axes: Axes, keep: boolean): Tensor {
-    return record(subject, (b) =>
-      wrap(ir.reduce(b, kind, truth(b, this.self, subject), this.axes(axes, subject), keep)),
-    );
+    return record(subject, (b) => {
+      const found = ir.reduce(b, kind, truth(b, this.self, subject), this.axes(axes, subject), keep);
+      // PyTorch's answer for u8 is u8.
+      return wrap(this.dtype === "u8" ? ir.cast(b, found, "u8") : found);
+    });
   }
   /** How many elements are not 0 (i64). */
   countNonzero(axes: Axes = null): Tensor {
@@ -147,7 +160,15 @@ export abstract class Reductions extends Elementwise {
       }
       if (axis !== null) this.axis(axis, subject);
       const index = ir.argreduce(b, kind, ir.flatten(b, x), 0, { keep: false });
-      return wrap(keep ? ir.reshape(b, index, this.shape.map(() => 1)) : index);
+      return wrap(
+        keep
+          ? ir.reshape(
+              b,
+              index,
+              this.shape.map(() => 1),
+            )
+          : index,
+      );
     });
   }
   /** The greatest along one axis, with the index of its first place. */

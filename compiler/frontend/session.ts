@@ -80,7 +80,13 @@ export class Session {
       return f(this.builder);
     } catch (e) {
       if (!(e instanceof TypeIssue)) throw e;
-      return refuseTrace("unsupported_shape", subject, `${subject}: ${e.message}`, "", formatSite(site));
+      return refuseTrace(
+        "unsupported_shape",
+        subject,
+        e.message.startsWith(`${subject}:`) ? e.message : `${subject}: ${e.message}`,
+        "",
+        formatSite(site),
+      );
     } finally {
       this.#depth--;
     }

@@ -17,7 +17,12 @@ import { dynamicView, expandView, permuteView, reshapeView, sliceView } from "./
 export type Size = Dim | string;
 
 /** One axis of `get` and `set`: an index, [start, end] or [start, end, step], a computed index, or null for all of it. */
-export type Part = number | readonly [Dim | null, Dim | null] | readonly [Dim | null, Dim | null, number] | Tensor | null;
+export type Part =
+  | number
+  | readonly [Dim | null, Dim | null]
+  | readonly [Dim | null, Dim | null, number]
+  | Tensor
+  | null;
 
 export function resolveSizes(sizes: readonly Size[], subject: string): Dim[] {
   return sizes.map((s) => (typeof s === "string" ? session(subject).dimension(s, subject) : s));
@@ -115,7 +120,8 @@ export abstract class Shapes extends Reductions {
   movedim(from: number | readonly number[], to: number | readonly number[]): Tensor {
     return record("movedim", () => {
       const [src, dst] = [this.axes(from, "movedim"), this.axes(to, "movedim")];
-      if (src.length !== dst.length) this.refuse("movedim", `${src.length} axes to ${dst.length} places`, "give as many");
+      if (src.length !== dst.length)
+        this.refuse("movedim", `${src.length} axes to ${dst.length} places`, "give as many");
       const rest = this.shape.map((_, i) => i).filter((i) => !src.includes(i));
       return this.permute(
         this.shape.map((_, i) => (dst.includes(i) ? (src[dst.indexOf(i)] ?? i) : (rest.shift() ?? i))),
@@ -166,7 +172,8 @@ export abstract class Shapes extends Reductions {
     return record("slice", () => {
       const at = this.axis(axis, "slice");
       if (this.rank === 0) this.refuse("slice", "a slice of a scalar", "reshape it to [1] first");
-      if (!Number.isInteger(step) || step < 1) this.refuse("slice", `step ${step}`, "steps are 1 or more; flip reverses");
+      if (!Number.isInteger(step) || step < 1)
+        this.refuse("slice", `step ${step}`, "steps are 1 or more; flip reverses");
       const size = this.shape[at] ?? 1;
       const first = bound(start ?? 0, size);
       const length = max(0, ceildiv(sub(bound(end ?? size, size), first), step));
@@ -182,7 +189,11 @@ export abstract class Shapes extends Reductions {
       const first = typeof start === "number" && start < 0 ? add(size, start) : start;
       const over = sub(add(first, length), size);
       if ((typeof over === "number" && over > 0) || (typeof first === "number" && first < 0))
-        this.refuse("narrow", `${String(length)} elements from ${String(start)} of ${this.toString()}`, "stay within the axis");
+        this.refuse(
+          "narrow",
+          `${String(length)} elements from ${String(start)} of ${this.toString()}`,
+          "stay within the axis",
+        );
       return this.alias(sliceView(this.layout, at, first, length, 1));
     });
   }
@@ -195,7 +206,8 @@ export abstract class Shapes extends Reductions {
       const size = this.shape[at] ?? 1;
       const place = typeof index === "number" && index < 0 ? add(size, index) : index;
       const beyond = typeof place === "number" && (place < 0 || (typeof size === "number" && place >= size));
-      if (beyond) this.refuse("select", `index ${String(index)} of axis ${at} of ${this.toString()}`, "stay within the axis");
+      if (beyond)
+        this.refuse("select", `index ${String(index)} of axis ${at} of ${this.toString()}`, "stay within the axis");
       const one = this.alias(sliceView(this.layout, at, place, 1, 1));
       return one.reshape([...this.shape.slice(0, at), ...this.shape.slice(at + 1)]);
     });
@@ -222,7 +234,11 @@ export abstract class Shapes extends Reductions {
       const total = this.shape[at] ?? 1;
       const sizes = typeof size === "number" ? this.evenSizes(total, size) : size;
       if (!provenEqual(add(...sizes), total))
-        this.refuse("split", `sizes [${sizes.join(", ")}] of an axis of size ${String(total)}`, "they must add up to it");
+        this.refuse(
+          "split",
+          `sizes [${sizes.join(", ")}] of an axis of size ${String(total)}`,
+          "they must add up to it",
+        );
       let start: Dim = 0;
       return sizes.map((n) => {
         const part = this.narrow(at, start, n);
@@ -268,7 +284,8 @@ export abstract class Shapes extends Reductions {
       const at = this.axis(axis, "roll");
       const size = this.shape[at] ?? 1;
       if (this.rank === 0 || size === 0) return this.clone();
-      if (typeof size !== "number") return this.refuse("roll", "an axis of a named size", "use an axis of a known size");
+      if (typeof size !== "number")
+        return this.refuse("roll", "an axis of a named size", "use an axis of a known size");
       const by = ((shift % size) + size) % size;
       const x = this.valueFor("roll");
       const parts = [ir.sliceAxis(b, x, at, size - by, by), ir.sliceAxis(b, x, at, 0, size - by)];
@@ -279,11 +296,26 @@ export abstract class Shapes extends Reductions {
   repeat(counts: readonly Dim[]): Tensor {
     return record("repeat", (b) => {
       const left = counts.length - this.rank;
-      if (left < 0) this.refuse("repeat", `${counts.length} counts for ${this.toString()}`, "give one per axis or more");
+      if (left < 0)
+        this.refuse("repeat", `${counts.length} counts for ${this.toString()}`, "give one per axis or more");
       const shape = [...counts.slice(0, left).map(() => 1), ...this.shape];
-      const spread = ir.reshape(b, this.valueFor("repeat"), shape.flatMap((d) => [1, d]));
-      const wide = ir.broadcast(b, spread, shape.flatMap((d, i) => [counts[i] ?? 1, d]));
-      return wrap(ir.reshape(b, wide, shape.map((d, i) => mul(counts[i] ?? 1, d))));
+      const spread = ir.reshape(
+        b,
+        this.valueFor("repeat"),
+        shape.flatMap((d) => [1, d]),
+      );
+      const wide = ir.broadcast(
+        b,
+        spread,
+        shape.flatMap((d, i) => [counts[i] ?? 1, d]),
+      );
+      return wrap(
+        ir.reshape(
+          b,
+          wide,
+          shape.map((d, i) => mul(counts[i] ?? 1, d)),
+        ),
+      );
     });
   }
   /** Edges of `value` added, given from the last axis backwards as PyTorch's pad: [left, right, top, bottom, ...]. */
@@ -300,7 +332,15 @@ export abstract class Shapes extends Reductions {
         if (l + h > 0) x = ir.sliceAxis(b, x, i, l, add(d, neg(l + h)));
       }
       const edge = operandValue(b, value, this.dtype, "pad");
-      return wrap(ir.pad(b, x, edge, low.map((n) => Math.max(0, n)), high.map((n) => Math.max(0, n))));
+      return wrap(
+        ir.pad(
+          b,
+          x,
+          edge,
+          low.map((n) => Math.max(0, n)),
+          high.map((n) => Math.max(0, n)),
+        ),
+      );
     });
   }
 

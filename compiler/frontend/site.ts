@@ -11,16 +11,18 @@ export interface Site {
   readonly line: number;
 }
 
-/** Own files as compiled and, since stacks can be mapped back to sources, as written. */
-const compiled = dirname(fileURLToPath(import.meta.url));
-const own: readonly string[] = [compiled, compiled.replace(/([/\\])dist[/\\]/, "$1")];
-
 function parseFrame(line: string): Site | null {
   const at = /^\s+at (?:.* \()?(.+?):(\d+):\d+\)?$/.exec(line);
   const [, where, number] = at ?? [];
   if (where === undefined || number === undefined || where.startsWith("node:")) return null;
   return { file: where.startsWith("file:") ? fileURLToPath(where) : where, line: Number(number) };
 }
+
+/** This folder: as compiled, and as stacks show it, which may be mapped back to sources. */
+const own: readonly string[] = [
+  dirname(fileURLToPath(import.meta.url)),
+  dirname(parseFrame((new Error("own").stack ?? "").split("\n")[1] ?? "")?.file ?? ""),
+];
 
 /** The user's frame that called into the frontend. */
 export function callSite(): Site {

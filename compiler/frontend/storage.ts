@@ -3,10 +3,10 @@
 // handle on the storage: nothing in the graph has side effects. Strides are kept only to decide, as PyTorch does,
 // whether a reshape is a view or a copy.
 
+import { constant } from "../ir/build.js";
 import { type Dim, mul, provenEqual } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
-import { constant } from "../ir/build.js";
 import type { Tensor as TensorData } from "../ir/tensor.js";
 import { runningSession, type Scope, type Session } from "./session.js";
 import { refuseTrace } from "./site.js";
@@ -126,11 +126,7 @@ export function isContiguous(shape: readonly Dim[], strides: readonly Dim[]): bo
  * Strides of the same elements seen in another shape, or null where only a copy has that shape. The rule is PyTorch's:
  * runs of axes that are contiguous with each other can be split and merged.
  */
-export function viewStrides(
-  from: readonly Dim[],
-  strides: readonly Dim[],
-  to: readonly Dim[],
-): readonly Dim[] | null {
+export function viewStrides(from: readonly Dim[], strides: readonly Dim[], to: readonly Dim[]): readonly Dim[] | null {
   if (from.some((d) => d === 0) || from.length === 0) return contiguousStrides(to);
   const out: Dim[] = to.map(() => 1);
   let at = to.length - 1;

@@ -1,14 +1,15 @@
 // trace: a TypeScript function on tensors in, a graph out. The function runs once, on tensors that record what is done
 // with them. States and in-place writes become values: a state's value at the end is its next value.
 
+import * as ir from "../ir/build.js";
 import type { Dim } from "../ir/dim.js";
 import { type Builder, type Graph, type GraphOutput, liveBindings, rootsOf } from "../ir/graph.js";
-import * as ir from "../ir/build.js";
 import { makeTensor } from "./handle.js";
 import { formatShape, record, Session, session, withSession } from "./session.js";
 import { refuseTrace } from "./site.js";
 import { isDimSpec, type SizeSpec, type TensorSpec } from "./spec.js";
 import { Storage } from "./storage.js";
+import "./tensor.js";
 import type { Tensor } from "./tensor.js";
 import { leavesOf, type Tree } from "./tree.js";
 
@@ -89,7 +90,8 @@ function input(s: Session, name: string, spec: TensorSpec): Tensor {
 function outputsOf(result: unknown): GraphOutput[] {
   const leaves = leavesOf(result, "trace");
   const [only] = leaves;
-  if (only === undefined) return refuseTrace("malformed_input", "trace", "trace: the function gives no outputs", "return one tensor or more");
+  if (only === undefined)
+    return refuseTrace("malformed_input", "trace", "trace: the function gives no outputs", "return one tensor or more");
   return leaves.map(({ name, tensor }) => ({
     name: name === "" ? "output" : Array.isArray(result) ? `output${name}` : name,
     value: tensor.valueFor(`output "${name}"`),
@@ -104,7 +106,12 @@ export function state(name: string, spec: TensorSpec): Tensor {
   const s = session("state");
   return record("state", (b) => {
     if (s.scopes.length > 1)
-      refuseTrace("unsupported_op", "state", `state: "${name}" is declared inside ${s.scope.name}`, "declare it before the control flow");
+      refuseTrace(
+        "unsupported_op",
+        "state",
+        `state: "${name}" is declared inside ${s.scope.name}`,
+        "declare it before the control flow",
+      );
     const shape = spec.sizes.map((d) => sizeOf(s, d, `state "${name}"`));
     if (shape.some((d) => typeof d !== "number"))
       refuseTrace(
@@ -114,7 +121,12 @@ export function state(name: string, spec: TensorSpec): Tensor {
         "a state's sizes are numbers: give it the largest, and use a part of it",
       );
     if (s.states.some((r) => r.name === name))
-      refuseTrace("malformed_input", "state", `state: "${name}" is declared twice`, "declare it once and use the tensor");
+      refuseTrace(
+        "malformed_input",
+        "state",
+        `state: "${name}" is declared twice`,
+        "declare it once and use the tensor",
+      );
     const current = ir.state(b, name, spec.dtype, shape);
     const storage = Storage.of(s, current);
     s.states.push({ name, current, storage });

@@ -19,7 +19,12 @@ export function leavesOf(tree: unknown, subject: string, name = ""): Leaf[] {
   const below = (key: string): string => (name === "" ? key : `${name}.${key}`);
   if (Array.isArray(tree)) return tree.flatMap((t, i) => leavesOf(t, subject, below(String(i))));
   if (tree instanceof Promise)
-    refuseTrace("malformed_input", subject, `${subject}: the function is async`, "a traced function runs at once: await nothing in it");
+    refuseTrace(
+      "malformed_input",
+      subject,
+      `${subject}: the function is async`,
+      "a traced function runs at once: await nothing in it",
+    );
   if (typeof tree === "object" && tree !== null)
     return Object.entries(tree).flatMap(([key, t]) => leavesOf(t, subject, below(key)));
   return refuseTrace(

@@ -69,7 +69,16 @@ function writeSlice(b: Builder, base: Value, update: Value, cut: Cut): Value {
   const edges = (d: Dim): Dim[] => shape.map((_, i) => (i === axis ? d : 0));
   const between = shape.map((_, i) => (i === axis ? step - 1 : 0));
   const spread = ir.pad(b, update, ir.scalar(b, dtype, 0), edges(start), edges(sub(size, end)), between);
-  const ones = ir.full(b, "bool", replaced(shape.map(() => 1), axis, length), 1);
+  const ones = ir.full(
+    b,
+    "bool",
+    replaced(
+      shape.map(() => 1),
+      axis,
+      length,
+    ),
+    1,
+  );
   const mask = ir.pad(b, ones, ir.scalar(b, "bool", false), edges(start), edges(sub(size, end)), between);
   return ir.select(b, mask, spread, base);
 }

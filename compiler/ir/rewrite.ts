@@ -6,7 +6,16 @@
 import type { AttrSchema } from "./attrs.js";
 import { type Dim, provenEqual } from "./dim.js";
 import { Bug } from "./errors.js";
-import { type Builder, depsOf, type Graph, type Node, type NodeOf, type Region, type Value } from "./graph.js";
+import {
+  type Builder,
+  depsOf,
+  type Graph,
+  type Node,
+  type NodeOf,
+  type Region,
+  reachable,
+  type Value,
+} from "./graph.js";
 import { OPS, type OpName } from "./ops.js";
 import { settle } from "./settle.js";
 import { formatType, type TensorType } from "./types.js";
@@ -67,6 +76,39 @@ export function provenSameType(a: TensorType, b: TensorType): boolean {
   );
 }
 
+/** Whether two graphs, of one builder, compute the same values from the same nodes. */
+export function sameRoots(a: Graph, b: Graph): boolean {
+  return (
+    a.bindings.length === b.bindings.length &&
+    a.constraints.length === b.constraints.length &&
+    a.outputs.every((o, i) => o.value === b.outputs[i]?.value) &&
+    a.states.every((s, i) => s.next === b.states[i]?.next) &&
+    a.bindings.every((x, i) => x.value === b.bindings[i]?.value)
+  );
+}
+
+/**
+ * Values with a region's parameters (or any others) replaced: what depends on them is made again, nested regions
+ * included.
+ */
+export function substituteValues(
+  b: Builder,
+  values: readonly Value[],
+  replacements: ReadonlyMap<Value, Value>,
+): readonly Value[] {
+  const done = new Map<Node, readonly Value[]>();
+  for (const node of reachable(values)) {
+    const inputs = node.inputs.map((v) => valueIn(done, v));
+    const regions = node.regions.map((r) => mapRegion(done, r));
+    const made = node.op === "param" ? node.outputs : remake(b, node, inputs, regions);
+    done.set(
+      node,
+      node.outputs.map((v, i) => replacements.get(v) ?? made[i] ?? v),
+    );
+  }
+  return values.map((v) => valueIn(done, v));
+}
+
 /** Gives the node's new outputs from its mapped inputs and regions. */
 export type MapNode = (node: Node, inputs: readonly Value[], regions: readonly Region[]) => readonly Value[];
 
@@ -114,7 +156,8 @@ export function mapDims(b: Builder, graph: Graph, mapDim: (d: Dim) => Dim): Grap
   return mapGraph(b, graph, (node, inputs, regions) => remakeWithDims(b, node, inputs, regions, mapDim), mapDim);
 }
 
-function remakeWithDims(
+/** `remake`, with the dimensions in its attributes replaced; a parameter whose type changes becomes a new one. */
+export function remakeWithDims(
   b: Builder,
   node: Node,
   inputs: readonly Value[],
@@ -155,7 +198,7 @@ function assemble(graph: Graph, of: (v: Value) => Value, mapDim: (d: Dim) => Dim
     inputs: graph.inputs.map(of),
     outputs: graph.outputs.map((o) => ({ name: o.name, value: of(o.value) })),
     states: graph.states.map((s) => ({ name: s.name, current: of(s.current), next: of(s.next) })),
-    bindings: graph.bindings.map((x) => ({ ...x, symbol: mapDim(x.symbol), value: of(x.value) })),
+    bindings: graph.bindings.filter((x) => mapDim(x.symbol) === x.symbol).map((x) => ({ ...x, value: of(x.value) })),
     constraints: graph.constraints.map((c) => ({ ...c, left: mapDim(c.left), right: mapDim(c.right) })),
   });
 }

@@ -2,7 +2,7 @@
 
 import type { Dim } from "./dim.js";
 import { formatDim, mul } from "./dim.js";
-import type { DType } from "./dtype.js";
+import { bytesOf, type DType } from "./dtype.js";
 
 export interface TensorType {
   readonly dtype: DType;
@@ -29,6 +29,12 @@ export function sameShape(a: readonly Dim[], b: readonly Dim[]): boolean {
 /** Number of elements, as an expression. */
 export function elementCount(shape: readonly Dim[]): Dim {
   return mul(1, ...shape);
+}
+
+/** Bytes of a value in memory, where every dimension is a number; else null. */
+export function bytesOfType(t: TensorType): number | null {
+  const sizes = staticShape(t.shape);
+  return sizes === null ? null : sizes.reduce((n, d) => n * d, bytesOf(t.dtype));
 }
 
 /** Sizes, where every dimension is a number; else null. */

@@ -13,7 +13,7 @@ import type { BufferUse, Layout } from "./buffers.js";
 import { toDimJson } from "./dim-json.js";
 import { type Buffer, lifetimesOf } from "./lifetimes.js";
 import { layoutName, pack } from "./pack.js";
-import { align, bytesAtMost, checkTotal, PAGE, placeArena } from "./place.js";
+import { ALIGN, align, bytesAtMost, checkTotal, PAGE, placeArena } from "./place.js";
 import type { BufferPlan, ConstantPlan, EntryPlan, KernelPlan, Plan, Port, StatePlan, StepPlan, SymbolPlan, SymbolSource, Tier } from "./plan.js";
 
 /** What code generation made of a kernel: its buffers, its function, and the constants the function takes. */
@@ -92,7 +92,8 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
     statesBytes = align(statesBytes + bytes);
   }
   const arenaAt = align(statesAt + statesBytes);
-  const total = align(arenaAt + arena.bytes, PAGE);
+  // A vector read at the end of the last buffer stays in memory.
+  const total = align(arenaAt + arena.bytes + ALIGN, PAGE);
   checkTotal(total);
 
   const buffers = new Map<Value, { buffer: Buffer; name: string; offset: number }>();

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import test from "ava";
-import { type BundleSource, LoadError, load } from "../../runtime-shim/index.js";
+import { type BundleSource, LoadError, load, RunError } from "../../runtime-shim/index.js";
 import { fakeBundle, fakeParts, fakePlan, wat } from "../support/fake-bundle.js";
 
 const bundle = fakeBundle();
@@ -211,6 +211,16 @@ test("a module that is not WebAssembly is refused", async (t) => {
       where: "module",
     });
   }
+});
+
+test("a module that replaces its memory is stopped", async (t) => {
+  const grow = `(func (export "main") (param i32 i32 i32) (result i32) (drop (memory.grow (i32.const 0))) (i32.const 0))`;
+  const model = await load(
+    fakeBundle({ modules: [{ features: [], wasm: wat(`(module ${memory}${grow}${pair}${pick}${fail})`) }] }),
+  );
+  const run = (): unknown => model.runSync({ x: [1], flag: [0, 0] });
+  const error = t.throws(run, { instanceOf: RunError });
+  t.is(error?.code, "trap");
 });
 
 test("weights of many chunks stream into place", async (t) => {

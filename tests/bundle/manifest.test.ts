@@ -133,6 +133,10 @@ test("the manifest is canonical JSON", async (t) => {
   t.is(await refusal(text.replace(`"format":1`, `"format":1e0`)), other);
   t.is(await refusal(text.replace(`"format":1`, `"format":1,"format":1`)), other);
   t.is(await refusal(text.replace(`"strict"`, `"\\u0073trict"`)), other);
+  t.is(
+    await refusal(text.replace(`"psionic 0.0.0"`, `"\\ud800"`)),
+    "malformed_input manifest: a string that is not Unicode",
+  );
   t.is(await refusal(`\ufeff${text}`), "malformed_input manifest: text that is not JSON in UTF-8");
   for (const bad of ["", "{", "nul", `${text}x`, "[".repeat(100_000)]) {
     t.is(await refusal(bad), "malformed_input manifest: text that is not JSON in UTF-8");

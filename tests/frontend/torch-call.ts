@@ -1,7 +1,7 @@
 // A call of PyTorch as the golden files describe it, with accessors by position or keyword.
 
-import { Tensor } from "../../compiler/frontend/tensor.js";
 import type { Size } from "../../compiler/frontend/shaping.js";
+import { Tensor } from "../../compiler/frontend/tensor.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 
 export type Arg = Tensor | number | boolean | string | null | { readonly dtype: DType } | readonly Arg[];
@@ -28,7 +28,17 @@ export class Call {
 
   /** Every argument was understood; `device` and the like say nothing about values. */
   finish(): void {
-    const idle = ["device", "requires_grad", "stable", "sorted", "inplace", "need_attn_weights", "dropout_p", "momentum", "padding_idx"];
+    const idle = [
+      "device",
+      "requires_grad",
+      "stable",
+      "sorted",
+      "inplace",
+      "need_attn_weights",
+      "dropout_p",
+      "momentum",
+      "padding_idx",
+    ];
     for (const [i] of this.args.entries()) if (!this.#used.has(String(i))) throw new OtherForm(`argument ${i}`);
     for (const k of Object.keys(this.kwargs)) if (!this.#used.has(k) && !idle.includes(k)) throw new OtherForm(k);
   }

@@ -18,12 +18,47 @@ const wantTensor = (c: Call) => {
 };
 
 const plain = [
-  "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor",
-  "frac", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "neg", "reciprocal", "rsqrt", "sigmoid", "sign",
-  "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc",
+  "abs",
+  "acos",
+  "acosh",
+  "asin",
+  "asinh",
+  "atan",
+  "atanh",
+  "ceil",
+  "cos",
+  "cosh",
+  "erf",
+  "exp",
+  "exp2",
+  "expm1",
+  "floor",
+  "frac",
+  "isfinite",
+  "isinf",
+  "isnan",
+  "log",
+  "log10",
+  "log1p",
+  "log2",
+  "neg",
+  "reciprocal",
+  "rsqrt",
+  "sigmoid",
+  "sign",
+  "sin",
+  "sinh",
+  "sqrt",
+  "square",
+  "tan",
+  "tanh",
+  "trunc",
 ] as const;
 
-const simple = (name: (typeof plain)[number]): Adapter => (c) => c.x[name]();
+const simple =
+  (name: (typeof plain)[number]): Adapter =>
+  (c) =>
+    c.x[name]();
 
 export const elementwise: Readonly<Record<string, Adapter>> = {
   ...Object.fromEntries(plain.map((name) => [name, simple(name)])),

@@ -83,7 +83,14 @@ export const layers: Readonly<Record<string, Adapter>> = {
   addmm_decomposed: (c) => addTo(c, c.t(0).matmul(c.t(1))),
   addmv: (c) => addTo(c, c.t(0).matmul(c.t(1))),
   baddbmm: (c) => addTo(c, c.t(0).matmul(c.t(1))),
-  addbmm: (c) => addTo(c, c.t(0).matmul(c.t(1)).sum(0, given({ dtype: c.x.dtype }))),
+  addbmm: (c) =>
+    addTo(
+      c,
+      c
+        .t(0)
+        .matmul(c.t(1))
+        .sum(0, given({ dtype: c.x.dtype })),
+    ),
   nn_functional_linear: (c) => {
     const w = c.t(0, "weight");
     return w.rank === 1 ? c.x.matmul(w) : c.x.linear(w, c.maybeT(1, "bias"));
@@ -114,7 +121,11 @@ export const layers: Readonly<Record<string, Adapter>> = {
   nn_functional_batch_norm: (c) => {
     if (c.flag(4, "training")) throw new OtherForm("training");
     const { weight, bias } = given({ weight: c.maybeT(2, "weight"), bias: c.maybeT(3, "bias") });
-    return c.x.batchNorm(c.t(0, "running_mean"), c.t(1, "running_var"), given({ weight, bias, eps: c.maybeN(-1, "eps") }));
+    return c.x.batchNorm(
+      c.t(0, "running_mean"),
+      c.t(1, "running_var"),
+      given({ weight, bias, eps: c.maybeN(-1, "eps") }),
+    );
   },
   nn_functional__scaled_dot_product_attention: (c) =>
     c.x.scaledDotProductAttention(

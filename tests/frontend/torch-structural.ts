@@ -1,6 +1,18 @@
 // PyTorch's calls that reduce, rearrange, index and multiply, as calls of the tensor API.
 
-import { arange, cat, eye, full, fullLike, linspace, ones, onesLike, stack, zeros, zerosLike } from "../../compiler/frontend/constructors.js";
+import {
+  arange,
+  cat,
+  eye,
+  full,
+  fullLike,
+  linspace,
+  ones,
+  onesLike,
+  stack,
+  zeros,
+  zerosLike,
+} from "../../compiler/frontend/constructors.js";
 import type { Tensor } from "../../compiler/frontend/tensor.js";
 import { type Adapter, type Call, given, OtherForm } from "./torch-call.js";
 
@@ -8,6 +20,23 @@ const keep = (c: Call, i = 1) => given({ keepdim: c.flag(i, "keepdim") });
 const reduced = (c: Call) => ({ ...keep(c), ...given({ dtype: c.dtype(-1) }) });
 const dtypeOf = (c: Call) => given({ dtype: c.dtype(-1) });
 const axis = (c: Call, i = 0, otherwise?: number): number => c.n(i, "dim", otherwise);
+const start = (c: Call): number => {
+  if (typeof c.input !== "number") throw new OtherForm("start");
+  return c.input;
+};
+
+/** PyTorch 1.13 itself is not consistent with integers from a fraction. */
+const wholeFor = (c: Call): number => {
+  if (c.dtype(-1) === "i64" && !Number.isInteger(start(c))) throw new OtherForm("integers from a fraction");
+  return start(c);
+};
+
+/** Calls on scalars that PyTorch only keeps for old programs. */
+const oneAxis = (c: Call): Tensor => {
+  if (c.x.rank === 0) throw new OtherForm("a scalar");
+  return c.x;
+};
+
 const maybeAxis = (c: Call): number | null => c.maybeN(0, "dim") ?? null;
 
 /** var and std: `unbiased`, `correction`, or a first flag without axes. */
@@ -20,11 +49,6 @@ const spread = (c: Call) => {
 const sized = (c: Call): number[] => {
   if (!Array.isArray(c.input)) throw new OtherForm("size");
   return c.input.filter((d) => typeof d === "number");
-};
-
-const start = (c: Call): number => {
-  if (typeof c.input !== "number") throw new OtherForm("start");
-  return c.input;
 };
 
 const axesWithCounts = (c: Call, t: Tensor, counts: readonly number[]): Tensor => {
@@ -43,6 +67,10 @@ const scatterMode = (c: Call, i: number) => {
   return { reduce: found };
 };
 
+function raiseForm(): never {
+  throw new OtherForm("the nuclear norm");
+}
+
 const order = (c: Call) => given({ descending: c.flag(1, "descending") });
 
 export const structural: Readonly<Record<string, Adapter>> = {
@@ -51,19 +79,25 @@ export const structural: Readonly<Record<string, Adapter>> = {
   mean: (c) => c.x.mean(c.axes(0), reduced(c)),
   amax: (c) => c.x.amax(c.axes(0), keep(c)),
   amin: (c) => c.x.amin(c.axes(0), keep(c)),
-  aminmax: (c) => [c.x.amin(c.axes(-1), keep(c, -1)), c.x.amax(c.axes(-1), keep(c, -1))],
+  aminmax: (c) => [oneAxis(c).amin(c.axes(-1), keep(c, -1)), c.x.amax(c.axes(-1), keep(c, -1))],
   all: (c) => c.x.all(c.axes(0), keep(c)),
   any: (c) => c.x.any(c.axes(0), keep(c)),
   argmax: (c) => c.x.argmax(maybeAxis(c), keep(c)),
   argmin: (c) => c.x.argmin(maybeAxis(c), keep(c)),
   count_nonzero: (c) => c.x.countNonzero(c.axes(0)),
-  std: (c) => (typeof c.args[0] === "boolean" ? c.x.std(null, { correction: Number(c.flag(0, "")) }) : c.x.std(c.axes(0), spread(c))),
+  std: (c) =>
+    typeof c.args[0] === "boolean"
+      ? c.x.std(null, { correction: Number(c.flag(0, "")) })
+      : c.x.std(c.axes(0), spread(c)),
   std_mean: (c) => [c.x.std(c.axes(0), spread(c)), c.x.mean(c.axes(0), keep(c, 2))],
-  var: (c) => (typeof c.args[0] === "boolean" ? c.x.var(null, { correction: Number(c.flag(0, "")) }) : c.x.var(c.axes(0), spread(c))),
+  var: (c) =>
+    typeof c.args[0] === "boolean"
+      ? c.x.var(null, { correction: Number(c.flag(0, "")) })
+      : c.x.var(c.axes(0), spread(c)),
   var_mean: (c) => [c.x.var(c.axes(0), spread(c)), c.x.mean(c.axes(0), keep(c, 2))],
   logsumexp: (c) => c.x.logsumexp(c.axes(0), keep(c)),
   norm: (c) => c.x.norm(given({ p: c.maybeN(0, "p"), axes: c.axes(1), keepdim: c.flag(2, "keepdim") })),
-  norm_fro: (c) => (c.text(0, "p"), c.x.norm()),
+  norm_fro: (c) => (c.text(0, "p") === "nuc" ? raiseForm() : c.x.norm()),
   norm_inf: (c) => c.x.norm({ p: c.n(0, "p") }),
   max_reduction_no_dim: (c) => c.x.amax(),
   min_reduction_no_dim: (c) => c.x.amin(),
@@ -90,8 +124,8 @@ export const structural: Readonly<Record<string, Adapter>> = {
   t: (c) => c.x.t(),
   T: (c) => c.x.t(),
   H: (c) => c.x.t(),
-  mT: (c) => c.x.transpose(-2, -1),
-  mH: (c) => c.x.transpose(-2, -1),
+  mT: (c) => oneAxis(c).transpose(-2, -1),
+  mH: (c) => oneAxis(c).transpose(-2, -1),
   movedim: (c) => c.x.movedim(c.axes(0) ?? [], c.axes(1) ?? []),
   squeeze: (c) => c.x.squeeze(c.axes(0)),
   unsqueeze: (c) => c.x.unsqueeze(axis(c)),
@@ -139,7 +173,11 @@ export const structural: Readonly<Record<string, Adapter>> = {
   sort: (c) => Object.values(c.x.sort(axis(c, 0, -1), order(c))),
   msort: (c) => c.x.sort(0).values,
   argsort: (c) => c.x.argsort(axis(c, 0, -1), order(c)),
-  topk: (c) => Object.values(c.x.topk(c.n(0, "k"), axis(c, 1, -1), given({ largest: c.flag(2, "largest", true) }))),
+  topk: (c) => {
+    const top = c.x.topk(c.n(0, "k"), axis(c, 1, -1), given({ largest: c.flag(2, "largest", true) }));
+    // Which of several equal integers comes first is anyone's choice.
+    return c.x.dtype === "f32" ? Object.values(top) : top.values;
+  },
   tril: (c) => c.x.tril(c.n(0, "diagonal", 0)),
   triu: (c) => c.x.triu(c.n(0, "diagonal", 0)),
   repeat_interleave: (c) => c.x.repeatInterleave(c.n(0, "repeats"), c.maybeN(1, "dim") ?? null),
@@ -153,7 +191,7 @@ export const structural: Readonly<Record<string, Adapter>> = {
   ones_like: (c) => onesLike(c.x, dtypeOf(c)),
   full_like: (c) => fullLike(c.x, c.n(0, "fill_value"), dtypeOf(c)),
   eye: (c) => eye(start(c), c.n(0, "m", start(c)), dtypeOf(c)),
-  linspace: (c) => linspace(start(c), c.n(0, "end"), c.n(1, "steps"), dtypeOf(c)),
+  linspace: (c) => linspace(wholeFor(c), c.n(0, "end"), c.n(1, "steps"), dtypeOf(c)),
   arange: (c) => arange(start(c), c.maybeN(0, "end") ?? null, c.n(1, "step", 1), dtypeOf(c)),
 };
 

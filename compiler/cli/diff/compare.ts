@@ -5,7 +5,7 @@ import { toLevels } from "../../../codegen/bundle/levels.js";
 import type { BundleView } from "../bundle-view.js";
 import { bytesText } from "../style.js";
 import { type Difference, type ItemDiff, LEVELS, type Level, type LevelDiff } from "./difference.js";
-import { bufferItems, byName, constantItems, countItems, diffItems, kernelItems, signatureItems } from "./items.js";
+import { bufferItems, byName, countItems, diffConstants, diffItems, kernelItems, signatureItems } from "./items.js";
 import { diffText, type TextDiff } from "./text-diff.js";
 
 export function compareBundles(old: BundleView, now: BundleView): Difference {
@@ -26,19 +26,19 @@ const identity = (b: BundleView) => ({ path: b.path, digest: b.digest, bytes: b.
 type Compare = (old: BundleView, now: BundleView) => LevelDiff;
 
 const COMPARE: Readonly<Record<Level, Compare>> = {
-  source: (old, now) => textLevel("source", "the source graph", maskDigests(old.source), maskDigests(now.source)),
+  source: (old, now) => textLevel("source", "the source graph", maskValues(old.source), maskValues(now.source)),
   values: (old, now) => {
-    if (maskDigests(old.source) !== maskDigests(now.source)) return level("values", "", null, []);
+    if (maskValues(old.source) !== maskValues(now.source)) return level("values", "", null, []);
     const text = diffText(old.source ?? "", now.source ?? "");
     return level("values", text === null ? "" : `constants of the model hold other values, from line ${text.line} of the source graph`, text, []);
   },
   compiler: (old, now) => itemLevel("compiler", "settings of the compiler", diffItems(compilerItems(old), compilerItems(now))),
   functional: (old, now) => {
-    const found = textLevel("functional", "the functional graph", maskDigests(old.functional), maskDigests(now.functional));
+    const found = textLevel("functional", "the functional graph", maskValues(old.functional), maskValues(now.functional));
     const pass = found.same ? null : firstPass(old, now);
     return pass === null ? found : { ...found, summary: `${found.summary}; the graphs part after pass "${pass}"` };
   },
-  schedule: (old, now) => textLevel("schedule", "the schedule", maskDigests(old.schedule), maskDigests(now.schedule)),
+  schedule: (old, now) => textLevel("schedule", "the schedule", maskValues(old.schedule), maskValues(now.schedule)),
   kernels: (old, now) => {
     const items = diffItems(kernelItems(old.plan), kernelItems(now.plan));
     return itemLevel("kernels", `kernels (${old.plan.kernels.length} before, ${now.plan.kernels.length} now)`, items);
@@ -49,17 +49,18 @@ const COMPARE: Readonly<Record<Level, Compare>> = {
   },
   weights: (old, now) => {
     const delta = now.plan.memory.weights.bytes - old.plan.memory.weights.bytes;
-    return itemLevel("weights", `packed constants (${signedBytes(delta)} in all)`, diffItems(constantItems(old.plan), constantItems(now.plan)));
+    return itemLevel("weights", `packed constants (${signedBytes(delta)} in all)`, diffConstants(old.plan, now.plan));
   },
   code: (old, now) => itemLevel("code", "modules", diffItems(moduleItems(old), moduleItems(now))),
   signature: (old, now) => itemLevel("signature", "parts of the signature", diffItems(signatureItems(old.plan), signatureItems(now.plan))),
 };
 
 const DIGEST = /sha256:[0-9a-f]{64}/g;
+const SMALL_FLOATS = /(\{value=b?f\w*\[[^\]]*\]) \[[^\]]*\]/g;
 
-/** Structure alone: constants by dtype and shape. */
-function maskDigests(text: string | null): string {
-  return (text ?? "").replace(DIGEST, "sha256:...");
+/** Structure alone: constants by dtype and shape. Small integers stay, since they are mostly sizes and axes. */
+function maskValues(text: string | null): string {
+  return (text ?? "").replace(DIGEST, "sha256:...").replace(SMALL_FLOATS, "$1 [...]");
 }
 
 function textLevel(name: Level, what: string, before: string, after: string): LevelDiff {

@@ -53,7 +53,7 @@ export function kernelItems(plan: Plan): Map<string, Fields> {
   return byName(
     plan.kernels.map((k) => {
       const choices = Object.entries(k.choices).map(([name, value]) => [name, String(value)] as const);
-      return [k.name, { ...Object.fromEntries(choices), template: k.template, loops: k.loops }] as const;
+      return [k.name, { ...Object.fromEntries(choices), template: k.template, code: k.digest }] as const;
     }),
   );
 }
@@ -75,11 +75,35 @@ export function bufferItems(plan: Plan): Map<string, Fields> {
   return byName(items);
 }
 
-/** Constants have no names: those of one digest, type and layout are the same; the rest pair up in plan order. */
-export function constantItems(plan: Plan): Map<string, Fields> {
+/**
+ * Constants are named by their digest, so one with other values has another name: what is gone and what is new pair up
+ * in plan order where type and layout are the same.
+ */
+export function diffConstants(old: Plan, now: Plan): ItemDiff[] {
+  const [before, after] = [constantItems(old), constantItems(now)];
+  const found = diffItems(before, after);
+  const isNew = found.filter((i) => i.change === "added");
+  const paired = new Set<ItemDiff>();
+  const out = found.map((gone) => {
+    if (gone.change !== "removed") return gone;
+    const was = before.get(gone.name) ?? {};
+    const fits = (i: ItemDiff): boolean => {
+      const is = after.get(i.name) ?? {};
+      return !paired.has(i) && is["type"] === was["type"] && is["layout"] === was["layout"];
+    };
+    const match = isNew.find(fits);
+    if (match === undefined) return gone;
+    paired.add(match);
+    const field = { field: "digest", old: was["digest"] ?? "", new: after.get(match.name)?.["digest"] ?? "" };
+    return { name: `${was["type"]} ${was["layout"]}, ${gone.name}`, change: "changed" as const, fields: [field] };
+  });
+  return out.filter((i) => !paired.has(i));
+}
+
+function constantItems(plan: Plan): Map<string, Fields> {
   return byName(
-    plan.constants.map((c, i) => [
-      `constant ${i}`,
+    plan.constants.map((c) => [
+      c.name,
       { type: `${c.dtype}[${c.shape.join(", ")}]`, layout: c.layout, bytes: String(c.bytes), digest: c.digest },
     ]),
   );

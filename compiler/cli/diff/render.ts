@@ -50,10 +50,7 @@ export function detailLines(level: LevelDiff): string[] {
 
 function itemLines(item: ItemDiff): string[] {
   if (item.change !== "changed") return [`${item.change === "added" ? "+" : "-"} ${item.name}`];
-  const fields = item.fields.map((f) => {
-    if (f.field === "loops") return "loops differ";
-    return `${f.field} ${short(f.old)} -> ${short(f.new)}${delta(f.field, f.old, f.new)}`;
-  });
+  const fields = item.fields.map((f) => `${f.field} ${short(f.old)} -> ${short(f.new)}${delta(f.field, f.old, f.new)}`);
   return [`  ${item.name}: ${fields.join("; ")}`];
 }
 

@@ -1,8 +1,7 @@
-// A plan's kernels: template, schedule choices, where they are called, and the loops they are made of.
+// A plan's kernels: template, schedule choices, the digest of their code, and where they are called.
 
 import type { Plan, StepPlan } from "../../plan/plan.js";
 import type { Style } from "../style.js";
-import { indent } from "./summary.js";
 
 interface Use {
   readonly step: string;
@@ -21,7 +20,7 @@ export function kernelsText(plan: Plan, style: Style): string {
     const choices = Object.entries(k.choices).map(([name, value]) => `${name}=${value}`);
     const calls = (uses.get(i) ?? []).map((u) => `  at ${u.step}${u.origin === "" ? "" : `: ${u.origin}`}`);
     const head = `${style.bold(k.name)}  ${k.template}${choices.length === 0 ? "" : `  ${choices.join(" ")}`}`;
-    return [head, ...calls, ...indent(k.loops.trimEnd())].join("\n");
+    return [head, `  code ${k.digest}`, ...calls].join("\n");
   });
   return blocks.join("\n\n");
 }

@@ -17,8 +17,8 @@ export function memoryDocument(plan: Plan): Record<string, unknown> {
 
 export function memoryText({ plan }: BundleView, style: Style): string {
   const lines = [`${style.bold("memory")}: ${grouped(plan.memory.bytes)} bytes (${bytesText(plan.memory.bytes)})`];
-  const constants = plan.constants.map((c, i) => [
-    hex(c.offset), grouped(c.bytes), `${c.dtype}[${c.shape.join(", ")}]`, c.layout, `constant ${i}`, c.digest.slice(0, 12),
+  const constants = plan.constants.map((c) => [
+    hex(c.offset), grouped(c.bytes), `${c.dtype}[${c.shape.join(", ")}]`, c.layout, c.name, c.digest.slice(0, 12),
   ]);
   section(lines, style, `weights at ${hex(plan.memory.weights.offset)}`, ["offset", "bytes", "type", "layout", "name", "digest"], constants);
   const states = plan.states.map((s) => [hex(s.offset), grouped(s.bytes), typeText(s), s.name]);

@@ -102,10 +102,12 @@ function describe(plan: Plan, step: StepPlan): { kind: string; name: string; ori
       return { kind: "call", name: plan.kernels[step.kernel]?.name ?? step.name, origin: step.origin };
     case "bind":
       return { kind: "bind", name: step.symbol, origin: "" };
+    case "copy":
+      return { kind: "copy", name: step.to, origin: "" };
     case "if":
       return { kind: "if", name: step.condition, origin: "" };
     case "loop":
-      return { kind: "loop", name: step.counter, origin: "" };
+      return { kind: "loop", name: step.iteration, origin: "" };
   }
 }
 
@@ -115,6 +117,8 @@ function writesOf(step: StepPlan): string[] {
       return [...step.writes];
     case "bind":
       return [];
+    case "copy":
+      return [step.to];
     case "if":
       return [...step.then, ...step.else].flatMap(writesOf);
     case "loop":

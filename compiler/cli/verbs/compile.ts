@@ -15,6 +15,7 @@ interface Options {
   readonly state?: readonly string[];
   readonly bound?: string;
   readonly name?: string;
+  readonly entry?: string;
   readonly types?: string;
   readonly output?: string;
   readonly json?: boolean;
@@ -38,6 +39,7 @@ export const compileVerb: Leaf = {
       .option("--dim <name=size>", "size of a dynamic dimension: name=320, name=1..8 or name=32..960:32; repeatable", repeated)
       .option("--state <input=output>", "make an input and the output that is its next value a state; repeatable", repeated)
       .option("--bound <n>", "upper bound for sizes that depend on data and that nothing else bounds")
+      .option("--entry <name>", "the entry point's name (default: main)")
       .option("--name <name>", "the model's name in the plan (default: the file's, without extension)")
       .option("--types <file.d.ts>", "also write TypeScript types for load()")
       .option("-o, --output <file.psn>", "the bundle (default: the model's path with .psn)")
@@ -59,22 +61,22 @@ export const compileVerb: Leaf = {
     for (const file of [output, options.types ?? output]) checkWritable(file);
     const clock = progress(["loading the compiler", `importing ${basename(path)}`, `compiling ${name}`, "writing"]);
     try {
-      const [{ importOnnx }, { externalReader }, { withStates }, { Builder }, { compile }, { parseHeader }, { packageVersion }] = await Promise.all([
+      const [{ importOnnx }, { externalReader }, { withStates }, { Builder }, { parseHeader }] = await Promise.all([
         import("../../import/onnx/import.js"),
         import("../../import/onnx/external.js"),
         import("../../import/states.js"),
         import("../../ir/graph.js"),
-        import("../../pipeline.js"),
         import("../../../runtime-shim/format.js"),
-        import("../version.js"),
       ]);
       clock.next();
       const builder = new Builder();
       const imported = importOnnx(bytes, { builder, dims, readExternal: externalReader(dirname(path)), name, ...bound });
       const graph = pairs.length === 0 ? imported.graph : withStates(imported.graph, builder, pairs);
       clock.next();
-      const producer = `psionic ${packageVersion()}`;
-      const compiled = compile({ graph, builder }, { name, tier: options.tier, target: options.target, producer });
+      // Only now: a model that is refused does not wait for the code generator to load.
+      const { compile } = await import("../../pipeline.js");
+      const entry = options.entry === undefined ? {} : { entry: options.entry };
+      const compiled = compile({ graph, builder }, { tier: options.tier, target: options.target, ...entry });
       clock.next();
       const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
       if (options.types !== undefined) {

@@ -41,8 +41,8 @@ export const diffVerb: Leaf = {
     if (json === true) cx.document(difference);
     else if (markdown === true) cx.print(renderMarkdown(difference));
     else if (sarif === true) {
-      const [{ toSarif }, { packageVersion }] = await Promise.all([import("../diff/sarif.js"), import("../version.js")]);
-      cx.print(JSON.stringify(toSarif(difference, packageVersion()), null, 2));
+      const [{ toSarif }, { VERSION }] = await Promise.all([import("../diff/sarif.js"), import("../../version.js")]);
+      cx.print(JSON.stringify(toSarif(difference, VERSION), null, 2));
     } else cx.print(renderText(difference, cx.style));
     return difference.same ? 0 : 1;
   },

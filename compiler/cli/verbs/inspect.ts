@@ -29,14 +29,14 @@ export const inspectVerb: Leaf = {
     ["psionic inspect model.psn", "a summary"],
     ["psionic inspect model.psn --memory", "where every buffer lies and when it is live"],
     ["psionic inspect model.psn --graph functional", "the graph after the passes"],
-    ["psionic inspect model.psn --kernels --json", "every kernel with its choices, loops and calls"],
+    ["psionic inspect model.psn --kernels --json", "every kernel with its choices and calls"],
     ["psionic inspect model.psn --wat main", "one function of the module as WebAssembly text"],
   ],
   declare(command: Command): void {
     command
       .argument("<model.psn>", "the bundle")
       .option("--json", "as JSON on stdout")
-      .option("--kernels", "every kernel: template, choices, loops, calls")
+      .option("--kernels", "every kernel: template, choices, digest, calls")
       .option("--memory", "the memory map: weights, states, buffers with their lifetimes")
       .addOption(new Option("--graph <level>", "the graph as text").choices(["source", "functional"]))
       .option("--schedule", "the schedule as text")

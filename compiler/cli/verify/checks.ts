@@ -89,12 +89,12 @@ function manifestIssues(m: Manifest, plan: Plan): string[] {
 }
 
 function weightIssues({ plan, weights }: BundleView): string[] {
-  return plan.constants.flatMap((c, i) => {
+  return plan.constants.flatMap((c) => {
     const from = c.offset - plan.memory.weights.offset;
     if (from < 0 || from + c.bytes > weights.byteLength)
-      return [`constant ${i}: bytes ${c.offset}..${c.offset + c.bytes} are outside the weights`];
+      return [`constant ${c.name}: bytes ${c.offset}..${c.offset + c.bytes} are outside the weights`];
     const have = sha256Hex(weights.subarray(from, from + c.bytes));
-    return have === c.digest ? [] : [`constant ${i} (${c.dtype}[${c.shape.join(", ")}], ${c.layout}): digest ${have}, the plan has ${c.digest}`];
+    return have === c.digest ? [] : [`constant ${c.name} (${c.dtype}[${c.shape.join(", ")}], ${c.layout}): digest ${have}, the plan has ${c.digest}`];
   });
 }
 

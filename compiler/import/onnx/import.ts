@@ -272,7 +272,7 @@ class Importer {
       if (e instanceof UnknownInput) return null;
       if (e instanceof NodeRefusal) this.#record(e.refusal);
       else if (e instanceof TensorFault) this.#refuse(e.fault.code, subject, e.fault.detail, at, e.fault.hint);
-      else if (e instanceof TypeIssue) this.#refuse("unsupported_shape", subject, e.message, at);
+      else if (e instanceof TypeIssue) this.#refuse("malformed_input", subject, e.message, at, "do the sizes given for the inputs fit the model?");
       else if (e instanceof DimOverflowError) this.#refuse("resource_limit", subject, e.message, at);
       else if (e instanceof Refused || e instanceof Bug) throw e;
       else throw new Bug("onnx", `${at}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}`);

@@ -13,11 +13,22 @@ import { broadcastStrides, commonShape, stridesOf, viewPositions } from "./strid
 
 type Attrs = typeof contractAttrs;
 
-/** acc[i] += scale * x[start + i * step] for i below count, from `at` on. */
+/** acc[at + i] += w[wStart + t * wStep] * x[xStart + t * xStep + i * stride] for i below count and t below depth. */
+interface Terms {
+  readonly at: number;
+  readonly count: number;
+  readonly stride: number;
+  readonly depth: number;
+  readonly wStart: number;
+  readonly wStep: number;
+  readonly xStart: number;
+  readonly xStep: number;
+}
+
 interface Arithmetic {
   /** Empties the accumulator. */
   clear(): void;
-  axpy(at: number, w: number, xStart: number, xStep: number, count: number): void;
+  add(terms: Terms): void;
   /** Rounds the accumulator into the result from position `to` on. */
   store(to: number): void;
   finish(shape: readonly number[]): Tensor;
@@ -25,7 +36,6 @@ interface Arithmetic {
 
 /**
  * How products are summed: doubles for floats and for integers whose sums stay below 2^53; else 64-bit wrapping.
- * `wAt` positions of w scale runs of x.
  */
 function arithmetic(x: Tensor, w: Tensor, dtype: DType, accSize: number, outSize: number, depth: number): Arithmetic {
   for (const t of [x.dtype, w.dtype, dtype]) wantNumeric(t, "contraction");
@@ -44,11 +54,8 @@ function arithmetic(x: Tensor, w: Tensor, dtype: DType, accSize: number, outSize
       // Only the low 32 bits matter, and doubles below 2^53 have them exactly.
       else for (let i = 0; i < accSize; i++) out[to + i] = wrapSmall(dtype, (acc[i] ?? 0) | 0);
     };
-    const axpy = (at: number, w: number, xStart: number, xStep: number, count: number): void => {
-      const scale = ws[w] ?? 0;
-      for (let i = 0, p = xStart; i < count; i++, p += xStep) acc[at + i] = (acc[at + i] ?? 0) + scale * (xs[p] ?? 0);
-    };
-    return { clear: () => acc.fill(0), axpy, store, finish };
+    const add = (terms: Terms): void => addDoubles(acc, ws, xs, terms);
+    return { clear: () => acc.fill(0), add, store, finish };
   }
   const acc = new BigInt64Array(accSize);
   const xs = x.elements;
@@ -60,16 +67,51 @@ function arithmetic(x: Tensor, w: Tensor, dtype: DType, accSize: number, outSize
       else out[to + i] = wrapSmall(dtype, Number(BigInt.asIntN(32, v)));
     }
   };
-  const axpy = (at: number, w: number, xStart: number, xStep: number, count: number): void => {
-    const scale = BigInt(ws[w] ?? 0);
-    for (let i = 0, p = xStart; i < count; i++, p += xStep)
-      acc[at + i] = (acc[at + i] ?? 0n) + scale * BigInt(xs[p] ?? 0);
+  const add = ({ at, count, stride, depth, wStart, wStep, xStart, xStep }: Terms): void => {
+    for (let t = 0; t < depth; t++) {
+      const scale = BigInt(ws[wStart + t * wStep] ?? 0);
+      const from = xStart + t * xStep;
+      for (let i = 0; i < count; i++) acc[at + i] = (acc[at + i] ?? 0n) + scale * BigInt(xs[from + i * stride] ?? 0);
+    }
   };
-  return { clear: () => acc.fill(0n), axpy, store, finish };
+  return { clear: () => acc.fill(0n), add, store, finish };
+}
+
+type Reals = Exclude<Elements, BigInt64Array | BigUint64Array>;
+
+/** Four terms per pass over the accumulator, in order. */
+function addDoubles(acc: Float64Array, ws: Reals, xs: Reals, terms: Terms): void {
+  const { at, count, stride, depth, wStart, wStep, xStart, xStep } = terms;
+  let t = 0;
+  for (; t + 4 <= depth; t += 4) {
+    const w = wStart + t * wStep;
+    const [w0, w1] = [ws[w] ?? 0, ws[w + wStep] ?? 0];
+    const [w2, w3] = [ws[w + 2 * wStep] ?? 0, ws[w + 3 * wStep] ?? 0];
+    let p0 = xStart + t * xStep;
+    let p1 = p0 + xStep;
+    let p2 = p1 + xStep;
+    let p3 = p2 + xStep;
+    for (let i = at; i < at + count; i++) {
+      const first = (acc[i] ?? 0) + w0 * (xs[p0] ?? 0) + w1 * (xs[p1] ?? 0);
+      acc[i] = first + w2 * (xs[p2] ?? 0) + w3 * (xs[p3] ?? 0);
+      p0 += stride;
+      p1 += stride;
+      p2 += stride;
+      p3 += stride;
+    }
+  }
+  for (; t < depth; t++) {
+    const scale = ws[wStart + t * wStep] ?? 0;
+    let p = xStart + t * xStep;
+    for (let i = at; i < at + count; i++) {
+      acc[i] = (acc[i] ?? 0) + scale * (xs[p] ?? 0);
+      p += stride;
+    }
+  }
 }
 
 /** Elements that read as numbers. */
-function realElements(t: Tensor): Exclude<Elements, BigInt64Array | BigUint64Array> {
+function realElements(t: Tensor): Reals {
   const { elements } = t;
   if (elements instanceof BigInt64Array || elements instanceof BigUint64Array)
     return Float64Array.from(elements, Number);
@@ -91,7 +133,7 @@ export function matmul(cx: EvalContext<AttrValues<Attrs["matmul"]>>): readonly T
     const fromB = (startsB[i] ?? 0) * k * n;
     for (let row = 0; row < m; row++) {
       sum.clear();
-      for (let j = 0; j < k; j++) sum.axpy(0, fromA + row * k + j, fromB + j * n, 1, n);
+      sum.add({ at: 0, count: n, stride: 1, depth: k, wStart: fromA + row * k, wStep: 1, xStart: fromB, xStep: n });
       sum.store((i * m + row) * n);
     }
   }
@@ -154,15 +196,17 @@ function convolve(x: Tensor, w: Tensor, attrs: AttrValues<Attrs["conv"]>): Tenso
     for (let m = 0; m < outputs; m++) {
       const firstChannel = n * channels + Math.floor(m / outPerGroup) * perGroup;
       sum.clear();
-      for (let c = 0; c < perGroup; c++)
-        for (const row of taps)
-          sum.axpy(
-            row.out,
-            (m * perGroup + c) * tapCount + row.tap,
-            (firstChannel + c) * inPlane + row.input,
-            row.step,
-            row.count,
-          );
+      for (const row of taps)
+        sum.add({
+          at: row.out,
+          count: row.count,
+          stride: row.step,
+          depth: perGroup,
+          wStart: m * perGroup * tapCount + row.tap,
+          wStep: tapCount,
+          xStart: firstChannel * inPlane + row.input,
+          xStep: inPlane,
+        });
       sum.store((n * outputs + m) * plane);
     }
   return sum.finish(shape);

@@ -37,9 +37,15 @@ const ifOp: Translator = (cx) => {
   const [yes, no] = [cx.graph("then_branch"), cx.graph("else_branch")];
   const known = decided(cx, condition);
   if (known !== null) return cx.translateGraph(known ? yes : no, cx.scope.subgraph(false), []);
-  const [a, c] = [yes, no].map((g) => cx.translateGraph(g, cx.scope.subgraph(true), [])) as [Item[], Item[]];
-  const left = tensorsOf(cx, a, "result");
-  const right = tensorsOf(cx, c, "result");
+  const [left, right] = [branchOf(cx, yes), branchOf(cx, no)];
+  if (left === null && right === null) return cx.malformed("neither of its branches fits the sizes of its inputs");
+  if (left === null || right === null) {
+    const holds = right === null;
+    cx.session.notes.push(
+      `${cx.at}: its ${holds ? "else" : "then"} branch does not fit the sizes given; a run that would take it stops with an error`,
+    );
+    return (left ?? right ?? []).map((v) => assumed(cx, v, holds ? condition : ir.not(b, condition)));
+  }
   if (left.length !== right.length) cx.malformed(`branches give ${left.length} and ${right.length} results`);
   const fresh: { readonly output: number; readonly axis: number; readonly symbol: Dim }[] = [];
   const shapes = left.map((v, i) => {
@@ -66,6 +72,25 @@ const ifOp: Translator = (cx) => {
   }
   return out;
 };
+
+/** A branch's results; null where it cannot run at all for the sizes that the inputs have. */
+function branchOf(cx: NodeContext, graph: GraphProto): Value[] | null {
+  const before = cx.session.refusals.length;
+  const items = cx.translateGraph(graph, cx.scope.subgraph(true), []);
+  const found = cx.session.refusals.slice(before);
+  if (found.length > 0 && found.every((r) => r.code === "malformed_input")) {
+    cx.session.refusals.length = before;
+    return null;
+  }
+  return tensorsOf(cx, items, "result");
+}
+
+/** The value, and an index out of range where the condition does not hold. */
+function assumed(cx: NodeContext, v: Value, condition: Value): Value {
+  const { b } = cx;
+  const at = ir.cast(b, ir.not(b, condition), "i64");
+  return ir.gather(b, ir.unsqueeze(b, v, [0]), at, 0);
+}
 
 interface LoopPlan {
   readonly body: GraphProto;

@@ -1,0 +1,32 @@
+// The passes in order. Why a pass stands after another is data, in its `after`, and is checked.
+
+import { Bug } from "../ir/errors.js";
+import { affine } from "./affine.js";
+import { algebra } from "./algebra.js";
+import { branches } from "./branches.js";
+import { canonicalize } from "./canonicalize.js";
+import { deadcode } from "./deadcode.js";
+import { decompose } from "./decompose.js";
+import { fold } from "./fold.js";
+import { layout } from "./layout.js";
+import type { Pass } from "./pass.js";
+import { simplify, tidy } from "./simplify.js";
+import { symbols } from "./symbols.js";
+
+/** What a compilation runs. */
+export const PIPELINE: readonly Pass[] = [decompose, simplify, affine, layout, tidy, deadcode];
+
+/** Every pass by name: those of the pipeline, and the parts of `simplify`, which filetests run alone. */
+export const PASSES: ReadonlyMap<string, Pass> = new Map(
+  [...PIPELINE, canonicalize, fold, algebra, branches, symbols].map((p) => [p.name, p]),
+);
+
+/** Throws Bug where a list of passes does not keep the order that its passes ask for. */
+export function checkOrder(passes: readonly Pass[]): void {
+  const names = passes.map((p) => p.name);
+  for (const [i, p] of passes.entries())
+    for (const [before, why] of Object.entries(p.after)) {
+      const at = names.indexOf(before);
+      if (at > i) throw new Bug("passes", `"${p.name}" must run after "${before}": ${why}`);
+    }
+}
