@@ -84,6 +84,9 @@ export type MachineOp =
   | "intToMask"
   /** scalar -> every lane */
   | "splat"
+  /** 32-bit lanes of two vectors alternating: the low halves, the high halves. */
+  | "zipLow"
+  | "zipHigh"
   /** (index: i32 or i64 scalar, size: i32 scalar): the index as i32 where 0 <= index < size; else 0, and the run fails. */
   | "checkedIndex";
 

@@ -226,18 +226,26 @@ export function lowerCast(pool: ExprPool, from: DType, to: DType, saturate: bool
 }
 
 function floatToInt(pool: ExprPool, to: DType, saturate: boolean, e: Expr): Expr {
-  const { lanes } = e.type;
   const { bits, kind } = DTYPES[to];
-  if (bits === 64) return pool.op(kind === "uint" && saturate ? "toIntU" : "toIntS", { kind: "i64", lanes }, e);
-  if (bits === 32) {
-    if (kind === "uint" && saturate) return pool.op("toIntU", { kind: "i32", lanes }, e);
-    if (saturate || lanes > 1) return pool.op("toIntS", { kind: "i32", lanes }, e);
-    return pool.op("wrap", { kind: "i32", lanes }, pool.op("toIntS", { kind: "i64", lanes }, e));
+  if (!saturate) {
+    const wide = wrapToInt64(pool, e);
+    return bits === 64 ? wide : settle(pool, to, pool.op("wrap", { kind: "i32", lanes: 1 }, wide));
   }
-  const wide = pool.op("toIntS", { kind: "i32", lanes }, e);
-  if (!saturate) return settle(pool, to, wide);
+  if (bits === 64) return pool.op(kind === "uint" ? "toIntU" : "toIntS", { kind: "i64", lanes: 1 }, e);
+  const type = { kind: "i32", lanes: 1 } as const;
+  if (bits === 32) return pool.op(kind === "uint" ? "toIntU" : "toIntS", type, e);
   const high = kind === "uint" ? 2 ** bits - 1 : 2 ** (bits - 1) - 1;
   const low = kind === "uint" ? 0 : -(2 ** (bits - 1));
-  const type = { kind: "i32", lanes } as const;
-  return pool.same("minS", pool.same("maxS", wide, pool.constant(type, low)), pool.constant(type, high));
+  const whole = pool.op("toIntS", type, e);
+  return pool.same("minS", pool.same("maxS", whole, pool.constant(type, low)), pool.constant(type, high));
+}
+
+/** Truncated and reduced modulo 2^64; NaN and infinities give 0. */
+function wrapToInt64(pool: ExprPool, e: Expr): Expr {
+  const type = { kind: "i64", lanes: 1 } as const;
+  const c = (v: number): Expr => pool.constant(e.type, v);
+  const small = pool.compare("lt", pool.same("abs", e), c(2 ** 63));
+  const turns = pool.same("floor", pool.same("mul", e, c(2 ** -64)));
+  const rest = pool.same("sub", e, pool.same("mul", turns, c(2 ** 64)));
+  return pool.select(small, pool.op("toIntS", type, e), pool.op("toIntU", type, rest));
 }

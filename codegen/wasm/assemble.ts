@@ -187,6 +187,8 @@ class Assembler {
         return m.call(op.slice(5), [child(0), child(1)], binaryen.i32);
       case "shuffle":
         return this.#shuffle(text(0), child(1));
+      case "shuffle2":
+        return m.i8x16.shuffle(child(1), child(2), text(0).split(",").map(Number));
       case "f32x4.relaxed_madd":
       case "f64x2.relaxed_madd":
         return relaxedMadd(m, op, child(0), child(1), child(2));

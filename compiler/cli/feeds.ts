@@ -16,7 +16,14 @@ export function chooseEntry(model: Model<AnyModel>, name: string | undefined): E
   const [first] = model.entries;
   const found = name === undefined ? first : model.entries.find((e) => e.name === name);
   if (found === undefined)
-    throw usage(`--entry ${name ?? ""}: there is no such entry point`, suggest(name ?? "", model.entries.map((e) => e.name), "entry points"));
+    throw usage(
+      `--entry ${name ?? ""}: there is no such entry point`,
+      suggest(
+        name ?? "",
+        model.entries.map((e) => e.name),
+        "entry points",
+      ),
+    );
   return found;
 }
 
@@ -54,11 +61,20 @@ function hintFor(entry: EntryInfo, tensors: ReadonlyMap<string, Tensor>): string
   const missing = entry.inputs.find((p) => !tensors.has(p.name));
   if (missing !== undefined) return `add --input ${missing.name}=@file.npy`;
   const cast = entry.inputs.some((p) => tensors.get(p.name)?.dtype !== p.dtype);
-  return cast ? "nothing is converted here: give the array the dtype that is wanted" : "give the array the rank that is wanted";
+  return cast
+    ? "nothing is converted here: give the array the dtype that is wanted"
+    : "give the array the rank that is wanted";
 }
 
 function unknownInput(name: string, entry: EntryInfo): Error {
-  return badInput(`entry "${entry.name}" has no input "${name}"`, suggest(name, entry.inputs.map((p) => p.name), "inputs"));
+  return badInput(
+    `entry "${entry.name}" has no input "${name}"`,
+    suggest(
+      name,
+      entry.inputs.map((p) => p.name),
+      "inputs",
+    ),
+  );
 }
 
 function wantOf(p: PortInfo): Want {

@@ -5,11 +5,11 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { VERSION } from "../version.js";
 import { type Context, contextFor } from "./context.js";
 import { type ExitCode, usage } from "./failures.js";
 import { report } from "./report.js";
 import type { Leaf, Verb } from "./verb.js";
-import { VERSION } from "../version.js";
 import { compileVerb } from "./verbs/compile.js";
 import { diffVerb } from "./verbs/diff.js";
 import { inspectVerb } from "./verbs/inspect.js";
@@ -40,7 +40,8 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   for (const verb of VERBS) addVerb(program, verb, finish);
   quiet(program);
   try {
-    if (argv.length === 0) throw usage("no verb", `psionic takes one of ${VERBS.map((v) => v.name).join(", ")}; try psionic --help`);
+    if (argv.length === 0)
+      throw usage("no verb", `psionic takes one of ${VERBS.map((v) => v.name).join(", ")}; try psionic --help`);
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (e) {
@@ -63,7 +64,10 @@ function addVerb(parent: Command, verb: Verb, finish: (leaf: Leaf) => (command: 
 
 /** Commander throws instead of exiting, and leaves its error text to `commandLineError`. */
 function quiet(command: Command): void {
-  command.exitOverride().configureOutput({ writeErr: () => {} }).showSuggestionAfterError(true);
+  command
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .showSuggestionAfterError(true);
   for (const inner of command.commands) quiet(inner);
 }
 
@@ -72,7 +76,10 @@ function commandLineError(e: CommanderError, cx: Context): ExitCode {
   // A group without its verb: commander's message is "(outputHelp)".
   if (e.code === "commander.help") return report(usage("a verb is missing", "add one; see --help"), cx);
   const [message = "", ...rest] = e.message.replace(/^error: /, "").split("\n");
-  const near = rest.join(" ").replace(/^\(|\)$/g, "").replace(/^Did you mean (.*)\?$/, 'did you mean "$1"?');
+  const near = rest
+    .join(" ")
+    .replace(/^\(|\)$/g, "")
+    .replace(/^Did you mean (.*)\?$/, 'did you mean "$1"?');
   return report(usage(message, near === "" ? "see psionic --help, or psionic <verb> --help" : near), cx);
 }
 

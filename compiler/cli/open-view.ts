@@ -31,7 +31,8 @@ export function viewOf(path: string, bytes: Uint8Array): BundleView {
 }
 
 function planOf(text: string | null, manifest: Manifest): Plan {
-  if (text === null) throw new LoadError("malformed_input", "bundle", "no plan", "a plan blob", "compile the model again");
+  if (text === null)
+    throw new LoadError("malformed_input", "bundle", "no plan", "a plan blob", "compile the model again");
   let plan: unknown;
   try {
     plan = JSON.parse(text);

@@ -33,8 +33,7 @@ export function report(e: unknown, cx: Context): ExitCode {
 function explain(e: unknown): { exit: ExitCode; error: ErrorDocument } {
   if (e instanceof CliError)
     return { exit: e.exit, error: { code: e.code, message: e.message, ...(e.hint === "" ? {} : { hint: e.hint }) } };
-  if (e instanceof Refused)
-    return { exit: 1, error: { code: "refused", message: e.message, refusals: e.refusals } };
+  if (e instanceof Refused) return { exit: 1, error: { code: "refused", message: e.message, refusals: e.refusals } };
   if (isRuntimeError(e)) return { exit: 1, error: { code: e.code, message: e.message } };
   return { exit: 1, error: bug(e) };
 }

@@ -15,7 +15,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Whether a stream gets colour, by no-color.org and Node's FORCE_COLOR. */
 export function wantsColor(stream: Stream, env: Environment): boolean {
-  const { FORCE_COLOR: force, NO_COLOR: no, TERM: term } = env as { FORCE_COLOR?: string; NO_COLOR?: string; TERM?: string };
+  const {
+    FORCE_COLOR: force,
+    NO_COLOR: no,
+    TERM: term,
+  } = env as { FORCE_COLOR?: string; NO_COLOR?: string; TERM?: string };
   if (force !== undefined && force !== "") return force !== "0" && force !== "false";
   if (no !== undefined && no !== "") return false;
   return stream.isTTY === true && term !== "dumb";
@@ -28,7 +32,11 @@ export function styleFor(color: boolean): Style {
 }
 
 /** Rows as aligned columns; columns named in `right` are aligned at the right. No trailing spaces. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], right: readonly string[] = []): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly string[] = [],
+): string {
   const all = [head, ...rows];
   const widths = head.map((_, i) => Math.max(...all.map((row) => (row[i] ?? "").length)));
   const line = (row: readonly string[]): string =>

@@ -3,7 +3,7 @@
 
 import * as ir from "../ir/build.js";
 import { type Dim, mul as mulDim, sub as subDim } from "../ir/dim.js";
-import { type DType, isFloat } from "../ir/dtype.js";
+import { DTYPES, type DType, isFloat } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
 import { truth, where } from "./arithmetic.js";
 import { Elementwise } from "./elementwise.js";
@@ -67,6 +67,8 @@ export abstract class Reductions extends Elementwise {
       if (!isFloat(as))
         this.refuse("mean", `the mean of ${as}`, 'convert to a float first: x.to("f32"), or give { dtype: "f32" }');
       const list = this.axes(axes, "mean");
+      // Sums of narrow floats may not fit them where the mean does.
+      if (DTYPES[as].bits < 32) return this.to("f32").mean(axes, { keepdim }).to(as);
       return this.to(as).sum(list, { keepdim }).div(this.count(list, as));
     });
   }
@@ -81,6 +83,7 @@ export abstract class Reductions extends Elementwise {
     return record("var", () => {
       if (!isFloat(this.dtype)) this.refuse("var", `the variance of ${this.dtype}`, "convert to a float first");
       const list = this.axes(axes, "var");
+      if (DTYPES[this.dtype].bits < 32) return this.to("f32").var(axes, { keepdim, correction }).to(this.dtype);
       const centered = this.sub(this.mean(list, { keepdim: true }));
       const total = centered.square().sum(list, { keepdim });
       // A divisor below 0 counts as 0, as in PyTorch: the result is then infinite or NaN.

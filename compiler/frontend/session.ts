@@ -26,6 +26,8 @@ export class Session {
   readonly states: StateRecord[] = [];
   /** Symbols that only the run gives: counts of loops. */
   readonly bindings: Binding[] = [];
+  /** Named sizes that inputs have. */
+  readonly given = new Set<Dim>();
   readonly #dims = new Map<string, Dim>();
   #depth = 0;
   #fresh = 0;
@@ -45,6 +47,18 @@ export class Session {
       subject,
       `dimension "${name}" has no range`,
       `declare it where it is first used, as dim("${name}", 1, 512), or in options: { dims: { ${name}: [1, 512] } }`,
+    );
+  }
+
+  /** As `dimension`, of a size that some input gives. */
+  sizeOf(name: string, subject: string): Dim {
+    const d = this.dimension(name, subject);
+    if (this.given.has(d)) return d;
+    return refuseTrace(
+      "unsupported_shape",
+      subject,
+      `dimension "${name}" is no input's size, so the run cannot know it`,
+      "use it as a size of an input",
     );
   }
 

@@ -25,7 +25,7 @@ export type Part =
   | null;
 
 export function resolveSizes(sizes: readonly Size[], subject: string): Dim[] {
-  return sizes.map((s) => (typeof s === "string" ? session(subject).dimension(s, subject) : s));
+  return sizes.map((s) => (typeof s === "string" ? session(subject).sizeOf(s, subject) : s));
 }
 
 /** A slice's bound as Python takes it: from the end where negative, within the axis. */

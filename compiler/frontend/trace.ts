@@ -2,7 +2,7 @@
 // with them. States and in-place writes become values: a state's value at the end is its next value.
 
 import * as ir from "../ir/build.js";
-import type { Dim } from "../ir/dim.js";
+import { atomExpr, type Dim, symsOf } from "../ir/dim.js";
 import { type Builder, type Graph, type GraphOutput, liveBindings, rootsOf } from "../ir/graph.js";
 import { makeTensor } from "./handle.js";
 import { formatShape, record, Session, session, withSession } from "./session.js";
@@ -79,6 +79,7 @@ function sizeOf(s: Session, d: SizeSpec, subject: string): Dim {
 
 function input(s: Session, name: string, spec: TensorSpec): Tensor {
   const shape = spec.sizes.map((d) => sizeOf(s, d, `input "${name}"`));
+  for (const d of shape) for (const symbol of symsOf(d)) s.given.add(atomExpr(symbol));
   return makeTensor(
     Storage.of(s, ir.input(s.builder, name, spec.dtype, shape), {
       detail: `input "${name}" is the caller's tensor and cannot be written`,

@@ -35,7 +35,11 @@ export function withStates(graph: Graph, builder: Builder, pairs: readonly State
   if (refusals.length > 0) throw new Refused(refusals);
   const taken = new Set(slots.map((s) => s.output));
   const next = new Map(graph.outputs.map((o) => [o.name, o.value]));
-  const states: StateSlot[] = slots.map((s) => ({ name: s.name, current: s.input, next: next.get(s.output) ?? s.input }));
+  const states: StateSlot[] = slots.map((s) => ({
+    name: s.name,
+    current: s.input,
+    next: next.get(s.output) ?? s.input,
+  }));
   const rewired = mapGraph(builder, { ...graph, states: [...graph.states, ...states] }, (node, inputs, regions) => {
     const [only] = node.outputs;
     const slot = only === undefined ? undefined : current.get(only);
@@ -54,13 +58,23 @@ export function withStates(graph: Graph, builder: Builder, pairs: readonly State
 function check(graph: Graph, pair: StatePair, before: readonly { name: string; output: string }[]): Value | Refusal {
   const at = `state ${pair.input}=${pair.output}`;
   const refusal = (code: Refusal["code"], subject: string, detail: string, hint: string): Refusal => ({
-    code, scope: "states", subject, detail, at, hint,
+    code,
+    scope: "states",
+    subject,
+    detail,
+    at,
+    hint,
   });
   const inputs = new Map(graph.inputs.map((v) => [nameOf(v), v]));
   const input = inputs.get(pair.input);
   const output = graph.outputs.find((o) => o.name === pair.output)?.value;
   if (input === undefined)
-    return refusal("malformed_input", pair.input, `the model has no input "${pair.input}"`, `inputs: ${[...inputs.keys()].join(", ")}`);
+    return refusal(
+      "malformed_input",
+      pair.input,
+      `the model has no input "${pair.input}"`,
+      `inputs: ${[...inputs.keys()].join(", ")}`,
+    );
   if (output === undefined) {
     const names = graph.outputs.map((o) => o.name).join(", ");
     return refusal("malformed_input", pair.output, `the model has no output "${pair.output}"`, `outputs: ${names}`);

@@ -1,7 +1,7 @@
 // A scale or a shift by constants after a convolution or a matrix product with constant weights (what is left of batch
 // normalization) moves into the weights and one shift: conv(x, w) * s + t becomes conv(x, w * s) + t. Computed in double
 // and rounded once. It changes roundings, by a few ulps of the terms, so it is part of the plan's meaning. Left alone
-// where a weight would overflow, become denormal or lose a NaN or an infinity.
+// where a weight would overflow, or is or becomes NaN or infinite.
 
 import { isFloat } from "../ir/dtype.js";
 import { type Builder, constantOf, type Graph, type Node, nodesOf, type Value } from "../ir/graph.js";
@@ -53,19 +53,28 @@ function perChannel(t: Tensor | undefined, type: TensorType, axis: number): read
 const LEAST = { f64: 2 ** -1022, f32: 2 ** -126, f16: 2 ** -14, bf16: 2 ** -126 } as const;
 const MOST = { f64: Number.MAX_VALUE, f32: 3.4e38, f16: 65504, bf16: 3.38e38 } as const;
 
-/** The weights with each output channel scaled; null where a product leaves the dtype's normal range. */
+/**
+ * The weights with each output channel scaled; null where a product overflows, or where a channel's largest weight is so
+ * small that rounding to denormals would show.
+ */
 function scaledWeights(w: Tensor, axis: number, scale: readonly number[]): Tensor | null {
   const { dtype } = w;
   if (dtype !== "f32" && dtype !== "f64" && dtype !== "f16" && dtype !== "bf16") return null;
   const channels = w.shape[axis] ?? 1;
   const inner = w.shape.slice(axis + 1).reduce((n, d) => n * d, 1);
   const out = w.numbers();
+  const largest = new Array<number>(channels).fill(0);
+  const denormal = new Array<boolean>(channels).fill(false);
   for (const [i, x] of out.entries()) {
-    const y = x * (scale[Math.floor(i / inner) % channels] ?? 1);
-    if (!Number.isFinite(y) || Math.abs(y) > MOST[dtype] || (Math.abs(y) < LEAST[dtype] && x !== 0)) return null;
+    const c = Math.floor(i / inner) % channels;
+    const y = x * (scale[c] ?? 1);
+    if (!Number.isFinite(y) || Math.abs(y) > MOST[dtype]) return null;
+    largest[c] = Math.max(largest[c] ?? 0, Math.abs(y));
+    denormal[c] ||= x !== 0 && Math.abs(y) < LEAST[dtype];
     out[i] = y;
   }
-  return tensorFrom(dtype, w.shape, out);
+  const shows = denormal.some((d, c) => d && (largest[c] ?? 0) < LEAST[dtype] * 2 ** 30);
+  return shows ? null : tensorFrom(dtype, w.shape, out);
 }
 
 /** A per-channel constant that broadcasts against `type`. */

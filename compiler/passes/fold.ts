@@ -82,7 +82,7 @@ function isDimsForm(node: Node): boolean {
   if (node.op === "const") return true;
   let at: Node = node;
   for (const op of ["cast", "reshape"] as const) {
-    const [x] = at.inputs;
+    const x: Value | undefined = at.inputs[0];
     if (at.op === op && x !== undefined) at = x.node;
   }
   return at.op === "dims" && at.attrs.of.some((d) => typeof d !== "number");

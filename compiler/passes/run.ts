@@ -3,6 +3,7 @@
 import { Bug } from "../ir/errors.js";
 import type { Builder, Graph } from "../ir/graph.js";
 import { digestOf, nodeNames, print } from "../ir/print.js";
+import { settle } from "../ir/settle.js";
 import { formatIssue, verify } from "../ir/verify.js";
 import type { Pass, PassOptions } from "./pass.js";
 import { checkOrder, PIPELINE } from "./pipeline.js";
@@ -29,10 +30,11 @@ export interface PassResult {
 export function runPasses(b: Builder, graph: Graph, options: RunOptions = {}): PassResult {
   const { passes = PIPELINE } = options;
   checkOrder(passes);
-  check("input graph", graph, "");
+  // Frontends list every constraint that they met, also of nodes that nothing needs.
+  let at = settle(graph);
+  check("input graph", at, "");
   const log: PassRecord[] = [];
-  let at = graph;
-  let digest = digestOf(graph);
+  let digest = digestOf(at);
   for (const pass of passes) {
     at = runPass(b, at, pass, options);
     const after = digestOf(at);

@@ -39,15 +39,28 @@ test("each level by itself, and what explains it", (t) => {
     [withPlan({ kernels: [{ ...kernel, choices: { lanes: 4 } }] }), "kernels", ["kernels"]],
     [withPlan({ memory: { ...fakePlan.memory, arena: { offset: 4096, bytes: 9216 } } }), "memory", ["memory"]],
     [withPlan({ constants: [{ ...constant, layout: "packed 4" }] }), "weights", ["weights"]],
-    [make({ modules: fakeParts().modules.map((m) => ({ ...m, wasm: Uint8Array.of(...m.wasm, 0, 2, 1, 120) })) }), "code", ["code"]],
-    [withPlan({ symbols: fakePlan.symbols.map((s) => (s.name === "n" ? { ...s, hi: 32 } : s)) }), "signature", ["signature"]],
-    [make({ producer: "psionic 9.9.9", texts: { ...base, source: "other", schedule: "t" } }), "source", ["source", "compiler", "schedule"]],
+    [
+      make({ modules: fakeParts().modules.map((m) => ({ ...m, wasm: Uint8Array.of(...m.wasm, 0, 2, 1, 120) })) }),
+      "code",
+      ["code"],
+    ],
+    [
+      withPlan({ symbols: fakePlan.symbols.map((s) => (s.name === "n" ? { ...s, hi: 32 } : s)) }),
+      "signature",
+      ["signature"],
+    ],
+    [
+      make({ producer: "psionic 9.9.9", texts: { ...base, source: "other", schedule: "t" } }),
+      "source",
+      ["source", "compiler", "schedule"],
+    ],
   ];
   for (const [now, explains, levels] of cases) t.deepEqual(parted(make({}), now), [explains, [...levels]]);
 });
 
 test("small constants that print their elements are values too, and integers are structure", (t) => {
-  const of = (line: string): Uint8Array => make({ texts: { ...base, source: `${base.source}\n%3 = const {value=${line}}` } });
+  const of = (line: string): Uint8Array =>
+    make({ texts: { ...base, source: `${base.source}\n%3 = const {value=${line}}` } });
   t.deepEqual(parted(of("f32[2] [1, -0.5]"), of("f32[2] [1, NaN]")), ["values", ["values"]]);
   t.deepEqual(parted(of("bf16[] [1]"), of("bf16[] [2]")), ["values", ["values"]]);
   t.deepEqual(parted(of("f32[2] [1, 2]"), of("f32[3] [1, 2, 3]")), ["source", ["source"]]);
@@ -72,15 +85,29 @@ test("a constant with other values is a change, not one gone and one new", (t) =
   const constant = fakePlan.constants[0];
   if (constant === undefined) throw new Error("the fake plan has a constant");
   const other = { ...constant, name: "another", digest: "b".repeat(64) };
-  const d = compareBundles(viewOf("a.psn", make({})), viewOf("b.psn", make({ plan: { ...fakePlan, constants: [other] } })));
-  t.deepEqual(d.levels.find((l) => l.level === "weights")?.items.map((i) => [i.change, i.fields[0]?.new]), [["changed", "b".repeat(64)]]);
+  const d = compareBundles(
+    viewOf("a.psn", make({})),
+    viewOf("b.psn", make({ plan: { ...fakePlan, constants: [other] } })),
+  );
+  t.deepEqual(
+    d.levels.find((l) => l.level === "weights")?.items.map((i) => [i.change, i.fields[0]?.new]),
+    [["changed", "b".repeat(64)]],
+  );
 });
 
 test("the first difference of two texts, with context", (t) => {
   t.is(diffText("a\nb\n", "a\nb\n"), null);
   const d = diffText("1\n2\n3\n4\n5\n6\n", "1\n2\n3\n4\nx\ny\n6\n");
   t.deepEqual(d, { line: 5, oldLines: 1, newLines: 2, context: ["2", "3", "4"], old: ["5"], new: ["x", "y"] });
-  t.deepEqual(d === null ? [] : formatTextDiff(d), ["@@ line 5: 1 line became 2 @@", " 2", " 3", " 4", "-5", "+x", "+y"]);
+  t.deepEqual(d === null ? [] : formatTextDiff(d), [
+    "@@ line 5: 1 line became 2 @@",
+    " 2",
+    " 3",
+    " 4",
+    "-5",
+    "+x",
+    "+y",
+  ]);
   t.deepEqual(diffText("a", "a\nb")?.new, ["b"]);
   const far = diffText(`${"x".repeat(500)}1`, `${"x".repeat(500)}2`);
   t.regex(far === null ? "" : formatTextDiff(far).join("\n"), /x1\n[\s\S]*x2/);
@@ -104,6 +131,11 @@ test("exit codes and forms", (t) => {
   t.is(sarif.code, 1);
   t.like(json(t, sarif), { version: "2.1.0" });
   t.regex(sarif.out, /"ruleId": "psionic\/diff\/source"/);
-  fails(t, f.run(["diff", "a.psn", "b.psn", "--json", "--sarif"].filter((a) => a !== "--json").concat("--markdown")), 2, /exclude each other/);
+  fails(
+    t,
+    f.run(["diff", "a.psn", "b.psn", "--json", "--sarif"].filter((a) => a !== "--json").concat("--markdown")),
+    2,
+    /exclude each other/,
+  );
   fails(t, f.run(["diff", "a.psn", "nope.psn"]), 2, /cannot read the bundle "nope\.psn"/);
 });

@@ -10,7 +10,14 @@ test("inspect shows entry points with their types", (t) => {
   f.write("m.psn", bundle);
   const ran = f.run(["inspect", "m.psn"]);
   works(t, ran);
-  for (const part of [/plan digest +[0-9a-f]{64}/, /in +x: f32\[n\]/, /out +doubled: f32\[2\*n\]/, /n is 1\.\.64/, /tier strict/, /requires n \+ 1 = 4/])
+  for (const part of [
+    /plan digest +[0-9a-f]{64}/,
+    /in +x: f32\[n\]/,
+    /out +doubled: f32\[2\*n\]/,
+    /n is 1\.\.64/,
+    /tier strict/,
+    /requires n \+ 1 = 4/,
+  ])
     t.regex(ran.out, part);
 });
 
@@ -21,7 +28,10 @@ test("inspect --json is one document, with more for each flag", (t) => {
   t.is(plain["tier"], "strict");
   t.is(plain["kernels"], 1);
   t.is(plain["schedule"], undefined);
-  const full = json(t, f.run(["inspect", "m.psn", "--json", "--kernels", "--memory", "--schedule", "--graph", "source", "--wat", "all"]));
+  const full = json(
+    t,
+    f.run(["inspect", "m.psn", "--json", "--kernels", "--memory", "--schedule", "--graph", "source", "--wat", "all"]),
+  );
   t.deepEqual([full["schedule"], full["sourceGraph"]], ["kernel add", "model fake"]);
   t.true(Array.isArray(full["kernels"]));
   t.regex(String(full["wat"]), /^\(module/);
@@ -49,7 +59,10 @@ test("types gives the signature, on stdout or in a file", (t) => {
   f.write("text-rec.psn", bundle);
   const ran = f.run(["types", "text-rec.psn"]);
   works(t, ran);
-  t.regex(ran.out, /export type TextRec = \{[\s\S]*readonly x: Feed<Float32Array>;[\s\S]*readonly y: TensorView<"f32">;/);
+  t.regex(
+    ran.out,
+    /export type TextRec = \{[\s\S]*readonly x: Feed<Float32Array>;[\s\S]*readonly y: TensorView<"f32">;/,
+  );
   works(t, f.run(["types", "text-rec.psn", "--name", "Other", "-o", "o.d.ts"]));
   t.regex(f.text("o.d.ts"), /export type Other = /);
   fails(t, f.run(["types", "text-rec.psn", "--name", "no name"]), 1, /not an identifier/);
@@ -79,9 +92,21 @@ test("verify names what does not hold", (t) => {
     ["cut", cut, /FAILED {2}digests and structure\n.*malformed_input: bundle/],
     ["text", new TextEncoder().encode("x".repeat(100)), /FAILED {2}digests and structure/],
     ["weights", fakeBundle({ weights: weights.map((b, i) => (i === 9 ? b ^ 1 : b)) }), /FAILED {2}weights\n +constant/],
-    ["module", fakeBundle({ modules: [{ features: [], wasm: Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0) }] }), /FAILED {2}modules\n[\s\S]*no function "main"/],
-    ["levels", fakeBundle({ texts: { source: "another", functional: "graph fake", schedule: "kernel add" } }), /FAILED {2}levels\n +source: /],
-    ["manifest", withManifest(bundle, manifestText(bundle).replace('"tier":"strict"', '"tier":"relaxed"')), /FAILED {2}manifest agrees with plan\n +tier: .*"relaxed".*"strict"/],
+    [
+      "module",
+      fakeBundle({ modules: [{ features: [], wasm: Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0) }] }),
+      /FAILED {2}modules\n[\s\S]*no function "main"/,
+    ],
+    [
+      "levels",
+      fakeBundle({ texts: { source: "another", functional: "graph fake", schedule: "kernel add" } }),
+      /FAILED {2}levels\n +source: /,
+    ],
+    [
+      "manifest",
+      withManifest(bundle, manifestText(bundle).replace('"tier":"strict"', '"tier":"relaxed"')),
+      /FAILED {2}manifest agrees with plan\n +tier: .*"relaxed".*"strict"/,
+    ],
   ];
   for (const [name, bytes, out] of cases) {
     f.write(`${name}.psn`, bytes);

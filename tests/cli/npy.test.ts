@@ -42,11 +42,23 @@ const FROM_NUMPY: readonly (readonly [what: string, file: Uint8Array, want: Tens
   ["Fortran order", numpyFile(dict("<f4", true, "(2, 3)"), QUARTERS_FORTRAN), quarters],
   ["big-endian", numpyFile(dict(">f4", false, "(2, 3)"), QUARTERS_BIG), quarters],
   ["Python 2's long sizes", numpyFile(dict("<f4", false, "(2L, 3L)"), QUARTERS), quarters],
-  ["int64", numpyFile(dict("<i8", false, "(2,)"), "01000000000000400000000000000080"), tensorFrom("i64", [2], [2n ** 62n + 1n, -(2n ** 63n)])],
+  [
+    "int64",
+    numpyFile(dict("<i8", false, "(2,)"), "01000000000000400000000000000080"),
+    tensorFrom("i64", [2], [2n ** 62n + 1n, -(2n ** 63n)]),
+  ],
   ["bool", numpyFile(dict("|b1", false, "(3,)"), "010001"), tensorFrom("bool", [3], [1, 0, 1])],
-  ["float16", numpyFile(dict("<f2", false, "(3,)"), "003e00c0007c"), tensorFrom("f16", [3], [1.5, -2, Number.POSITIVE_INFINITY])],
+  [
+    "float16",
+    numpyFile(dict("<f2", false, "(3,)"), "003e00c0007c"),
+    tensorFrom("f16", [3], [1.5, -2, Number.POSITIVE_INFINITY]),
+  ],
   ["a scalar", numpyFile(dict("|u1", false, "()"), "07"), tensorFrom("u8", [], [7])],
-  ["complex, big-endian", numpyFile(dict(">c8", false, "(1,)"), "3f80000040000000"), new Tensor("c64", [1], hex("0000803f00000040"))],
+  [
+    "complex, big-endian",
+    numpyFile(dict(">c8", false, "(1,)"), "3f80000040000000"),
+    new Tensor("c64", [1], hex("0000803f00000040")),
+  ],
   ["no elements", numpyFile(dict("<f8", false, "(0, 3)"), ""), new Tensor("f64", [0, 3], new Uint8Array(0))],
 ];
 
@@ -63,9 +75,13 @@ test("three axes in Fortran order", (t) => {
   // np.asfortranarray(np.arange(24, dtype='<i2').reshape(2, 3, 4)): the first axis is fastest in the file.
   const stored: string[] = [];
   for (let k = 0; k < 4; k++)
-    for (let j = 0; j < 3; j++) for (let i = 0; i < 2; i++) stored.push(`${(i * 12 + j * 4 + k).toString(16).padStart(2, "0")}00`);
+    for (let j = 0; j < 3; j++)
+      for (let i = 0; i < 2; i++) stored.push(`${(i * 12 + j * 4 + k).toString(16).padStart(2, "0")}00`);
   const have = readNpy(numpyFile(dict("<i2", true, "(2, 3, 4)"), stored.join("")));
-  t.deepEqual(have.numbers(), Array.from({ length: 24 }, (_, i) => i));
+  t.deepEqual(
+    have.numbers(),
+    Array.from({ length: 24 }, (_, i) => i),
+  );
 });
 
 test("writes the bytes that numpy writes", (t) => {
@@ -82,19 +98,28 @@ const REFUSED: readonly (readonly [what: string, file: Uint8Array, message: RegE
   ["data cut short", numpyFile(dict("<f4", false, "(2, 3)"), QUARTERS).slice(0, -1), /takes 24 bytes, the file has 23/],
   ["bytes after the data", numpyFile(dict("<f4", false, "(1,)"), "0000000000"), /takes 4 bytes, the file has 5/],
   ["a bool that is 2", numpyFile(dict("|b1", false, "(1,)"), "02"), /other than 0 and 1/],
-  ["records", numpyFile("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "00000000"), /structured/],
+  [
+    "records",
+    numpyFile("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "00000000"),
+    /structured/,
+  ],
   ["strings", numpyFile(dict("<U2", false, "(1,)"), "6100000062000000"), /dtype is <U2/],
   ["Python objects", numpyFile(dict("|O", false, "(1,)"), "80"), /dtype is \|O/],
   ["untyped bytes", numpyFile(dict("<V2", false, "(1,)"), "803f"), /dtype is <V2/],
   ["a missing key", numpyFile("{'descr': '<f4', 'shape': (1,), }", "00000000"), /lacks one of/],
   ["a key twice", numpyFile("{'descr': '<f4', 'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", ""), /twice/],
-  ["code in the header", numpyFile("{'descr': '<f4', 'fortran_order': False, 'shape': (__import__('os'),), }", ""), /want a size/],
+  [
+    "code in the header",
+    numpyFile("{'descr': '<f4', 'fortran_order': False, 'shape': (__import__('os'),), }", ""),
+    /want a size/,
+  ],
   ["a negative size", numpyFile(dict("<f4", false, "(-1,)"), ""), /want a size/],
   ["a size beyond 2^53", numpyFile(dict("<f4", false, "(99999999999999999999,)"), ""), /want a size/],
   ["text after the header", numpyFile(`${dict("<f4", false, "(1,)")} x`, "00000000"), /want the end/],
 ];
 
-for (const [what, file, message] of REFUSED) test(`refuses ${what}`, (t) => void t.throws(() => readNpy(file), { instanceOf: RangeError, message }));
+for (const [what, file, message] of REFUSED)
+  test(`refuses ${what}`, (t) => void t.throws(() => readNpy(file), { instanceOf: RangeError, message }));
 
 test("bfloat16 and 8-bit floats pass through untyped bytes when they are expected", (t) => {
   for (const dtype of ["bf16", "f8e4m3fn", "i4"] as const) {
@@ -112,14 +137,19 @@ const tensors = fc
   .chain(({ dtype, shape }) => {
     const size = sizeOf(shape) * bytesOf(dtype);
     const byte = dtype === "bool" ? fc.nat({ max: 1 }) : fc.nat({ max: 255 });
-    return fc.array(byte, { minLength: size, maxLength: size }).map((bytes) => new Tensor(dtype, shape, Uint8Array.from(bytes)));
+    return fc
+      .array(byte, { minLength: size, maxLength: size })
+      .map((bytes) => new Tensor(dtype, shape, Uint8Array.from(bytes)));
   });
 
 const same = (a: Tensor, b: Tensor): boolean =>
   a.dtype === b.dtype && a.shape.join() === b.shape.join() && Buffer.compare(a.bytes, b.bytes) === 0;
 
 test("every tensor comes back from .npy", (t) => {
-  fc.assert(fc.property(tensors, (x) => same(readNpy(writeNpy(x), x.dtype), x)), { numRuns: 300 });
+  fc.assert(
+    fc.property(tensors, (x) => same(readNpy(writeNpy(x), x.dtype), x)),
+    { numRuns: 300 },
+  );
   t.pass();
 });
 
@@ -158,7 +188,8 @@ test("a flipped bit in a .npy or .npz is never a crash, and in a .npz always an 
       const damaged = npz.slice();
       damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
       const back = tryRead(() => readNpz(damaged));
-      if (back instanceof Map) for (const x of back.values()) if (!(x instanceof Tensor) || !same(x, quarters)) return false;
+      if (back instanceof Map)
+        for (const x of back.values()) if (!(x instanceof Tensor) || !same(x, quarters)) return false;
       const cut = npy.slice();
       if (at < cut.length) cut[at] = (cut[at] ?? 0) ^ (1 << bit);
       tryRead(() => readNpy(cut));
@@ -172,6 +203,8 @@ test("a flipped bit in a .npy or .npz is never a crash, and in a .npz always an 
 test("reads compressed .npz, and refuses what is no zip of arrays", (t) => {
   const file = zipSync({ "x.npy": writeNpy(tensorFrom("f32", [100], new Array<number>(100).fill(0))) });
   t.deepEqual(readNpz(file).get("x")?.shape, [100]);
-  t.throws(() => readNpz(zipSync({ "x.npy": new TextEncoder().encode("no array") })), { message: /"x\.npy" is no \.npy/ });
+  t.throws(() => readNpz(zipSync({ "x.npy": new TextEncoder().encode("no array") })), {
+    message: /"x\.npy" is no \.npy/,
+  });
   t.throws(() => readNpz(new TextEncoder().encode("PK\x03\x04 but no zip")), { message: /no zip file/ });
 });

@@ -23,10 +23,14 @@ const bundle = fakeBundle({ plan: tracedPlan() });
 test("the same run gives the same receipt, byte for byte, and checks", (t) => {
   const f = folder(t);
   f.write("m.psn", bundle);
-  for (const name of ["a.json", "b.json"]) works(t, f.run(["replay", "record", "m.psn", ...BOTH, "--kernels", "-o", name]));
+  for (const name of ["a.json", "b.json"])
+    works(t, f.run(["replay", "record", "m.psn", ...BOTH, "--kernels", "-o", name]));
   t.is(f.text("a.json"), f.text("b.json"));
   const receipt = parseReceipt(f.text("a.json"), "a.json");
-  t.deepEqual(receipt.steps?.map((s) => s.writes.map((w) => `${w.name} ${w.shape.join("x")}`)), [["y 3", "doubled 6"], ["positive 2"], []]);
+  t.deepEqual(
+    receipt.steps?.map((s) => s.writes.map((w) => `${w.name} ${w.shape.join("x")}`)),
+    [["y 3", "doubled 6"], ["positive 2"], []],
+  );
   const y = receipt.outputs.find((o) => o.name === "y");
   t.is(receipt.steps?.[0]?.writes[0]?.sha256, y?.sha256);
   const ran = f.run(["replay", "check", "a.json", "m.psn", ...BOTH, "--json"]);
@@ -49,12 +53,20 @@ test("a check names the first kernel that differs", (t) => {
   works(t, f.run(["replay", "record", "m.psn", ...BOTH, "--kernels", "-o", "r.json"]));
   const receipt = parseReceipt(f.text("r.json"), "r.json");
   const other = "0".repeat(64);
-  const damaged = { ...receipt, steps: receipt.steps?.map((s) => (s.step === 1 ? { ...s, writes: s.writes.map((w) => ({ ...w, sha256: other })) } : s)) };
+  const damaged = {
+    ...receipt,
+    steps: receipt.steps?.map((s) =>
+      s.step === 1 ? { ...s, writes: s.writes.map((w) => ({ ...w, sha256: other })) } : s,
+    ),
+  };
   f.write("d.json", JSON.stringify(damaged));
   const ran = f.run(["replay", "check", "d.json", "m.psn", ...BOTH]);
   t.is(ran.code, 1);
   t.regex(ran.out, /differs: the first kernel that differs is step 1, call "add", which computes positive: "positive"/);
-  t.like(json(t, f.run(["replay", "check", "d.json", "m.psn", ...BOTH, "--json"])), { same: false, difference: { what: "step", step: 1, kernel: "add" } });
+  t.like(json(t, f.run(["replay", "check", "d.json", "m.psn", ...BOTH, "--json"])), {
+    same: false,
+    difference: { what: "step", step: 1, kernel: "add" },
+  });
 });
 
 test("other inputs, another plan and another entry are told apart", (t) => {
@@ -90,8 +102,13 @@ test("what is no receipt is refused, and nothing is left behind", (t) => {
 test("the order of findings: plan, entry, inputs, steps, outputs, states", (t) => {
   const array = (name: string, c: string) => ({ name, dtype: "f32", shape: [1], sha256: c });
   const base: Receipt = {
-    format: "psionic-receipt/1", plan: "p", tier: "strict", entry: "main",
-    inputs: [array("x", "1")], outputs: [array("y", "2")], states: [array("s", "3")],
+    format: "psionic-receipt/1",
+    plan: "p",
+    tier: "strict",
+    entry: "main",
+    inputs: [array("x", "1")],
+    outputs: [array("y", "2")],
+    states: [array("s", "3")],
     steps: [{ step: 0, kind: "call", name: "k", origin: "", writes: [array("b", "4")] }],
     host: { node: "", v8: "", platform: "", arch: "", features: [] },
   };
@@ -103,5 +120,8 @@ test("the order of findings: plan, entry, inputs, steps, outputs, states", (t) =
   t.is(firstDifference(base, { ...base, inputs: [array("x", "9")], steps: [] })?.what, "inputs");
   t.is(firstDifference(base, { ...base, entry: "other", inputs: [] })?.what, "entry");
   t.is(firstDifference(base, { ...base, plan: "q", entry: "other" })?.what, "plan");
-  t.regex(firstDifference({ ...base, steps: null }, { ...base, steps: null, outputs: [] })?.message ?? "", /record with --kernels/);
+  t.regex(
+    firstDifference({ ...base, steps: null }, { ...base, steps: null, outputs: [] })?.message ?? "",
+    /record with --kernels/,
+  );
 });

@@ -1,7 +1,8 @@
 // `psionic run` on a small bundle made by hand: every form of input and output, and everything that does not fit.
-import test from "ava";
+
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import test from "ava";
 import { readNpy, writeNpy } from "../../compiler/cli/io/npy.js";
 import { readNpz, writeNpz } from "../../compiler/cli/io/npz.js";
 import { tensorFrom } from "../../compiler/ir/tensor.js";
@@ -23,7 +24,10 @@ function withBundle(t: Parameters<typeof folder>[0]): Folder {
 test("values on the command line, outputs on the terminal", (t) => {
   const ran = withBundle(t).run(["run", "m.psn", ...BOTH]);
   works(t, ran);
-  t.is(ran.out, "y: f32[3]\n[1, -1.75, 3.5]\ndoubled: f32[6]\n[1, -2, 3, 1, -2, 3]\npositive: f32[2]\n[1, 3]\ncount: i32[]\n1\n");
+  t.is(
+    ran.out,
+    "y: f32[3]\n[1, -1.75, 3.5]\ndoubled: f32[6]\n[1, -2, 3, 1, -2, 3]\npositive: f32[2]\n[1, 3]\ncount: i32[]\n1\n",
+  );
   t.is(ran.err, "");
 });
 
@@ -32,7 +36,13 @@ test("every form of input gives the same", (t) => {
   f.write("x.npy", writeNpy(X));
   f.write("x.raw", X.bytes);
   f.write("x.json", "[1, -2, 3]");
-  f.write("all.npz", writeNpz([["flag", FLAG], ["x", X]]));
+  f.write(
+    "all.npz",
+    writeNpz([
+      ["flag", FLAG],
+      ["x", X],
+    ]),
+  );
   f.write("x.npz", writeNpz([["other", X]]));
   f.write("all.json", '{"x": [1, -2, 3], "flag": [true, false]}');
   const want = f.run(["run", "m.psn", ...BOTH]).out;
@@ -54,15 +64,36 @@ test("every form of input gives the same", (t) => {
 
 test("every form of output holds the same", (t) => {
   const f = withBundle(t);
-  const args = ["-o", "y=@y.npy", "-o", "y=@y.raw", "-o", "doubled=@d.json", "-o", "all.npz", "-o", "all.json", "-o", "folder/in"];
+  const args = [
+    "-o",
+    "y=@y.npy",
+    "-o",
+    "y=@y.raw",
+    "-o",
+    "doubled=@d.json",
+    "-o",
+    "all.npz",
+    "-o",
+    "all.json",
+    "-o",
+    "folder/in",
+  ];
   works(t, f.run(["run", "m.psn", ...BOTH, ...args]));
   t.deepEqual(readNpy(f.read("y.npy")).numbers(), [1, -1.75, 3.5]);
   t.deepEqual([...new Float32Array(f.read("y.raw").slice().buffer)], [1, -1.75, 3.5]);
   t.deepEqual(JSON.parse(f.text("d.json")), [1, -2, 3, 1, -2, 3]);
   t.deepEqual([...readNpz(f.read("all.npz")).keys()], ["y", "doubled", "positive", "count"]);
-  t.deepEqual(JSON.parse(f.text("all.json")), { y: [1, -1.75, 3.5], doubled: [1, -2, 3, 1, -2, 3], positive: [1, 3], count: 1 });
+  t.deepEqual(JSON.parse(f.text("all.json")), {
+    y: [1, -1.75, 3.5],
+    doubled: [1, -2, 3, 1, -2, 3],
+    positive: [1, 3],
+    count: 1,
+  });
   t.deepEqual(readNpy(f.read("folder/in/positive.npy")).numbers(), [1, 3]);
-  t.deepEqual(f.list().filter((n) => n.includes("tmp")), []);
+  t.deepEqual(
+    f.list().filter((n) => n.includes("tmp")),
+    [],
+  );
 });
 
 test("--json has dtypes, shapes, digests and data on stdout alone", (t) => {
@@ -70,7 +101,10 @@ test("--json has dtypes, shapes, digests and data on stdout alone", (t) => {
   works(t, ran);
   t.is(ran.err, "");
   const { outputs, milliseconds } = json(t, ran);
-  t.like(outputs, { y: { dtype: "f32", shape: [3], data: [1, -1.75, 3.5] }, count: { dtype: "i32", shape: [], data: 3 } });
+  t.like(outputs, {
+    y: { dtype: "f32", shape: [3], data: [1, -1.75, 3.5] },
+    count: { dtype: "i32", shape: [], data: 3 },
+  });
   t.is(Array.isArray(milliseconds) ? milliseconds.length : 0, 3);
 });
 
@@ -79,9 +113,24 @@ test("another entry point, 64-bit integers exactly", (t) => {
   const ran = f.run(["run", "m.psn", "--entry", "pick", "--input", "at=[4,8]"]);
   works(t, ran);
   t.is(ran.out, "picked: f32[2]\n[1, 2]\n");
-  fails(t, f.run(["run", "m.psn", "--entry", "pick", "--input", "at=[9007199254740993,0]"]), 1, /beyond 2\^53[\s\S]*string/);
-  fails(t, f.run(["run", "m.psn", "--entry", "pick", "--input", 'at=["9223372036854775808",0]']), 1, /want -9223372036854775808 to/);
-  fails(t, f.run(["run", "m.psn", "--entry", "pick", "--input", "at=[64,0]"]), 1, /index_out_of_range.*an index is outside its data/);
+  fails(
+    t,
+    f.run(["run", "m.psn", "--entry", "pick", "--input", "at=[9007199254740993,0]"]),
+    1,
+    /beyond 2\^53[\s\S]*string/,
+  );
+  fails(
+    t,
+    f.run(["run", "m.psn", "--entry", "pick", "--input", 'at=["9223372036854775808",0]']),
+    1,
+    /want -9223372036854775808 to/,
+  );
+  fails(
+    t,
+    f.run(["run", "m.psn", "--entry", "pick", "--input", "at=[64,0]"]),
+    1,
+    /index_out_of_range.*an index is outside its data/,
+  );
   fails(t, f.run(["run", "m.psn", "--entry", "pikc"]), 2, /--entry pikc[\s\S]*did you mean "pick"/);
 });
 
@@ -105,11 +154,21 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], code: 1 
   ["a number float32 cannot hold", ["--input", "x=[1e39]", ...FLAGS], 1, /1e\+39, which f32 cannot hold/],
   ["no value at all", ["--input", "x", ...FLAGS], 2, /want name=value/],
   ["a value that is none", ["--input", "x=one", ...FLAGS], 2, /neither a number/],
-  ["a missing file", ["--input", "x=@nope.npy", ...FLAGS], 2, /cannot read the file for input "x" "nope\.npy": no such file/],
+  [
+    "a missing file",
+    ["--input", "x=@nope.npy", ...FLAGS],
+    2,
+    /cannot read the file for input "x" "nope\.npy": no such file/,
+  ],
   ["a .npy that is none", ["--input", "x=@text.npy", ...FLAGS], 1, /"text\.npy": it does not begin with/],
   ["a .npz that is none", ["--input", "x=@text.npz", ...FLAGS], 1, /"text\.npz": it is no \.npz/],
   ["JSON that is none", ["--input", "x=@text.json", ...FLAGS], 1, /"text\.json": it is no JSON/],
-  ["another dtype", ["--input", "x=@f64.npy", ...FLAGS], 1, /input "x": have f64\[3\], want f32\[n\][\s\S]*dtype that is wanted/],
+  [
+    "another dtype",
+    ["--input", "x=@f64.npy", ...FLAGS],
+    1,
+    /input "x": have f64\[3\], want f32\[n\][\s\S]*dtype that is wanted/,
+  ],
   ["raw bytes without a shape", ["--input", "x=@x.raw", ...FLAGS], 1, /no shape, and the signature has a symbolic one/],
   ["raw bytes of another size", ["--input", "x=@x.raw:4", ...FLAGS], 1, /f32\[4\] takes 16 bytes, the file has 12/],
   ["a shape for a file that has one", ["--input", "x=@f64.npy:3", ...FLAGS], 1, /":3" is for raw files/],

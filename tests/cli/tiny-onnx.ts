@@ -42,7 +42,12 @@ export function tinyOnnx(
   weights: Readonly<Record<string, readonly number[]>> = {},
 ): Uint8Array {
   const node = (n: TinyNode): Uint8Array =>
-    message(...n.inputs.map((i): Field => [1, i]), ...n.outputs.map((o): Field => [2, o]), [3, n.outputs[0] ?? ""], [4, n.op]);
+    message(
+      ...n.inputs.map((i): Field => [1, i]),
+      ...n.outputs.map((o): Field => [2, o]),
+      [3, n.outputs[0] ?? ""],
+      [4, n.op],
+    );
   const tensor = (name: string, values: readonly number[]): Uint8Array =>
     message([1, values.length], [2, 1], [8, name], [9, new Uint8Array(Float32Array.from(values).buffer)]);
   const graph = message(
@@ -70,8 +75,14 @@ export const chain = (w: readonly number[] = [1, 2, 3], op = "Relu"): Uint8Array
 
 /** A running sum: next = x + before; twice = next + next. */
 export const running = tinyOnnx(
-  [["x", [2]], ["before", [2]]],
-  [["twice", [2]], ["next", [2]]],
+  [
+    ["x", [2]],
+    ["before", [2]],
+  ],
+  [
+    ["twice", [2]],
+    ["next", [2]],
+  ],
   [
     { op: "Add", inputs: ["x", "before"], outputs: ["next"] },
     { op: "Add", inputs: ["next", "next"], outputs: ["twice"] },

@@ -21,15 +21,23 @@ test("every tensor comes back from JSON, but for NaN payloads", (t) => {
     .record({ dtype: fc.constantFrom(...held), shape: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }) })
     .chain(({ dtype, shape }) => {
       const size = sizeOf(shape) * bytesOf(dtype);
-      return fc
-        .array(fc.nat({ max: 255 }), { minLength: size, maxLength: size })
-        .map((bytes) => new Tensor(dtype, shape, Uint8Array.from(bytes, (b) => clip(dtype, b))));
+      return fc.array(fc.nat({ max: 255 }), { minLength: size, maxLength: size }).map(
+        (bytes) =>
+          new Tensor(
+            dtype,
+            shape,
+            Uint8Array.from(bytes, (b) => clip(dtype, b)),
+          ),
+      );
     });
   fc.assert(
     fc.property(tensors, (x) => {
       const back = tensorFromJson(JSON.parse(JSON.stringify(tensorToJson(x))), x.dtype);
-      return back.shape.join() === x.shape.join() && x.numbers().every((v, i) => Object.is(v, back.at(i))) &&
-        (Number.isNaN(x.numbers().reduce((a, b) => a + b, 0)) || Buffer.compare(back.bytes, x.bytes) === 0);
+      return (
+        back.shape.join() === x.shape.join() &&
+        x.numbers().every((v, i) => Object.is(v, back.at(i))) &&
+        (Number.isNaN(x.numbers().reduce((a, b) => a + b, 0)) || Buffer.compare(back.bytes, x.bytes) === 0)
+      );
     }),
     { numRuns: 500 },
   );
@@ -64,19 +72,34 @@ test("what an element cannot be says where", (t) => {
     [65520, "f16", /f16 cannot hold/],
     [1, "c64", /no JSON form/],
   ];
-  for (const [value, dtype, message] of cases) t.throws(() => tensorFromJson(value, dtype), { instanceOf: RangeError, message });
+  for (const [value, dtype, message] of cases)
+    t.throws(() => tensorFromJson(value, dtype), { instanceOf: RangeError, message });
 });
 
 test("preview shows all of a small tensor and the ends of a large one", (t) => {
   t.is(preview(tensorFrom("f32", [2, 2], [0.1, -0, Number.NaN, 1e10])), "[[0.1, -0],\n [NaN, 10000000000]]");
   t.is(preview(tensorFrom("i64", [], [-(2n ** 63n)])), "-9223372036854775808");
   t.is(preview(tensorFrom("bool", [1], [1])), "[true]");
-  t.is(preview(tensorFrom("u8", [100], Array.from({ length: 100 }, (_, i) => i))), "[0, 1, 2, ..., 97, 98, 99]");
+  t.is(
+    preview(
+      tensorFrom(
+        "u8",
+        [100],
+        Array.from({ length: 100 }, (_, i) => i),
+      ),
+    ),
+    "[0, 1, 2, ..., 97, 98, 99]",
+  );
   t.is(preview(new Tensor("f32", [0, 3], new Uint8Array(0))), "[]");
 });
 
 test("--dim", (t) => {
-  t.deepEqual(parseDims(["w=320", "b=1..8", "h=32..960:32", "x.2=7"]), { w: 320, b: { lo: 1, hi: 8 }, h: { lo: 32, hi: 960, step: 32 }, "x.2": 7 });
+  t.deepEqual(parseDims(["w=320", "b=1..8", "h=32..960:32", "x.2=7"]), {
+    w: 320,
+    b: { lo: 1, hi: 8 },
+    h: { lo: 32, hi: 960, step: 32 },
+    "x.2": 7,
+  });
 });
 
 test("the nearest name", (t) => {
@@ -91,15 +114,24 @@ function running(size: number | ReturnType<typeof sym>): { b: Builder; graph: Gr
   const x = build.input(b, "x", "f32", [2]);
   const before = build.input(b, "before", "f32", [size]);
   const next = build.add(b, x, before);
-  const outputs = [{ name: "twice", value: build.add(b, next, next) }, { name: "next", value: next }];
-  return { b, graph: { name: "running", inputs: [x, before], outputs, states: [], bindings: [], constraints: b.constraints } };
+  const outputs = [
+    { name: "twice", value: build.add(b, next, next) },
+    { name: "next", value: next },
+  ];
+  return {
+    b,
+    graph: { name: "running", inputs: [x, before], outputs, states: [], bindings: [], constraints: b.constraints },
+  };
 }
 
 test("a pair becomes a state that the reference carries", (t) => {
   const { b, graph } = running(2);
   const stateful = withStates(graph, b, [{ input: "before", output: "next" }]);
   t.deepEqual(stateful.inputs.length, 1);
-  t.deepEqual(stateful.outputs.map((o) => o.name), ["twice"]);
+  t.deepEqual(
+    stateful.outputs.map((o) => o.name),
+    ["twice"],
+  );
   const x = tensorFrom("f32", [2], [1, 10]);
   const first = interpret(stateful, { x });
   t.deepEqual(first.outputs["twice"]?.numbers(), [2, 20]);
@@ -112,8 +144,21 @@ test("an output that is another pair's input still reads the value before the ru
   const b = new Builder();
   const p = build.input(b, "p", "f32", []);
   const q = build.input(b, "q", "f32", []);
-  const graph: Graph = { name: "swap", inputs: [p, q], outputs: [{ name: "p2", value: q }, { name: "q2", value: build.add(b, p, q) }], states: [], bindings: [], constraints: [] };
-  const stateful = withStates(graph, b, [{ input: "p", output: "p2" }, { input: "q", output: "q2" }]);
+  const graph: Graph = {
+    name: "swap",
+    inputs: [p, q],
+    outputs: [
+      { name: "p2", value: q },
+      { name: "q2", value: build.add(b, p, q) },
+    ],
+    states: [],
+    bindings: [],
+    constraints: [],
+  };
+  const stateful = withStates(graph, b, [
+    { input: "p", output: "p2" },
+    { input: "q", output: "q2" },
+  ]);
   const one = tensorFrom("f32", [], [1]);
   let states: Record<string, Tensor> = { p: one, q: one };
   for (let i = 0; i < 5; i++) states = interpret(stateful, {}, { states }).states;
@@ -131,9 +176,25 @@ test("pairs that do not fit are refused together", (t) => {
   );
   t.true(error instanceof Refused);
   if (error instanceof Refused)
-    t.deepEqual(error.refusals.map((r) => [r.code, r.subject]), [["unsupported_shape", "before"], ["malformed_input", "nothing"], ["malformed_input", "nobody"]]);
+    t.deepEqual(
+      error.refusals.map((r) => [r.code, r.subject]),
+      [
+        ["unsupported_shape", "before"],
+        ["malformed_input", "nothing"],
+        ["malformed_input", "nobody"],
+      ],
+    );
   const fixed = running(1);
-  t.throws(() => withStates(fixed.graph, fixed.b, [{ input: "before", output: "next" }]), { message: /f32\[1\].*f32\[2\].*one type/ });
+  t.throws(() => withStates(fixed.graph, fixed.b, [{ input: "before", output: "next" }]), {
+    message: /f32\[1\].*f32\[2\].*one type/,
+  });
   const twice = running(2);
-  t.throws(() => withStates(twice.graph, twice.b, [{ input: "x", output: "next" }, { input: "before", output: "next" }]), { message: /another pair already/ });
+  t.throws(
+    () =>
+      withStates(twice.graph, twice.b, [
+        { input: "x", output: "next" },
+        { input: "before", output: "next" },
+      ]),
+    { message: /another pair already/ },
+  );
 });

@@ -69,6 +69,46 @@ test("one function serves every size of a named dimension", (t) => {
   }
 });
 
+test("named sizes give what numbers give", (t) => {
+  const [n, h] = [2, 6];
+  const inputs = { x: counting(n, 4, h, h), w: counting(2, 2, 3, 3), g: counting(h) };
+  const named = f32(dim("n", 1, 4), 4, dim("h", 5, 9), "h");
+  const functions: readonly ((a: Readonly<Record<string, Tensor>>) => Tensor)[] = [
+    ({ x = raise(), w = raise() }) => x.conv2d(w, { padding: 1, stride: 2, groups: 2 }),
+    ({ x = raise(), w = raise() }) => x.conv2d(w, { padding: "same", dilation: 2, groups: 2 }),
+    ({ x = raise(), w = raise() }) => x.slice(1, 0, 2).convTranspose2d(w, { stride: 2, padding: 1, outputPadding: 1 }),
+    ({ x = raise() }) => x.maxPool2d(3, { padding: 1, stride: 2 }),
+    ({ x = raise() }) => x.avgPool2d(3, { padding: 1, countIncludePad: false }),
+    ({ x = raise(), g = raise() }) => x.layerNorm(["h"], { weight: g, bias: g }),
+    ({ x = raise() }) => x.groupNorm(2),
+    ({ x = raise() }) => x.div(100).scaledDotProductAttention(x.div(50), x, { isCausal: true }),
+    ({ x = raise() }) => x.flatten(1).var(1),
+    ({ x = raise() }) => x.permute([0, 2, 3, 1]).reshape(["n", -1, 4]).softmax(1),
+    ({ x = raise() }) => x.slice(2, 1, -1, 2).slice(3, -2),
+    ({ x = raise() }) =>
+      x
+        .clone()
+        .set([null, 1, [1, null]], 0)
+        .set([0, [2, null], [0, null, 2]], -1),
+    ({ x = raise() }) => x.argmax(3).oneHot(7).sum([1, 2]),
+    ({ x = raise() }) => x.sort(2, { descending: true }).indices.gather(3, x.argsort(3)),
+    ({ x = raise() }) => x.cumsum(2).flip([2, 3]).triu(1),
+    ({ x = raise() }) => x.clone().scatter_(3, x.argsort(3), x.mul(2)),
+    ({ x = raise() }) => x.repeat([1, 1, 2, 1]).pad([1, -1, 0, 2], { value: 5 }),
+    ({ x = raise() }) => cat([x.select(2, -1), x.narrow(2, 1, 1).squeeze(2)], 1).std(),
+  ];
+  for (const f of functions) {
+    const numbers = run(
+      inputs,
+      (a) => f({ ...a, x: (a["x"] ?? raise()).clone() }),
+      {},
+      { dims: { n: [n, n], h: [h, h] } },
+    );
+    const names = run(inputs, (a) => f({ ...a, x: (a["x"] ?? raise()).clone() }), { x: named, g: f32("h") });
+    t.deepEqual(names, numbers, f.toString());
+  }
+});
+
 test("promotion is PyTorch's", (t) => {
   const specs = { b: bool(2), u: u8(2), i: i32(2), l: i64(2), h: f16(2), x: f32(2), d: f64(2), s: f64(), j: i64() };
   let seen: Record<string, string> = {};

@@ -30,11 +30,22 @@ const COMPARE: Readonly<Record<Level, Compare>> = {
   values: (old, now) => {
     if (maskValues(old.source) !== maskValues(now.source)) return level("values", "", null, []);
     const text = diffText(old.source ?? "", now.source ?? "");
-    return level("values", text === null ? "" : `constants of the model hold other values, from line ${text.line} of the source graph`, text, []);
+    return level(
+      "values",
+      text === null ? "" : `constants of the model hold other values, from line ${text.line} of the source graph`,
+      text,
+      [],
+    );
   },
-  compiler: (old, now) => itemLevel("compiler", "settings of the compiler", diffItems(compilerItems(old), compilerItems(now))),
+  compiler: (old, now) =>
+    itemLevel("compiler", "settings of the compiler", diffItems(compilerItems(old), compilerItems(now))),
   functional: (old, now) => {
-    const found = textLevel("functional", "the functional graph", maskValues(old.functional), maskValues(now.functional));
+    const found = textLevel(
+      "functional",
+      "the functional graph",
+      maskValues(old.functional),
+      maskValues(now.functional),
+    );
     const pass = found.same ? null : firstPass(old, now);
     return pass === null ? found : { ...found, summary: `${found.summary}; the graphs part after pass "${pass}"` };
   },
@@ -45,14 +56,19 @@ const COMPARE: Readonly<Record<Level, Compare>> = {
   },
   memory: (old, now) => {
     const delta = now.plan.memory.bytes - old.plan.memory.bytes;
-    return itemLevel("memory", `buffers and regions (${signedBytes(delta)} in all)`, diffItems(bufferItems(old.plan), bufferItems(now.plan)));
+    return itemLevel(
+      "memory",
+      `buffers and regions (${signedBytes(delta)} in all)`,
+      diffItems(bufferItems(old.plan), bufferItems(now.plan)),
+    );
   },
   weights: (old, now) => {
     const delta = now.plan.memory.weights.bytes - old.plan.memory.weights.bytes;
     return itemLevel("weights", `packed constants (${signedBytes(delta)} in all)`, diffConstants(old.plan, now.plan));
   },
   code: (old, now) => itemLevel("code", "modules", diffItems(moduleItems(old), moduleItems(now))),
-  signature: (old, now) => itemLevel("signature", "parts of the signature", diffItems(signatureItems(old.plan), signatureItems(now.plan))),
+  signature: (old, now) =>
+    itemLevel("signature", "parts of the signature", diffItems(signatureItems(old.plan), signatureItems(now.plan))),
 };
 
 const DIGEST = /sha256:[0-9a-f]{64}/g;
@@ -113,7 +129,8 @@ const BECAUSE: Readonly<Record<Level, string>> = {
   source: "the models themselves differ; everything after follows from that",
   values: "only the values of constants differ: the same structure, other weights",
   compiler: "the model is the same; it was compiled with other settings or by another version",
-  functional: "the same model and settings gave another graph: the passes differ between the two builds of the compiler",
+  functional:
+    "the same model and settings gave another graph: the passes differ between the two builds of the compiler",
   schedule: "the graphs are the same; the scheduler chose otherwise",
   kernels: "the schedules are the same; their kernels were generated otherwise",
   memory: "the kernels are the same; buffers were placed otherwise",

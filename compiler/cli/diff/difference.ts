@@ -9,7 +9,16 @@ import type { TextDiff } from "./text-diff.js";
  * modules. signature: names, types and ranges that callers see (it follows from source and is listed last).
  */
 export const LEVELS = [
-  "source", "values", "compiler", "functional", "schedule", "kernels", "memory", "weights", "code", "signature",
+  "source",
+  "values",
+  "compiler",
+  "functional",
+  "schedule",
+  "kernels",
+  "memory",
+  "weights",
+  "code",
+  "signature",
 ] as const;
 
 export type Level = (typeof LEVELS)[number];

@@ -64,10 +64,18 @@ export function bufferItems(plan: Plan): Map<string, Fields> {
     for (const b of e.buffers)
       items.push([
         `${e.name}/${b.name}`,
-        { type: `${b.dtype}${shapeText(b.shape)}`, offset: String(b.offset), bytes: String(b.bytes), live: `${b.live[0]}..${b.live[1]}` },
+        {
+          type: `${b.dtype}${shapeText(b.shape)}`,
+          offset: String(b.offset),
+          bytes: String(b.bytes),
+          live: `${b.live[0]}..${b.live[1]}`,
+        },
       ]);
   for (const s of plan.states)
-    items.push([`state ${s.name}`, { type: `${s.dtype}${shapeText(s.shape)}`, offset: String(s.offset), bytes: String(s.bytes) }]);
+    items.push([
+      `state ${s.name}`,
+      { type: `${s.dtype}${shapeText(s.shape)}`, offset: String(s.offset), bytes: String(s.bytes) },
+    ]);
   const { memory } = plan;
   items.push(["memory", { bytes: String(memory.bytes) }]);
   for (const region of ["weights", "states", "arena"] as const)

@@ -9,7 +9,8 @@ const MAX_ITEMS = 20;
 export function renderText(d: Difference, style: Style): string {
   const lines = [`old  ${side(d.old)}`, `new  ${side(d.new)}`, ""];
   if (d.same) return [...lines, style.green("same plan")].join("\n");
-  if (d.explains !== null) lines.push(`${style.bold(`first difference: ${d.explains.level}`)}: ${d.explains.because}`, "");
+  if (d.explains !== null)
+    lines.push(`${style.bold(`first difference: ${d.explains.level}`)}: ${d.explains.because}`, "");
   for (const level of d.levels) {
     if (level.same) {
       lines.push(style.dim(`= ${level.level}`));
@@ -26,7 +27,10 @@ export function renderText(d: Difference, style: Style): string {
 
 export function renderMarkdown(d: Difference): string {
   const lines = ["## Psionic diff", "", "| | file | plan digest | size |", "|---|---|---|---|"];
-  for (const [name, s] of [["old", d.old], ["new", d.new]] as const)
+  for (const [name, s] of [
+    ["old", d.old],
+    ["new", d.new],
+  ] as const)
     lines.push(`| ${name} | \`${s.path}\` | \`${s.digest.slice(0, 16)}\` | ${bytesText(s.bytes)} |`);
   lines.push("");
   if (d.same) return [...lines, "The plans are the same."].join("\n");

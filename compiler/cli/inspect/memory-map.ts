@@ -18,23 +18,52 @@ export function memoryDocument(plan: Plan): Record<string, unknown> {
 export function memoryText({ plan }: BundleView, style: Style): string {
   const lines = [`${style.bold("memory")}: ${grouped(plan.memory.bytes)} bytes (${bytesText(plan.memory.bytes)})`];
   const constants = plan.constants.map((c) => [
-    hex(c.offset), grouped(c.bytes), `${c.dtype}[${c.shape.join(", ")}]`, c.layout, c.name, c.digest.slice(0, 12),
+    hex(c.offset),
+    grouped(c.bytes),
+    `${c.dtype}[${c.shape.join(", ")}]`,
+    c.layout,
+    c.name,
+    c.digest.slice(0, 12),
   ]);
-  section(lines, style, `weights at ${hex(plan.memory.weights.offset)}`, ["offset", "bytes", "type", "layout", "name", "digest"], constants);
+  section(
+    lines,
+    style,
+    `weights at ${hex(plan.memory.weights.offset)}`,
+    ["offset", "bytes", "type", "layout", "name", "digest"],
+    constants,
+  );
   const states = plan.states.map((s) => [hex(s.offset), grouped(s.bytes), typeText(s), s.name]);
   section(lines, style, `states at ${hex(plan.memory.states.offset)}`, ["offset", "bytes", "type", "name"], states);
   for (const e of plan.entries) {
     const buffers = [...e.buffers].sort((a, b) => a.offset - b.offset || a.live[0] - b.live[0]);
-    const rows = buffers.map((b) => [hex(b.offset), grouped(b.bytes), `${b.live[0]}..${b.live[1]}`, typeText(b), b.name]);
+    const rows = buffers.map((b) => [
+      hex(b.offset),
+      grouped(b.bytes),
+      `${b.live[0]}..${b.live[1]}`,
+      typeText(b),
+      b.name,
+    ]);
     const sum = e.buffers.reduce((n, b) => n + b.bytes, 0);
     const arena = plan.memory.arena;
     const reuse = `${bytesText(sum)} of buffers in ${bytesText(arena.bytes)}`;
-    section(lines, style, `entry ${e.name}: arena at ${hex(arena.offset)}, ${reuse}`, ["offset", "bytes", "live", "type", "name"], rows);
+    section(
+      lines,
+      style,
+      `entry ${e.name}: arena at ${hex(arena.offset)}, ${reuse}`,
+      ["offset", "bytes", "live", "type", "name"],
+      rows,
+    );
   }
   return lines.join("\n");
 }
 
-function section(lines: string[], style: Style, title: string, head: readonly string[], rows: readonly string[][]): void {
+function section(
+  lines: string[],
+  style: Style,
+  title: string,
+  head: readonly string[],
+  rows: readonly string[][],
+): void {
   if (rows.length === 0) return;
   lines.push("", style.bold(title), ...indent(table(head, rows, ["offset", "bytes"])));
 }

@@ -1,7 +1,7 @@
 // What a bundle is, at a glance: identity, entry points with their types, memory, kernels by template, blobs.
 
-import { dimText } from "../../../runtime-shim/format.js";
 import { toLevels } from "../../../codegen/bundle/levels.js";
+import { dimText } from "../../../runtime-shim/format.js";
 import type { EntryPlan, Plan, Port, StepPlan } from "../../plan/plan.js";
 import type { BundleView } from "../bundle-view.js";
 import { shapeText } from "../diff/items.js";
@@ -73,10 +73,17 @@ export function summaryText(b: BundleView, style: Style): string {
   const blobs = m.blobs.map((x) => [x.kind, grouped(x.bytes), bytesText(x.bytes)]);
   lines.push("", style.bold("blobs"), ...indent(table(["kind", "bytes", "size"], blobs, ["bytes", "size"])));
   const levels = toLevels(m.levels);
-  const digests = (["signature", "source", "functional", "schedule", "memory"] as const).map((name) => [name, levels[name]]);
+  const digests = (["signature", "source", "functional", "schedule", "memory"] as const).map((name) => [
+    name,
+    levels[name],
+  ]);
   const shown = digests.filter(([, digest]) => digest !== "").map(([name = "", digest = ""]) => [name, digest]);
   if (shown.length > 0) lines.push("", style.bold("levels"), ...indent(table(["level", "sha256"], shown)));
-  const passes = levels.passes.map((p) => [p.name, p.changed ? "changed the graph" : "changed nothing", p.digest.slice(0, 16)]);
+  const passes = levels.passes.map((p) => [
+    p.name,
+    p.changed ? "changed the graph" : "changed nothing",
+    p.digest.slice(0, 16),
+  ]);
   if (passes.length > 0) lines.push("", style.bold("passes"), ...indent(table(["pass", "", "graph after"], passes)));
   return lines.join("\n");
 }

@@ -7,7 +7,14 @@ import { suggest } from "../nearest.js";
 /** The module as text, folded, with the names that its name section gives. */
 export async function disassemble(wasm: Uint8Array): Promise<string> {
   const wabt = await loadWabt();
-  const features = { simd: true, threads: true, bulk_memory: true, sat_float_to_int: true, sign_extension: true, relaxed_simd: true };
+  const features = {
+    simd: true,
+    threads: true,
+    bulk_memory: true,
+    sat_float_to_int: true,
+    sign_extension: true,
+    relaxed_simd: true,
+  };
   try {
     // A copy: wabt reads the whole buffer under a view.
     const module = wabt.readWasm(wasm.slice(), { readDebugNames: true, ...features });

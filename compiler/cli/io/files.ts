@@ -3,7 +3,18 @@
 
 import { randomBytes } from "node:crypto";
 import {
-  accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, readFileSync, realpathSync, renameSync, rmSync, type Stats, statSync,
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -30,7 +41,8 @@ export function checkWritable(path: string): void {
   if (stat?.isDirectory()) throw ioFailure(`cannot write "${path}": it is a folder`, "name a file in it");
   const folder = dirname(path);
   const parent = statOf(folder);
-  if (parent === undefined) throw ioFailure(`cannot write "${path}": the folder "${folder}" does not exist`, `mkdir -p ${folder}`);
+  if (parent === undefined)
+    throw ioFailure(`cannot write "${path}": the folder "${folder}" does not exist`, `mkdir -p ${folder}`);
   if (!parent.isDirectory()) throw ioFailure(`cannot write "${path}": "${folder}" is not a folder`);
   try {
     accessSync(stat === undefined ? folder : path, constants.W_OK);

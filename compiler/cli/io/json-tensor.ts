@@ -2,7 +2,7 @@
 // integer out of range, a fraction for an integer, or an integer that JSON has already rounded is an error. Not-finite
 // numbers are the strings "NaN", "Infinity" and "-Infinity"; integers beyond 2^53 are strings of digits.
 
-import { type DType, DTYPES, intRange, isDType, isFloat, isInteger, isWide } from "../../ir/dtype.js";
+import { DTYPES, type DType, intRange, isDType, isFloat, isInteger, isWide } from "../../ir/dtype.js";
 import { decodeMinifloat, encodeMinifloats } from "../../ir/minifloat.js";
 import { sizeOf, Tensor, tensorFrom } from "../../ir/tensor.js";
 
@@ -29,7 +29,8 @@ export function tensorFromJson(value: unknown, dtype: DType): Tensor {
     }
     const want = shape[axis] ?? 0;
     if (!Array.isArray(v)) throw new RangeError(`${label(path)} is ${describe(v)}, want a list of ${want}`);
-    if (v.length !== want) throw new RangeError(`${label(path)} has ${v.length} elements, want ${want} as its neighbours`);
+    if (v.length !== want)
+      throw new RangeError(`${label(path)} has ${v.length} elements, want ${want} as its neighbours`);
     for (const [i, item] of v.entries()) walk(item, axis + 1, `${path}[${i}]`);
   };
   walk(value, 0, "");
@@ -75,13 +76,18 @@ function element(v: unknown, dtype: DType, path: string): number | bigint {
     if (typeof v === "string" && Object.hasOwn(NOT_FINITE, v)) return NOT_FINITE[v] ?? Number.NaN;
     if (typeof v === "number") return finite(v, dtype, path);
   } else throw new RangeError(`${dtype} has no JSON form; use a .npy file`);
-  throw new RangeError(`${label(path)} is ${describe(v)}, want ${dtype === "bool" ? "true or false" : `a number (${dtype})`}`);
+  throw new RangeError(
+    `${label(path)} is ${describe(v)}, want ${dtype === "bool" ? "true or false" : `a number (${dtype})`}`,
+  );
 }
 
 function integer(v: number | string, dtype: DType, path: string): number | bigint {
-  if (typeof v === "number" && !Number.isInteger(v)) throw new RangeError(`${label(path)} is ${v}, want a whole number (${dtype})`);
+  if (typeof v === "number" && !Number.isInteger(v))
+    throw new RangeError(`${label(path)} is ${v}, want a whole number (${dtype})`);
   if (typeof v === "number" && !Number.isSafeInteger(v))
-    throw new RangeError(`${label(path)} is beyond 2^53, where JSON numbers are rounded; write it as a string: "${BigInt(v)}"`);
+    throw new RangeError(
+      `${label(path)} is beyond 2^53, where JSON numbers are rounded; write it as a string: "${BigInt(v)}"`,
+    );
   const exact = BigInt(v);
   const { min, max } = intRange(dtype);
   if (exact < min || exact > max) throw new RangeError(`${label(path)} is ${exact}, want ${min} to ${max} (${dtype})`);

@@ -30,7 +30,12 @@ export function parseHeader(text: string): NpyHeader {
   const descr = found.get("descr");
   const fortranOrder = found.get("fortran_order");
   const shape = found.get("shape");
-  if (typeof descr !== "string" || typeof fortranOrder !== "boolean" || shape === undefined || typeof shape !== "object")
+  if (
+    typeof descr !== "string" ||
+    typeof fortranOrder !== "boolean" ||
+    shape === undefined ||
+    typeof shape !== "object"
+  )
     throw new RangeError("its header lacks one of descr, fortran_order, shape");
   return { descr, fortranOrder, shape };
 }
@@ -117,6 +122,8 @@ class Literal {
 
   #unexpected(want: string): RangeError {
     const have = this.#text.slice(this.#at, this.#at + 12).trim();
-    return new RangeError(`its header has ${have === "" ? "nothing" : `"${have}"`} at character ${this.#at}, want ${want}`);
+    return new RangeError(
+      `its header has ${have === "" ? "nothing" : `"${have}"`} at character ${this.#at}, want ${want}`,
+    );
   }
 }

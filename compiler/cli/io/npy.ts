@@ -45,7 +45,9 @@ export function readNpy(bytes: Uint8Array, expect?: DType): Tensor {
   const want = sizeOf(header.shape) * bytesOf(dtype);
   const have = bytes.byteLength - start;
   if (have !== want)
-    throw new RangeError(`${header.descr} of shape [${header.shape.join(", ")}] takes ${want} bytes, the file has ${have}`);
+    throw new RangeError(
+      `${header.descr} of shape [${header.shape.join(", ")}] takes ${want} bytes, the file has ${have}`,
+    );
   let data: Uint8Array = bytes.slice(start);
   if (swapBytes > 1) reverseEach(data, swapBytes);
   if (dtype === "bool" && data.some((b) => b > 1)) throw new RangeError("a bool array holds bytes other than 0 and 1");
@@ -82,7 +84,8 @@ function readHeader(bytes: Uint8Array): { header: NpyHeader; start: number } {
   if (bytes.byteLength < 12) throw new RangeError(`it ends after ${bytes.byteLength} bytes, inside the header`);
   const major = view.getUint8(6);
   const minor = view.getUint8(7);
-  if (major < 1 || major > 3 || minor !== 0) throw new RangeError(`it is of version ${major}.${minor}, want 1.0 to 3.0`);
+  if (major < 1 || major > 3 || minor !== 0)
+    throw new RangeError(`it is of version ${major}.${minor}, want 1.0 to 3.0`);
   const fixed = major === 1 ? 10 : 12;
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   const start = fixed + length;

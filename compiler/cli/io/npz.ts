@@ -14,7 +14,10 @@ export function isZip(bytes: Uint8Array): boolean {
 }
 
 /** Arrays by name. `expect` gives the dtype to read untyped bytes as. Throws a RangeError that says what is wrong. */
-export function readNpz(bytes: Uint8Array, expect: (name: string) => DType | undefined = () => undefined): Map<string, Tensor> {
+export function readNpz(
+  bytes: Uint8Array,
+  expect: (name: string) => DType | undefined = () => undefined,
+): Map<string, Tensor> {
   const arrays = new Map<string, Tensor>();
   for (const [entry, data] of unzip(bytes)) {
     const name = entry.endsWith(".npy") ? entry.slice(0, -".npy".length) : entry;

@@ -60,7 +60,8 @@ export async function readValue(arg: string, want: Want): Promise<Tensor> {
   const bytes = readBytes(path, `file for input "${want.name}"`);
   try {
     if (isNpy(bytes) || extension(path) === ".npy") return withoutSizes(sizes, readNpy(bytes, want.dtype));
-    if (isZip(bytes) && extension(path) === ".npz") return withoutSizes(sizes, pick(await unpack(bytes, () => want.dtype), want.name));
+    if (isZip(bytes) && extension(path) === ".npz")
+      return withoutSizes(sizes, pick(await unpack(bytes, () => want.dtype), want.name));
     if (extension(path) === ".npz") throw new RangeError("it is no .npz (zip) file");
     if (extension(path) === ".json") return withoutSizes(sizes, tensorFromJson(parseJson(bytes), want.dtype));
     return raw(bytes, sizes === undefined ? want.shape : sizes.split("x").map(Number), want);
@@ -89,11 +90,15 @@ function fromText(text: string, want: Want): Tensor {
 }
 
 function raw(bytes: Uint8Array, shape: readonly number[] | null, want: Want): Tensor {
-  if (shape === null) throw new RangeError("raw bytes have no shape, and the signature has a symbolic one; add it, as in file.raw:1x3x48");
+  if (shape === null)
+    throw new RangeError(
+      "raw bytes have no shape, and the signature has a symbolic one; add it, as in file.raw:1x3x48",
+    );
   const takes = sizeOf(shape) * bytesOf(want.dtype);
   if (takes !== bytes.byteLength)
     throw new RangeError(`${want.dtype}[${shape.join(", ")}] takes ${takes} bytes, the file has ${bytes.byteLength}`);
-  if (want.dtype === "bool" && bytes.some((b) => b > 1)) throw new RangeError("a bool input holds bytes other than 0 and 1");
+  if (want.dtype === "bool" && bytes.some((b) => b > 1))
+    throw new RangeError("a bool input holds bytes other than 0 and 1");
   return new Tensor(want.dtype, shape, bytes.slice());
 }
 
@@ -105,7 +110,8 @@ async function unpack(bytes: Uint8Array, expect: (name: string) => DType | undef
 function pick(arrays: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const [only, ...rest] = arrays.values();
   const found = arrays.get(name) ?? (rest.length === 0 ? only : undefined);
-  if (found === undefined) throw new RangeError(`it has no array "${name}"; it has ${[...arrays.keys()].join(", ") || "none"}`);
+  if (found === undefined)
+    throw new RangeError(`it has no array "${name}"; it has ${[...arrays.keys()].join(", ") || "none"}`);
   return found;
 }
 

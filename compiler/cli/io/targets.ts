@@ -22,11 +22,15 @@ const FORMS: Readonly<Record<string, Form>> = { npy: "npy", npz: "npz", json: "j
 /** Parses `name=@file` or a path, and checks early that it can be written. Throws a CliError. */
 export function parseOutputArg(text: string): OutputArg {
   const at = text.indexOf("=@");
-  const arg = at < 1 ? { name: null, path: text.replace(/^@/, "") } : { name: text.slice(0, at), path: text.slice(at + 2) };
+  const arg =
+    at < 1 ? { name: null, path: text.replace(/^@/, "") } : { name: text.slice(0, at), path: text.slice(at + 2) };
   const form = formOf(arg.path);
   if (arg.path === "") throw usage(`--output ${text}: the file name is missing`);
   if (arg.name === null && (form === "npy" || form === "raw"))
-    throw usage(`--output ${text}: this form holds one array, and no output is named`, `write --output name=@${arg.path}, or -o outputs.npz`);
+    throw usage(
+      `--output ${text}: this form holds one array, and no output is named`,
+      `write --output name=@${arg.path}, or -o outputs.npz`,
+    );
   if (arg.name !== null && form === "folder")
     throw usage(`--output ${text}: the file's extension says no form`, "use .npy, .npz, .json or .raw");
   if (form !== "folder") checkWritable(arg.path);
@@ -41,7 +45,10 @@ export function checkOutputNames(args: readonly OutputArg[], names: readonly str
 }
 
 /** Writes the outputs; gives the files written, by output (the same file for all of them in .npz and .json). */
-export async function writeOutputs(args: readonly OutputArg[], outputs: ReadonlyMap<string, Tensor>): Promise<Map<string, string>> {
+export async function writeOutputs(
+  args: readonly OutputArg[],
+  outputs: ReadonlyMap<string, Tensor>,
+): Promise<Map<string, string>> {
   const files: OutputFile[] = [];
   const written = new Map<string, string>();
   for (const { name, path } of args) {
@@ -57,7 +64,11 @@ export async function writeOutputs(args: readonly OutputArg[], outputs: Readonly
   return written;
 }
 
-async function encode(path: string, name: string | null, chosen: readonly (readonly [string, Tensor])[]): Promise<Uint8Array | string> {
+async function encode(
+  path: string,
+  name: string | null,
+  chosen: readonly (readonly [string, Tensor])[],
+): Promise<Uint8Array | string> {
   const [first] = chosen;
   const form = formOf(path);
   if (form === "npz") return (await import("./npz.js")).writeNpz(chosen);

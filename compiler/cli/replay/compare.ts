@@ -15,8 +15,12 @@ export interface Finding {
 /** Null where everything that both receipts say is the same. */
 export function firstDifference(old: Receipt, now: Receipt): Finding | null {
   if (old.plan !== now.plan)
-    return { what: "plan", message: `the bundle has plan ${now.plan}, the receipt is of plan ${old.plan}: compare them with psionic diff` };
-  if (old.entry !== now.entry) return { what: "entry", message: `entry "${now.entry}" was run, the receipt is of "${old.entry}"` };
+    return {
+      what: "plan",
+      message: `the bundle has plan ${now.plan}, the receipt is of plan ${old.plan}: compare them with psionic diff`,
+    };
+  if (old.entry !== now.entry)
+    return { what: "entry", message: `entry "${now.entry}" was run, the receipt is of "${old.entry}"` };
   const input = firstArray(old.inputs, now.inputs);
   if (input !== null) return { what: "inputs", message: `the inputs are not those of the receipt: ${input}` };
   const step = old.steps === null || now.steps === null ? null : firstStep(old.steps, now.steps);
@@ -36,7 +40,12 @@ function firstStep(old: readonly StepDigest[], now: readonly StepDigest[]): Find
     if (array === null && before !== undefined && after !== undefined) continue;
     const { name = "", origin = "", kind = "step" } = after ?? before ?? {};
     const where = `step ${i}, ${kind} "${name}"${origin === "" ? "" : `, which computes ${origin}`}`;
-    return { what: "step", step: i, kernel: name, message: `the first kernel that differs is ${where}: ${array ?? "one receipt lacks it"}` };
+    return {
+      what: "step",
+      step: i,
+      kernel: name,
+      message: `the first kernel that differs is ${where}: ${array ?? "one receipt lacks it"}`,
+    };
   }
   return null;
 }

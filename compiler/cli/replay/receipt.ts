@@ -64,7 +64,9 @@ export function parseReceipt(text: string, path: string): Receipt {
   if (isReceipt(value)) return value;
   const format = typeof value === "object" && value !== null && "format" in value ? String(value.format) : "none";
   throw badInput(
-    format === RECEIPT_FORMAT ? `"${path}" is a receipt with missing or wrong fields` : `"${path}" has format ${format}, want ${RECEIPT_FORMAT}`,
+    format === RECEIPT_FORMAT
+      ? `"${path}" is a receipt with missing or wrong fields`
+      : `"${path}" has format ${format}, want ${RECEIPT_FORMAT}`,
     'make one with "psionic replay record"',
   );
 }
@@ -94,12 +96,21 @@ function isArrayDigest(value: unknown): boolean {
 
 function isStepDigest(value: unknown): boolean {
   const s = fieldsOf(value);
-  return s !== null && typeof s.get("step") === "number" && strings(s, ["kind", "name", "origin"]) && listOf(s.get("writes"), isArrayDigest);
+  return (
+    s !== null &&
+    typeof s.get("step") === "number" &&
+    strings(s, ["kind", "name", "origin"]) &&
+    listOf(s.get("writes"), isArrayDigest)
+  );
 }
 
 function isHost(value: unknown): boolean {
   const h = fieldsOf(value);
-  return h !== null && strings(h, ["node", "v8", "platform", "arch"]) && listOf(h.get("features"), (f) => typeof f === "string");
+  return (
+    h !== null &&
+    strings(h, ["node", "v8", "platform", "arch"]) &&
+    listOf(h.get("features"), (f) => typeof f === "string")
+  );
 }
 
 function strings(fields: Fields, keys: readonly string[]): boolean {

@@ -2,13 +2,13 @@
 // that a top-level step wrote, as it is just after that step.
 
 import { compileDim } from "../../../runtime-shim/dims.js";
+import { isDType } from "../../../runtime-shim/dtype.js";
 import { hasFeature } from "../../../runtime-shim/features.js";
 import { bytesOf, FEATURES } from "../../../runtime-shim/format.js";
 import type { AnyModel, Model, ReadMemory } from "../../../runtime-shim/index.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { BufferPlan, DimJson, EntryPlan, Plan, StepPlan } from "../../plan/plan.js";
 import { feedFrom, sha256, tensorOfView } from "../io/feed.js";
-import { isDType } from "../../../runtime-shim/dtype.js";
 import { type ArrayDigest, type Host, RECEIPT_FORMAT, type Receipt, type StepDigest } from "./receipt.js";
 
 /** `plan` is given where the steps are to be digested, else null. Throws the runtime's errors. */
@@ -82,14 +82,20 @@ function digestBuffer(b: BufferPlan, read: ReadMemory, sizeOf: (d: DimJson) => n
 }
 
 /** A dimension's value in this run: symbols from the inputs' shapes, or from where the run leaves them. */
-function sizes(plan: Plan, entry: EntryPlan, read: ReadMemory, inputs: ReadonlyMap<string, Tensor>): (d: DimJson) => number {
+function sizes(
+  plan: Plan,
+  entry: EntryPlan,
+  read: ReadMemory,
+  inputs: ReadonlyMap<string, Tensor>,
+): (d: DimJson) => number {
   const values = plan.symbols.map((s) => {
     if (s.offset !== null) {
       const word = read(s.offset, 4);
       return new DataView(word.buffer, word.byteOffset, 4).getInt32(0, true);
     }
     const source = entry.sources.find((x) => x.symbol === s.name);
-    const size = source === undefined ? undefined : inputs.get(entry.inputs[source.input]?.name ?? "")?.shape[source.axis];
+    const size =
+      source === undefined ? undefined : inputs.get(entry.inputs[source.input]?.name ?? "")?.shape[source.axis];
     return source === undefined || size === undefined ? Number.NaN : (size - source.add) / source.mul;
   });
   const slots = new Map(plan.symbols.map((s, i) => [s.name, i]));

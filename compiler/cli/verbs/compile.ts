@@ -6,7 +6,7 @@ import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import { checkWritable, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
-import { repeated, type Leaf } from "../verb.js";
+import { type Leaf, repeated } from "../verb.js";
 
 interface Options {
   readonly target: "wasm";
@@ -28,16 +28,34 @@ export const compileVerb: Leaf = {
     ["psionic compile model.onnx", "writes model.psn; every size must be fixed in the model"],
     ["psionic compile rec.onnx --dim width=320 -o rec.psn", "fixes a dynamic dimension"],
     ["psionic compile rec.onnx --dim batch=1..8 --dim width=32..960:32", "ranges; the second in multiples of 32"],
-    ["psionic compile vad.onnx --state h=hn --state c=cn", "keeps h and c from run to run, instead of passing them around"],
-    ["psionic compile rec.onnx --dim width=320 --types rec.d.ts", "also writes TypeScript types of its inputs and outputs"],
+    [
+      "psionic compile vad.onnx --state h=hn --state c=cn",
+      "keeps h and c from run to run, instead of passing them around",
+    ],
+    [
+      "psionic compile rec.onnx --dim width=320 --types rec.d.ts",
+      "also writes TypeScript types of its inputs and outputs",
+    ],
   ],
   declare(command: Command): void {
     command
       .argument("<model.onnx>", "the model")
       .addOption(new Option("--target <name>", "what to compile for").choices(["wasm"]).default("wasm"))
-      .addOption(new Option("--tier <name>", "strict: the same bits everywhere; relaxed: fastest").choices(["strict", "relaxed"]).default("strict"))
-      .option("--dim <name=size>", "size of a dynamic dimension: name=320, name=1..8 or name=32..960:32; repeatable", repeated)
-      .option("--state <input=output>", "make an input and the output that is its next value a state; repeatable", repeated)
+      .addOption(
+        new Option("--tier <name>", "strict: the same bits everywhere; relaxed: fastest")
+          .choices(["strict", "relaxed"])
+          .default("strict"),
+      )
+      .option(
+        "--dim <name=size>",
+        "size of a dynamic dimension: name=320, name=1..8 or name=32..960:32; repeatable",
+        repeated,
+      )
+      .option(
+        "--state <input=output>",
+        "make an input and the output that is its next value a state; repeatable",
+        repeated,
+      )
       .option("--bound <n>", "upper bound for sizes that depend on data and that nothing else bounds")
       .option("--entry <name>", "the entry point's name (default: main)")
       .option("--name <name>", "the model's name in the plan (default: the file's, without extension)")
@@ -57,7 +75,8 @@ export const compileVerb: Leaf = {
     if (name === "") throw usage("--name is empty", "leave it out, or name the model");
     const bytes = readBytes(path, "model");
     for (const file of [output, options.types])
-      if (file !== undefined && resolve(file) === resolve(path)) throw usage(`the output "${file}" would replace the model`, "choose another with -o");
+      if (file !== undefined && resolve(file) === resolve(path))
+        throw usage(`the output "${file}" would replace the model`, "choose another with -o");
     for (const file of [output, options.types ?? output]) checkWritable(file);
     const clock = progress(["loading the compiler", `importing ${basename(path)}`, `compiling ${name}`, "writing"]);
     try {
@@ -70,7 +89,13 @@ export const compileVerb: Leaf = {
       ]);
       clock.next();
       const builder = new Builder();
-      const imported = importOnnx(bytes, { builder, dims, readExternal: externalReader(dirname(path)), name, ...bound });
+      const imported = importOnnx(bytes, {
+        builder,
+        dims,
+        readExternal: externalReader(dirname(path)),
+        name,
+        ...bound,
+      });
       const graph = pairs.length === 0 ? imported.graph : withStates(imported.graph, builder, pairs);
       clock.next();
       // Only now: a model that is refused does not wait for the code generator to load.
@@ -80,7 +105,10 @@ export const compileVerb: Leaf = {
       clock.next();
       const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
       if (options.types !== undefined) {
-        const [{ modelTypes }, { typeName }] = await Promise.all([import("../../../codegen/bundle/types.js"), import("../type-name.js")]);
+        const [{ modelTypes }, { typeName }] = await Promise.all([
+          import("../../../codegen/bundle/types.js"),
+          import("../type-name.js"),
+        ]);
         files.push({ path: options.types, bytes: modelTypes(compiled.plan, typeName(name)) });
       }
       writeFiles(files);
@@ -98,7 +126,9 @@ export const compileVerb: Leaf = {
       });
       const { bytesText } = await import("../style.js");
       const { kernels, memory } = compiled.plan;
-      cx.print(`${output}  ${bytesText(compiled.bundle.byteLength)}, ${kernels.length} kernels, ${bytesText(memory.bytes)} of memory`);
+      cx.print(
+        `${output}  ${bytesText(compiled.bundle.byteLength)}, ${kernels.length} kernels, ${bytesText(memory.bytes)} of memory`,
+      );
       cx.print(`plan digest ${digest}`);
       return 0;
     } finally {
@@ -110,7 +140,10 @@ export const compileVerb: Leaf = {
 function parseState(arg: string): { input: string; output: string } {
   const [, input, output] = /^([^=]+)=([^=]+)$/.exec(arg) ?? [];
   if (input === undefined || output === undefined)
-    throw usage(`--state ${arg}: want input=output`, "for example --state h=hn, where output hn is the next value of input h");
+    throw usage(
+      `--state ${arg}: want input=output`,
+      "for example --state h=hn, where output hn is the next value of input h",
+    );
   return { input, output };
 }
 

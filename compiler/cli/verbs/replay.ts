@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
-import { repeated, type Group, type Leaf } from "../verb.js";
+import { type Group, type Leaf, repeated } from "../verb.js";
 import { INPUT_HELP } from "./run.js";
 
 interface RecordOptions {
@@ -19,7 +19,10 @@ const recordVerb: Leaf = {
   summary: "run a bundle and write a receipt: digests of the plan, the inputs and the outputs",
   examples: [
     ["psionic replay record rec.psn --input x=@picture.npy -o receipt.json", "digests of inputs and outputs"],
-    ["psionic replay record rec.psn --input x=@picture.npy --kernels -o receipt.json", "also of what every kernel wrote"],
+    [
+      "psionic replay record rec.psn --input x=@picture.npy --kernels -o receipt.json",
+      "also of what every kernel wrote",
+    ],
   ],
   declare(command: Command): void {
     command
@@ -34,15 +37,21 @@ const recordVerb: Leaf = {
     const [path = ""] = command.args;
     const options = command.opts<RecordOptions>();
     const output = options.output ?? "";
-    const [{ checkWritable, writeFiles }, { openModel }, { openView }, { chooseEntry, readInputs }, { record }, { receiptText }] =
-      await Promise.all([
-        import("../io/files.js"),
-        import("../open-model.js"),
-        import("../open-view.js"),
-        import("../feeds.js"),
-        import("../replay/record.js"),
-        import("../replay/receipt.js"),
-      ]);
+    const [
+      { checkWritable, writeFiles },
+      { openModel },
+      { openView },
+      { chooseEntry, readInputs },
+      { record },
+      { receiptText },
+    ] = await Promise.all([
+      import("../io/files.js"),
+      import("../open-model.js"),
+      import("../open-view.js"),
+      import("../feeds.js"),
+      import("../replay/record.js"),
+      import("../replay/receipt.js"),
+    ]);
     checkWritable(output);
     const model = await openModel(path);
     const entry = chooseEntry(model, options.entry);
@@ -51,7 +60,9 @@ const recordVerb: Leaf = {
     const receipt = record(model, entry.name, inputs, plan);
     writeFiles([{ path: output, bytes: receiptText(receipt) }]);
     cx.document(receipt);
-    cx.print(`${output}  plan ${receipt.plan.slice(0, 16)}, ${receipt.outputs.length} outputs${receipt.steps === null ? "" : `, ${receipt.steps.length} steps`}`);
+    cx.print(
+      `${output}  plan ${receipt.plan.slice(0, 16)}, ${receipt.outputs.length} outputs${receipt.steps === null ? "" : `, ${receipt.steps.length} steps`}`,
+    );
     return 0;
   },
 };
@@ -60,7 +71,10 @@ const checkVerb: Leaf = {
   name: "check",
   summary: "run a bundle again and compare with a receipt; names the first kernel that differs",
   examples: [
-    ["psionic replay check receipt.json rec.psn --input x=@picture.npy", "exits 0 where everything is the same, else 1"],
+    [
+      "psionic replay check receipt.json rec.psn --input x=@picture.npy",
+      "exits 0 where everything is the same, else 1",
+    ],
     ["psionic replay check receipt.json rec.psn --input x=@picture.npy --json", "the finding as JSON"],
   ],
   declare(command: Command): void {
@@ -73,21 +87,30 @@ const checkVerb: Leaf = {
   async run(command: Command, cx: Context): Promise<ExitCode> {
     const [receiptPath = "", path = ""] = command.args;
     const options = command.opts<{ readonly input?: readonly string[] }>();
-    const [{ readBytes }, { openModel }, { openView }, { chooseEntry, readInputs }, { record }, { parseReceipt }, { firstDifference }] =
-      await Promise.all([
-        import("../io/files.js"),
-        import("../open-model.js"),
-        import("../open-view.js"),
-        import("../feeds.js"),
-        import("../replay/record.js"),
-        import("../replay/receipt.js"),
-        import("../replay/compare.js"),
-      ]);
+    const [
+      { readBytes },
+      { openModel },
+      { openView },
+      { chooseEntry, readInputs },
+      { record },
+      { parseReceipt },
+      { firstDifference },
+    ] = await Promise.all([
+      import("../io/files.js"),
+      import("../open-model.js"),
+      import("../open-view.js"),
+      import("../feeds.js"),
+      import("../replay/record.js"),
+      import("../replay/receipt.js"),
+      import("../replay/compare.js"),
+    ]);
     const old = parseReceipt(new TextDecoder().decode(readBytes(receiptPath, "receipt")), receiptPath);
     const model = await openModel(path);
     // Another plan may have other inputs: say so before judging what was given.
-    if (model.digest !== old.plan) return finish(cx, firstDifference(old, { ...old, plan: model.digest }), old.host, null);
-    if (!model.entries.some((e) => e.name === old.entry)) throw usage(`the receipt is of entry "${old.entry}", which the bundle lacks`);
+    if (model.digest !== old.plan)
+      return finish(cx, firstDifference(old, { ...old, plan: model.digest }), old.host, null);
+    if (!model.entries.some((e) => e.name === old.entry))
+      throw usage(`the receipt is of entry "${old.entry}", which the bundle lacks`);
     const entry = chooseEntry(model, old.entry);
     const inputs = await readInputs(options.input ?? [], entry);
     const now = record(model, entry.name, inputs, old.steps === null ? null : openView(path).plan);

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
-import { repeated, type Leaf } from "../verb.js";
+import { type Leaf, repeated } from "../verb.js";
 
 interface Options {
   readonly input?: readonly string[];
@@ -14,7 +14,8 @@ interface Options {
   readonly json?: boolean;
 }
 
-export const INPUT_HELP = "name=3.5, name=[1,2], name=@file.npy|.npz|.json, name=@file.raw:1x3x48, or @all.npz; repeatable";
+export const INPUT_HELP =
+  "name=3.5, name=[1,2], name=@file.npy|.npz|.json, name=@file.raw:1x3x48, or @all.npz; repeatable";
 
 export const runVerb: Leaf = {
   name: "run",
@@ -23,14 +24,21 @@ export const runVerb: Leaf = {
     ["psionic run rec.psn --input x=@picture.npy", "prints the outputs, the ends of long axes only"],
     ["psionic run rec.psn --input x=@picture.npy --output y=@out.npy", "writes one output"],
     ["psionic run rec.psn --input @inputs.npz -o outputs.npz", "all inputs from, and all outputs to, one file"],
-    ["psionic run vad.psn --input audio=@frame.raw:1x512 --input sr=16000 --json", "raw bytes and a number in, JSON out"],
+    [
+      "psionic run vad.psn --input audio=@frame.raw:1x512 --input sr=16000 --json",
+      "raw bytes and a number in, JSON out",
+    ],
     ["psionic run rec.psn --input x=@picture.npy --repeat 20", "runs 20 times and prints the times"],
   ],
   declare(command: Command): void {
     command
       .argument("<model.psn>", "the bundle")
       .option("-i, --input <value>", INPUT_HELP, repeated)
-      .option("-o, --output <target>", "name=@file, or outputs.npz, outputs.json or a folder for all; repeatable", repeated)
+      .option(
+        "-o, --output <target>",
+        "name=@file, or outputs.npz, outputs.json or a folder for all; repeatable",
+        repeated,
+      )
       .option("--entry <name>", "the entry point (default: the first)")
       .option("--repeat <n>", "run n times and print the times; state goes on from run to run", "1")
       .option("--json", "the outputs as JSON on stdout (without their data where a file takes them)");
@@ -48,7 +56,10 @@ export const runVerb: Leaf = {
     const wanted = (options.output ?? []).map(targets.parseOutputArg);
     const model = await openModel(path);
     const entry = chooseEntry(model, options.entry);
-    targets.checkOutputNames(wanted, entry.outputs.map((p) => p.name));
+    targets.checkOutputNames(
+      wanted,
+      entry.outputs.map((p) => p.name),
+    );
     const inputs = await readInputs(options.input ?? [], entry);
     const feeds = Object.fromEntries([...inputs].map(([name, t]) => [name, feedFrom(t)]));
     const times: number[] = [];

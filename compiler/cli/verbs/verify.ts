@@ -28,7 +28,9 @@ export const verifyVerb: Leaf = {
     const ok = checks.every((c) => c.ok);
     cx.document({ path, ok, digest: found.digest, checks });
     for (const c of checks) {
-      cx.print(`${c.ok ? cx.style.green("ok") : cx.style.red("FAILED")}  ${c.name}${c.ok ? `: ${c.details.join("; ")}` : ""}`);
+      cx.print(
+        `${c.ok ? cx.style.green("ok") : cx.style.red("FAILED")}  ${c.name}${c.ok ? `: ${c.details.join("; ")}` : ""}`,
+      );
       if (!c.ok) for (const detail of c.details) cx.print(`        ${detail}`);
     }
     if (found.digest !== null) cx.print(`plan digest ${found.digest}`);

@@ -37,7 +37,11 @@ export async function verify(path: string, bytes: Uint8Array): Promise<Verificat
   const checks = [
     passed("digests and structure", `manifest and ${m.blobs.length} blobs, ${view.bytes.byteLength} bytes`),
     of("manifest agrees with plan", manifestIssues(m, plan), "every field that both have"),
-    of("plan", validatePlan(plan).map(issueText), `${plan.kernels.length} kernels, ${plan.entries.length} entry points`),
+    of(
+      "plan",
+      validatePlan(plan).map((i) => `${i.at}: ${i.message}`),
+      `${plan.kernels.length} kernels, ${plan.entries.length} entry points`,
+    ),
     of("weights", weightIssues(view), `${plan.constants.length} constants`),
     of("modules", moduleIssues(view), `${view.modules.length} valid, with every entry point's export`),
     of("levels", levelIssues(view), "recomputed from plan and texts"),
@@ -58,18 +62,13 @@ function of(name: string, issues: readonly string[], detail: string): Check {
   return issues.length === 0 ? passed(name, detail) : failed(name, ...issues);
 }
 
-function issueText(issue: unknown): string {
-  if (typeof issue === "string") return issue;
-  if (typeof issue !== "object" || issue === null) return String(issue);
-  const at = "at" in issue ? `${issue.at}: ` : "where" in issue ? `${issue.where}: ` : "";
-  return "message" in issue ? `${at}${issue.message}` : JSON.stringify(issue);
-}
-
 function manifestIssues(m: Manifest, plan: Plan): string[] {
   const issues: string[] = [];
   const compare = (where: string, have: unknown, want: unknown): void => {
     if (canonicalJson(have) !== canonicalJson(want))
-      issues.push(`${where}: the manifest has ${shorten(canonicalJson(have))}, the plan ${shorten(canonicalJson(want))}`);
+      issues.push(
+        `${where}: the manifest has ${shorten(canonicalJson(have))}, the plan ${shorten(canonicalJson(want))}`,
+      );
   };
   compare("target", m.target, plan.target);
   compare("tier", m.tier, plan.tier);
@@ -77,7 +76,11 @@ function manifestIssues(m: Manifest, plan: Plan): string[] {
   compare("memory", m.memory, plan.memory);
   compare("symbols", m.symbols, plan.symbols);
   compare("states", m.states, plan.states);
-  compare("entries", m.entries.map((e) => e.name), plan.entries.map((e) => e.name));
+  compare(
+    "entries",
+    m.entries.map((e) => e.name),
+    plan.entries.map((e) => e.name),
+  );
   for (const [i, e] of m.entries.entries()) {
     const p = plan.entries[i];
     if (p === undefined) continue;
@@ -94,7 +97,11 @@ function weightIssues({ plan, weights }: BundleView): string[] {
     if (from < 0 || from + c.bytes > weights.byteLength)
       return [`constant ${c.name}: bytes ${c.offset}..${c.offset + c.bytes} are outside the weights`];
     const have = sha256Hex(weights.subarray(from, from + c.bytes));
-    return have === c.digest ? [] : [`constant ${c.name} (${c.dtype}[${c.shape.join(", ")}], ${c.layout}): digest ${have}, the plan has ${c.digest}`];
+    return have === c.digest
+      ? []
+      : [
+          `constant ${c.name} (${c.dtype}[${c.shape.join(", ")}], ${c.layout}): digest ${have}, the plan has ${c.digest}`,
+        ];
   });
 }
 
@@ -105,10 +112,17 @@ function moduleIssues({ manifest, plan, modules }: BundleView): string[] {
     const wasm = Uint8Array.from(code);
     if (!WebAssembly.validate(wasm)) return [`${where}: this engine does not accept it, or lacks a feature it needs`];
     const module = new WebAssembly.Module(wasm);
-    const exported = new Set(WebAssembly.Module.exports(module).filter((e) => e.kind === "function").map((e) => e.name));
+    const exported = new Set(
+      WebAssembly.Module.exports(module)
+        .filter((e) => e.kind === "function")
+        .map((e) => e.name),
+    );
     const imported = WebAssembly.Module.imports(module).map((x) => `${x.module}.${x.name} (${x.kind})`);
-    const issues = plan.entries.filter((e) => !exported.has(e.export)).map((e) => `${where}: no function "${e.export}" for entry "${e.name}"`);
-    if (imported.join() !== "env.memory (memory)") issues.push(`${where}: imports ${imported.join(", ") || "nothing"}, want env.memory (memory)`);
+    const issues = plan.entries
+      .filter((e) => !exported.has(e.export))
+      .map((e) => `${where}: no function "${e.export}" for entry "${e.name}"`);
+    if (imported.join() !== "env.memory (memory)")
+      issues.push(`${where}: imports ${imported.join(", ") || "nothing"}, want env.memory (memory)`);
     return issues;
   });
 }

@@ -1,0 +1,107 @@
+// exp, expm1 and sigmoid. exp(x) = 2^k (1 + t), k = nearest(x / ln 2), t = r + r^2 q(r) on |r| <= ln(2)/2.
+// q is a minimax (Remez) fit of (exp(r) - 1 - r) / r^2, its coefficients rounded to the format one after the other and
+// the rest fitted again; max error relative to exp: f32 2^-28.2 (5 coefficients), f64 2^-57.6 (10 coefficients).
+
+import type { Expr } from "../loops/expr.js";
+import type { Terms } from "./terms.js";
+
+const Q = {
+  f32: [0.4999999404, 0.1666651517, 0.04166808352, 0.008369348012, 0.001384036732],
+  f64: [0.5, 0.16666666666666666],
+};
+const LOG2E = Math.LOG2E;
+/** ln 2 in two parts: times any k of the format, the first is exact. */
+const LN2_HIGH = { f32: 0.693145751953125, f64: 0.6931471803691238 };
+const LN2_LOW = { f32: 1.428606765330187e-6, f64: 1.9082149292705877e-10 };
+
+/** exp(x) = 2^k (1 + t): `shifted` holds k + offset in its low bits, r is the reduced argument. */
+export interface ExpParts {
+  readonly shifted: Expr;
+  readonly k: Expr;
+  readonly r: Expr;
+  readonly rSquareQ: Expr;
+}
+
+export function expParts(m: Terms, x: Expr, offset: number): ExpParts {
+  const shifter = m.c(m.magic + offset);
+  const shifted = m.madd(x, m.c(LOG2E), shifter);
+  const k = m.sub(shifted, shifter);
+  const r = m.sub(m.sub(x, m.mul(k, m.c(m.pick(LN2_HIGH)))), m.mul(k, m.c(m.pick(LN2_LOW))));
+  return { shifted, k, r, rSquareQ: m.mul(m.mul(r, r), m.poly(r, m.pick(Q))) };
+}
+
+/** p * 2^k where the low bits of the float `shifted` hold k + 2 * bias: one rounding, also where the result is denormal. */
+export function scale(m: Terms, p: Expr, shifted: Expr): Expr {
+  const bits = m.bits(shifted);
+  const half = m.shift("shrS", bits, 1);
+  return m.mul(m.mul(p, m.power(half)), m.power(m.sub(bits, half)));
+}
+
+/** exp(x) * 2^shift for any x. */
+export function expTimes(m: Terms, x: Expr, shift: number): Expr {
+  const low = m.c(m.pick({ f32: -104, f64: -746 }));
+  const high = m.c(m.pick({ f32: 89.5, f64: 711 }));
+  const parts = expParts(m, m.min(m.max(x, low), high), 2 * m.bias + shift);
+  return scale(m, m.add(m.c(1), m.add(parts.r, parts.rSquareQ)), parts.shifted);
+}
+
+export function exp(m: Terms, x: Expr): Expr {
+  return expTimes(m, x, 0);
+}
+
+/** exp(x) - 1 = 2 ((2^(k-1) - 1/2) + 2^(k-1) t), and x itself where x^2 is lost. */
+export function expm1(m: Terms, x: Expr): Expr {
+  const low = m.c(m.pick({ f32: -26, f64: -56 }));
+  const high = m.c(m.pick({ f32: 89.5, f64: 711 }));
+  const parts = expParts(m, m.min(m.max(x, low), high), m.bias - 1);
+  const t = m.add(parts.r, parts.rSquareQ);
+  const half = m.power(m.bits(parts.shifted));
+  const sum = m.madd(half, t, m.sub(half, m.c(0.5)));
+  const tiny = m.lt(m.abs(x), m.c(m.pick({ f32: 2 ** -25, f64: 2 ** -54 })));
+  return m.select(tiny, x, m.add(sum, sum));
+}
+
+/** exp(-a) = (1 + hi + lo) / 2^k for a >= 0: `power` is 2^min(k, limit), `rest` is 2^-(k - min(k, limit)). */
+interface Decay {
+  readonly power: Expr;
+  readonly rest: Expr;
+  readonly hi: Expr;
+  readonly lo: Expr;
+}
+
+export function decay(m: Terms, a: Expr, limit: number): Decay {
+  const shifter = m.c(m.magic + m.bias);
+  const shifted = m.madd(a, m.c(LOG2E), shifter);
+  const k = m.sub(shifted, shifter);
+  const r = m.add(m.sub(m.mul(k, m.c(m.pick(LN2_HIGH))), a), m.mul(k, m.c(m.pick(LN2_LOW))));
+  const rest = m.mul(m.mul(r, r), m.poly(r, m.pick(Q)));
+  const hi = m.add(r, rest);
+  const lo = m.add(m.sub(r, hi), rest);
+  const near = m.bits(m.min(shifted, m.c(m.magic + m.bias + limit)));
+  const excess = m.sub(near, m.bits(shifted));
+  return { power: m.power(near), rest: m.power(m.add(excess, m.n(m.bias))), hi, lo };
+}
+
+/** (n + nLow) / d where d = dHead + dLow and dHead has half a significand: the quotient's head, then its remainder. */
+export function divideExactly(m: Terms, n: Expr, nLow: Expr, d: Expr, dHead: Expr, dLow: Expr): Expr {
+  const inverse = m.div(m.c(1), d);
+  const head = m.head(m.mul(n, inverse));
+  const left = m.add(m.sub(m.sub(n, m.mul(head, dHead)), m.mul(head, dLow)), nLow);
+  return m.madd(left, inverse, head);
+}
+
+/** 1 / (1 + exp(-x)), as p / (2^k + p) or 2^k / (2^k + p), with p / 2^k = exp(-|x|): both tails keep their relative error. */
+export function sigmoid(m: Terms, x: Expr): Expr {
+  const a = m.min(m.abs(x), m.c(m.pick({ f32: 104, f64: 746 })));
+  const { power, rest, hi, lo } = decay(m, a, m.pick({ f32: 100, f64: 900 }));
+  const p = m.add(m.c(1), hi);
+  const pLow = m.add(m.add(m.sub(m.c(1), p), hi), lo);
+  const d = m.add(power, p);
+  const dHead = m.head(d);
+  const dLow = m.add(m.add(m.sub(power, dHead), p), pLow);
+  const negative = m.lt(x, m.c(0));
+  const n = m.select(negative, p, power);
+  const nLow = m.select(negative, pLow, m.c(0));
+  const factor = m.select(negative, rest, m.c(1));
+  return m.mul(divideExactly(m, n, nLow, d, dHead, dLow), factor);
+}
