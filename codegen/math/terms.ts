@@ -30,7 +30,8 @@ export class Terms {
   readonly magic: number;
 
   constructor(pool: ExprPool, like: Expr) {
-    if (!isFloatReg(like.type)) throw new RangeError(`elementary functions take f32 or f64 registers, have ${like.type.kind}`);
+    if (!isFloatReg(like.type))
+      throw new RangeError(`elementary functions take f32 or f64 registers, have ${like.type.kind}`);
     this.pool = pool;
     this.float = like.type;
     this.wide = like.type.kind === "f64";
@@ -119,7 +120,10 @@ export class Terms {
     return this.pool.op("bits", this.float, a);
   }
   shift(op: "shl" | "shrS" | "shrU", a: Expr, count: number): Expr {
-    const by = this.wide && a.type.lanes === 1 ? this.pool.constant({ kind: "i64", lanes: 1 }, BigInt(count)) : this.pool.i32(count);
+    const by =
+      this.wide && a.type.lanes === 1
+        ? this.pool.constant({ kind: "i64", lanes: 1 }, BigInt(count))
+        : this.pool.i32(count);
     return this.pool.same(op, a, by);
   }
   /** The power of two whose biased exponent is in the low bits of an integer. */

@@ -67,6 +67,8 @@ class Assembler {
     if (m.validate() === 0) throw new Bug("wasm", "the module is not valid", m.emitText().slice(0, 20_000));
     binaryen.setOptimizeLevel(3);
     binaryen.setShrinkLevel(0);
+    // Kernels stay functions of their own: engines tier up and allocate registers function by function.
+    binaryen.setOneCallerInlineMaxSize(1);
     m.optimize();
     return m.emitBinary();
   }

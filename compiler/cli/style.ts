@@ -50,6 +50,11 @@ export function table(
   return all.map(line).join("\n");
 }
 
+/** "1 step", "3 steps". */
+export function counted(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
 /** "1,234,567". */
 export function grouped(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, ",");

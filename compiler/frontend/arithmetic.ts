@@ -2,7 +2,7 @@
 // (promote.ts) and broadcast as NumPy does.
 
 import * as ir from "../ir/build.js";
-import { type DType, isFloat, isInteger } from "../ir/dtype.js";
+import { DTYPES, type DType, isFloat, isInteger } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
 import { Handle, wrap } from "./handle.js";
 import { floatType, isTensor, type Operand, operandValue, resultType, type Scalar } from "./promote.js";
@@ -237,8 +237,14 @@ export abstract class Arithmetic extends Handle {
   }
 }
 
+/** A tensor times a plain factor, modulo the dtype's width: unsigned integers can be taken -1 times. */
+export function scaled(x: Tensor, alpha: Scalar): Tensor {
+  const turned = DTYPES[x.dtype].kind === "uint" && typeof alpha === "number" && alpha < 0 && Number.isInteger(alpha);
+  return turned ? x.mul(-alpha).neg() : x.mul(alpha);
+}
+
 function times(x: Operand, alpha: Scalar): Operand {
-  if (isTensor(x)) return x.mul(alpha);
+  if (isTensor(x)) return scaled(x, alpha);
   return typeof x === "bigint" && typeof alpha === "bigint" ? x * alpha : Number(x) * Number(alpha);
 }
 

@@ -5,7 +5,7 @@ import { ceildiv, type Dim, sub } from "../ir/dim.js";
 import { type DType, isFloat } from "../ir/dtype.js";
 import { type Elements, sizeOf, Tensor as TensorData, tensorFrom, tensorOf } from "../ir/tensor.js";
 import { makeTensor, wrap } from "./handle.js";
-import { resultType, type Scalar } from "./promote.js";
+import { resultType, type Scalar, wantInRange } from "./promote.js";
 import { sizeScalar } from "./reduction.js";
 import { record } from "./session.js";
 import { resolveSizes, type Size } from "./shaping.js";
@@ -99,6 +99,7 @@ function listType(flat: readonly (number | bigint | boolean)[]): DType {
 export function full(sizes: readonly Size[], value: Scalar, { dtype = "f32" }: DTypeOption = {}): Tensor {
   return record("full", (b) => {
     const number = typeof value === "boolean" ? Number(value) : value;
+    wantInRange(number, dtype, "full");
     return wrap(ir.full(b, dtype, resolveSizes(sizes, "full"), dtype === "bool" ? Number(Boolean(value)) : number));
   });
 }

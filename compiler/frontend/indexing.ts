@@ -6,7 +6,7 @@ import type { Dim } from "../ir/dim.js";
 import { isInteger } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
-import { where } from "./arithmetic.js";
+import { scaled, where } from "./arithmetic.js";
 import { wrap } from "./handle.js";
 import { isTensor, type Operand, operandValue, type Scalar } from "./promote.js";
 import type { Extreme } from "./reduction.js";
@@ -100,7 +100,7 @@ export abstract class Indexing extends Shapes {
   /** A copy with rows of an axis added to, by a vector of indices. */
   indexAdd(axis: number, index: Tensor, source: Tensor, { alpha = 1 }: { readonly alpha?: Scalar } = {}): Tensor {
     return record("indexAdd", () =>
-      this.putRows("indexAdd", axis, index, alpha === 1 ? source : source.mul(alpha), "add"),
+      this.putRows("indexAdd", axis, index, alpha === 1 ? source : scaled(source, alpha), "add"),
     );
   }
   indexCopy(axis: number, index: Tensor, source: Tensor): Tensor {

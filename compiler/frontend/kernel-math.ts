@@ -6,7 +6,7 @@ import type { DType } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
 import { binary, where } from "./arithmetic.js";
 import { wrap } from "./handle.js";
-import { floatType, isTensor } from "./promote.js";
+import { floatType, isTensor, wantInRange } from "./promote.js";
 import { record } from "./session.js";
 import type { Tensor } from "./tensor.js";
 
@@ -21,6 +21,7 @@ export function numeric(x: Val, dtype: DType): Tensor | number {
 export function toTensor(x: Tensor | number, dtype: DType): Tensor {
   if (isTensor(x)) return x;
   const as = Number.isInteger(x) ? dtype : floatType(dtype);
+  wantInRange(x, as, "kernel");
   return record("kernel", (b) => wrap(ir.scalar(b, as, x)));
 }
 

@@ -31,7 +31,9 @@ export function kernel<A extends readonly number[]>(
   let source: KernelSource | null = null;
   const apply = (...args: readonly Operand[]): Tensor =>
     record("kernel", () => {
-      const dtype: DType = resultType(args, "kernel");
+      const type = resultType(args, "kernel");
+      // Truth values count as the integers 0 and 1.
+      const dtype: DType = type === "bool" ? "i64" : type;
       if (!args.some(isTensor))
         refuseTrace(
           "malformed_input",

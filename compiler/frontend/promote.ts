@@ -3,7 +3,7 @@
 // integer (so x.mul(2) keeps an integer x), any other is a float; a literal adopts the tensor's dtype.
 
 import { cast, scalar } from "../ir/build.js";
-import { DTYPES, type DType, isFloat, isInteger } from "../ir/dtype.js";
+import { DTYPES, type DType, intRange, isFloat, isInteger } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
 import { Handle } from "./handle.js";
 import { refuseTrace } from "./site.js";
@@ -92,12 +92,20 @@ export function floatType(dtype: DType): DType {
 /** An operand's value in `dtype`; a JavaScript number is a scalar constant. */
 export function operandValue(b: Builder, x: Operand, dtype: DType, subject: string): Value {
   if (isTensor(x)) return cast(b, x.valueFor(subject), dtype);
-  if (typeof x === "number" && isInteger(dtype) && !Number.isFinite(x))
+  wantInRange(x, dtype, subject);
+  return scalar(b, dtype, dtype === "bool" ? Boolean(x) : x);
+}
+
+/** A literal that the dtype does not hold would wrap around unseen. */
+export function wantInRange(x: Scalar, dtype: DType, subject: string): void {
+  if (typeof x === "boolean" || !isInteger(dtype)) return;
+  const { min, max } = intRange(dtype);
+  const fits = typeof x === "bigint" ? x >= min && x <= max : x >= Number(min) && x <= Number(max);
+  if (!fits)
     refuseTrace(
       "unsupported_dtype",
       subject,
       `${subject}: ${x} is not a value of ${dtype}`,
-      "convert the tensor to a float",
+      "convert the tensor to a wider dtype, or to a float",
     );
-  return scalar(b, dtype, dtype === "bool" ? Boolean(x) : x);
 }

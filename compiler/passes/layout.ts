@@ -7,7 +7,7 @@
 // constants, or whose transpose would only move axes of size 1, cost nothing. Values are the same bit for bit, but for
 // the order in which a reduction over transposed axes meets its elements.
 
-import type { Dim } from "../ir/dim.js";
+import { type Dim, mul } from "../ir/dim.js";
 import { type Builder, type Node, nodesOf, type Value } from "../ir/graph.js";
 import type { OpName } from "../ir/ops.js";
 import { OPS } from "../ir/ops.js";
@@ -15,11 +15,16 @@ import { type Rule, remake, rewrite, rule, ruleFor } from "../ir/rewrite.js";
 import { movementRules } from "./canonicalize.js";
 import type { Pass } from "./pass.js";
 import { regrouped } from "./regroup.js";
-import { inputOf, inverse, isSingle, keepsOrder, permuted, reshaped, transposed } from "./shapes.js";
+import { inputOf, inverse, isSingle, keepsOrder, permuted, reshaped, sameDims, transposed } from "./shapes.js";
 
 /** x and perm where v is transpose(x, perm). */
 function untransposed(v: Value): { readonly x: Value; readonly perm: readonly number[] } | null {
   return v.node.op === "transpose" ? { x: inputOf(v.node), perm: v.node.attrs.perm } : null;
+}
+
+/** From channels last to channels in second place. */
+function channelsSecond(rank: number): number[] {
+  return [0, rank - 1, ...Array.from({ length: rank - 2 }, (_, i) => i + 1)];
 }
 
 const convRule = rule("conv-nhwc", "conv", (node, { b }) => {
@@ -29,7 +34,7 @@ const convRule = rule("conv-nhwc", "conv", (node, { b }) => {
   const x = transposed(b, inputOf(node), [0, ...spatial, 1]);
   const w = transposed(b, inputOf(node, 1), [...spatial, 1, 0]);
   const y = b.one("conv", [x, w], { ...node.attrs, layout: "nhwc" });
-  return transposed(b, y, [0, rank - 1, ...spatial.map((i) => i - 1)]);
+  return transposed(b, y, channelsSecond(rank));
 });
 
 /** Whether a value only depends on constants, so that moving its elements costs nothing at run time. */
@@ -77,6 +82,11 @@ function sunkOperands(
         gain++;
         return t.x;
       }
+      const other = t === null || t.perm.length !== rank ? null : permuted(t.perm, back);
+      if (t !== null && other !== null && keepsOrder(t.x.type.shape, other)) {
+        gain++;
+        return reshaped(b, t.x, permuted(v.type.shape, back));
+      }
       const free = freeOperand(b, v, perm);
       if (free !== null) return free;
       cost++;
@@ -120,9 +130,10 @@ const movement: readonly Rule[] = [
     if (sunk === null || sunk.operands.some((v) => v.type.shape.length !== rank)) return null;
     return transposed(b, b.one("concat", sunk.operands, { axis: sunk.perm[node.attrs.axis] ?? 0 }), sunk.perm);
   }),
+  // Others than a conv's own (an attention's, before its queries, keys and values part) would multiply.
   rule("sink-slice", "slice", (node, { b }) => {
     const t = untransposed(inputOf(node));
-    if (t === null) return null;
+    if (t === null || t.perm.join() !== channelsSecond(t.perm.length).join()) return null;
     const back = inverse(t.perm);
     const { starts, sizes, steps } = node.attrs;
     const attrs = { starts: permuted(starts, back), sizes: permuted(sizes, back), steps: permuted(steps, back) };
@@ -183,13 +194,34 @@ const movement: readonly Rule[] = [
   ),
 ];
 
+/**
+ * A pixel shuffle (x[n, ...spatial, c, ...factors], each factor merged into its axis) that ends with channels in second
+ * place: it moves everything anyway, so it may as well end with channels last.
+ */
+const shuffleRule = rule("shuffle-nhwc", "reshape", (node, { b }) => {
+  const t = untransposed(inputOf(node));
+  const rank = node.attrs.shape.length;
+  const n = rank - 2;
+  if (t === null || n < 2 || t.perm.length !== 2 + 2 * n) return null;
+  const pairs = Array.from({ length: n }, (_, i) => [i + 1, n + 2 + i]).flat();
+  if (t.perm.join() !== [0, n + 1, ...pairs].join()) return null;
+  const from = t.x.type.shape;
+  const merged = [0, n + 1].map((i) => from[i] ?? 1);
+  for (let i = 1; i <= n; i++) merged.push(mul(from[i] ?? 1, from[n + 1 + i] ?? 1));
+  if (!sameDims(merged, node.attrs.shape)) return null;
+  const spatial = Array.from({ length: n }, (_, i) => i + 2);
+  const last = transposed(b, t.x, [0, ...pairs, n + 1]);
+  const y = reshaped(b, last, permuted(node.attrs.shape, [0, ...spatial, 1]));
+  return transposed(b, y, channelsSecond(rank));
+});
+
 /** What is left of a permutation without some of the axes (of the transposed value's source). */
 function without(perm: readonly number[], axes: readonly number[]): number[] {
   const rest = perm.filter((p) => !axes.includes(p));
   return rest.map((p) => p - axes.filter((a) => a < p).length);
 }
 
-const rules: readonly Rule[] = [convRule, ...elementwiseRules, ...movement, ...movementRules];
+const rules: readonly Rule[] = [convRule, shuffleRule, ...elementwiseRules, ...movement, ...movementRules];
 
 function hasNchw(node: Node): boolean {
   return node.op === "conv" && node.attrs.layout === "nchw";

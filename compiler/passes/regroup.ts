@@ -16,34 +16,39 @@ function isFactor(a: Dim, b: Dim): boolean {
   return mul(times, a) === b;
 }
 
-/** Runs of axes of both shapes with equal products, as short as they can be; null where they do not match up. */
+/**
+ * Runs of axes of both shapes with equal products, as short as they can be; null where they do not match up. Axes of
+ * size 1 hold nothing: those of `from` are left out, those of `to` go with the axis before
+ * them, or first.
+ */
 export function groupsOf(from: readonly Dim[], to: readonly Dim[]): readonly Group[] | null {
-  const groups: Group[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < from.length || j < to.length) {
-    const group = { from: [] as number[], to: [] as number[] };
-    let left: Dim = 1;
-    let right: Dim = 1;
-    const takeLeft = (): void => {
-      left = mul(left, from[i] ?? 1);
-      group.from.push(i++);
-    };
-    const takeRight = (): void => {
-      right = mul(right, to[j] ?? 1);
-      group.to.push(j++);
-    };
-    if (i < from.length) takeLeft();
-    if (j < to.length && (group.from.length === 0 || left !== 1 || to[j] === 1)) takeRight();
-    while (!(left === right || provenEqual(left, right))) {
-      if (isFactor(right, left) && j < to.length) takeRight();
-      else if (i < from.length) takeLeft();
-      else if (j < to.length) takeRight();
+  const some = (shape: readonly Dim[]): number[] => [...shape.keys()].filter((i) => shape[i] !== 1);
+  const left = some(from);
+  const right = some(to);
+  if (from.includes(0) || to.includes(0)) return null;
+  const groups: { from: number[]; to: number[] }[] = [];
+  while (left.length > 0 || right.length > 0) {
+    const group = { from: left.splice(0, 1), to: right.splice(0, 1) };
+    const product = (shape: readonly Dim[], axes: readonly number[]): Dim => mul(1, ...axes.map((i) => shape[i] ?? 1));
+    for (;;) {
+      const a = product(from, group.from);
+      const b = product(to, group.to);
+      if (a === b || provenEqual(a, b)) break;
+      if (right.length > 0 && isFactor(b, a)) group.to.push(...right.splice(0, 1));
+      else if (left.length > 0) group.from.push(...left.splice(0, 1));
+      else if (right.length > 0) group.to.push(...right.splice(0, 1));
       else return null;
     }
     groups.push(group);
   }
-  return groups;
+  const leading: number[] = [];
+  for (const [i, d] of to.entries()) {
+    if (d !== 1) continue;
+    const owner = groups.findLast((g) => (g.to[0] ?? Infinity) < i);
+    (owner?.to ?? leading).push(i);
+    owner?.to.sort((x, y) => x - y);
+  }
+  return [{ from: [], to: leading }, ...groups];
 }
 
 /**
@@ -65,8 +70,7 @@ export function regrouped(
   for (const g of groups) {
     const axes = g.from.map((i) => perm[i] ?? 0);
     if (axes.some((a, i) => i > 0 && a !== (axes[i - 1] ?? 0) + 1)) return null;
-    // New axes of size 1 go to the end; there they disturb nothing.
-    placed.push({ at: axes[0] ?? shape.length, to: g.to });
+    placed.push({ at: axes[0] ?? -1, to: g.to });
   }
   const order = placed.toSorted((x, y) => x.at - y.at).flatMap((p) => p.to);
   const back = new Array<number>(to.length).fill(0);

@@ -1,6 +1,6 @@
 // `psionic compile` from end to end on models of a few nodes, and everything that stops it: no output is half written.
 
-import { mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { fails, folder, json, works } from "./command.js";
@@ -185,4 +185,31 @@ test("an output is replaced whole, through a link too, and devices are written t
   works(t, f.run(["verify", "real.psn"]));
   if (process.platform !== "win32") works(t, f.run(["compile", "chain.onnx", "--dim", "n=2", "-o", "/dev/null"]));
   t.deepEqual(f.list(), ["chain.onnx", "link.psn", "real.psn"]);
+});
+
+const asRoot = process.getuid?.() === 0;
+
+(asRoot ? test.skip : test)("a folder and a model without permission (root may do all: skipped there)", (t) => {
+  const f = folder(t);
+  f.write("chain.onnx", chain());
+  mkdirSync(join(f.path, "locked"));
+  chmodSync(join(f.path, "locked"), 0o500);
+  fails(
+    t,
+    f.run(["compile", "chain.onnx", "--dim", "n=2", "-o", "locked/m.psn"]),
+    2,
+    /cannot write "locked\/m\.psn": permission denied/,
+  );
+  chmodSync(join(f.path, "chain.onnx"), 0);
+  fails(t, f.run(["compile", "chain.onnx"]), 2, /cannot read the model "chain\.onnx": permission denied/);
+  t.deepEqual(f.list(), ["chain.onnx", "locked"]);
+});
+
+test("a full disk is an error, not half a file", (t) => {
+  if (process.platform !== "linux") return t.pass("only Linux has /dev/full");
+  const f = folder(t);
+  f.write("chain.onnx", chain());
+  fails(t, f.run(["compile", "chain.onnx", "--dim", "n=2", "-o", "/dev/full"]), 2, /no space is left/);
+  t.deepEqual(f.list(), ["chain.onnx"]);
+  return undefined;
 });

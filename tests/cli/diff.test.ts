@@ -64,6 +64,9 @@ test("small constants that print their elements are values too, and integers are
   t.deepEqual(parted(of("f32[2] [1, -0.5]"), of("f32[2] [1, NaN]")), ["values", ["values"]]);
   t.deepEqual(parted(of("bf16[] [1]"), of("bf16[] [2]")), ["values", ["values"]]);
   t.deepEqual(parted(of("f32[2] [1, 2]"), of("f32[3] [1, 2, 3]")), ["source", ["source"]]);
+  const schedule = (name: string): Uint8Array =>
+    make({ texts: { ...base, schedule: `map k0() reads [@${name}:f32[3]]` } });
+  t.deepEqual(parted(schedule("84ef4e720b62"), schedule("3522526865ed")), ["code", []]);
   t.deepEqual(parted(of("i64[1] [1]"), of("i64[1] [2]")), ["source", ["source"]]);
 });
 

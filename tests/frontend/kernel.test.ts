@@ -121,6 +121,13 @@ test("kernels on integers stay integers until they divide", (t) => {
   const half = kernel((a: number) => a / 2);
   const out = run({ x: given("i64", [3], [1, 2, 3]) }, ({ x = raise() }) => ({ p: poly(x), h: half(x) }));
   t.deepEqual(out.outputs, { p: [2, 11, 26], h: [0.5, 1, 1.5] });
+  const pick = kernel((a: number) => (a ? 2 : -3));
+  const truths = run({ x: given("bool", [2], [1, 0]) }, ({ x = raise() }) => pick(x));
+  t.deepEqual(truths.outputs["output"], [2, -3]);
+  t.is(
+    refusal(() => run({ x: given("u8", [1], [1]) }, ({ x = raise() }) => pick(x))).detail,
+    "kernel: -3 is not a value of u8",
+  );
 });
 
 const outside = 3;

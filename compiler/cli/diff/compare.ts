@@ -46,7 +46,7 @@ const COMPARE: Readonly<Record<Level, Compare>> = {
       maskValues(old.functional),
       maskValues(now.functional),
     );
-    const pass = found.same ? null : firstPass(old, now);
+    const pass = found.same || old.source !== now.source ? null : firstPass(old, now);
     return pass === null ? found : { ...found, summary: `${found.summary}; the graphs part after pass "${pass}"` };
   },
   schedule: (old, now) => textLevel("schedule", "the schedule", maskValues(old.schedule), maskValues(now.schedule)),
@@ -72,11 +72,13 @@ const COMPARE: Readonly<Record<Level, Compare>> = {
 };
 
 const DIGEST = /sha256:[0-9a-f]{64}/g;
+/** A constant in a schedule, by the start of its digest. */
+const SHORT_DIGEST = /@[0-9a-f]{12}:/g;
 const SMALL_FLOATS = /(\{value=b?f\w*\[[^\]]*\]) \[[^\]]*\]/g;
 
 /** Structure alone: constants by dtype and shape. Small integers stay, since they are mostly sizes and axes. */
 function maskValues(text: string | null): string {
-  return (text ?? "").replace(DIGEST, "sha256:...").replace(SMALL_FLOATS, "$1 [...]");
+  return (text ?? "").replace(DIGEST, "sha256:...").replace(SHORT_DIGEST, "@...:").replace(SMALL_FLOATS, "$1 [...]");
 }
 
 function textLevel(name: Level, what: string, before: string, after: string): LevelDiff {

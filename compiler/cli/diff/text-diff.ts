@@ -1,6 +1,8 @@
 // Where two texts first differ, in lines with context. The differing stretch is what common lines at both ends leave:
 // enough to say where a graph or a schedule departs from another, which later lines mostly follow from.
 
+import { counted } from "../style.js";
+
 export interface TextDiff {
   /** First line that differs, from 1. */
   readonly line: number;
@@ -44,7 +46,7 @@ export function diffText(before: string, after: string): TextDiff | null {
 export function formatTextDiff(d: TextDiff, width = 160): string[] {
   const cut = (line: string): string => (line.length <= width ? line : `${line.slice(0, width - 3)}...`);
   // Two long lines that differ only far to the right would be cut to the same text: then both begin near that point.
-  const out = [`@@ line ${d.line}: ${d.oldLines} line${plural(d.oldLines)} became ${d.newLines} @@`];
+  const out = [`@@ line ${d.line}: ${counted(d.oldLines, "line")} became ${d.newLines} @@`];
   for (const line of d.context) out.push(` ${cut(line)}`);
   const skip = commonLead(d.old[0] ?? "", d.new[0] ?? "", width);
   const show = (line: string): string => cut(skip === 0 ? line : `...${line.slice(skip)}`);
@@ -65,8 +67,4 @@ function linesOf(text: string): string[] {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines;
-}
-
-function plural(n: number): string {
-  return n === 1 ? "" : "s";
 }

@@ -5,7 +5,7 @@ import { dimText } from "../../../runtime-shim/format.js";
 import type { EntryPlan, Plan, Port, StepPlan } from "../../plan/plan.js";
 import type { BundleView } from "../bundle-view.js";
 import { shapeText } from "../diff/items.js";
-import { bytesText, grouped, type Style, table } from "../style.js";
+import { bytesText, counted, grouped, type Style, table } from "../style.js";
 
 export function typeText(p: { readonly dtype: string; readonly shape: Port["shape"] }): string {
   return `${p.dtype}${shapeText(p.shape)}`;
@@ -97,7 +97,7 @@ function entryLines(e: EntryPlan, plan: Plan, style: Style): string[] {
     if (s !== undefined) lines.push(`  ${name} is ${s.lo}..${s.hi}`);
   }
   for (const c of e.constraints) lines.push(`  requires ${dimText(c.left)} = ${dimText(c.right)} (${c.reason})`);
-  lines.push(`  ${e.steps.length} steps, ${countCalls(e.steps)} kernel calls`);
+  lines.push(`  ${counted(e.steps.length, "step")}, ${counted(countCalls(e.steps), "kernel call")}`);
   return lines;
 }
 

@@ -28,12 +28,17 @@ export async function disassemble(wasm: Uint8Array): Promise<string> {
   }
 }
 
-/** The text of one function: by its name, or by the kernel's name in it. Throws with suggestions. */
-export function functionText(wat: string, name: string): string {
+/** The text of one function by its name. Throws with suggestions; a kernel may have been inlined where it is called. */
+export function functionText(wat: string, name: string, isKernel: boolean): string {
   const functions = functionsOf(wat);
   const exact = functions.get(`$${name}`) ?? functions.get(name);
   if (exact !== undefined) return exact;
   const names = [...functions.keys()].map((f) => f.slice(1));
+  if (isKernel)
+    throw badInput(
+      `the module has no function of its own for kernel "${name}": it was inlined, or the module has no names`,
+      `functions: ${names.join(", ")}; --wat all shows the module`,
+    );
   throw badInput(`the module has no function "${name}"`, suggest(name, names, "functions"));
 }
 

@@ -124,10 +124,10 @@ export const compileVerb: Leaf = {
         ...(options.types === undefined ? {} : { types: options.types }),
         notes: imported.notes,
       });
-      const { bytesText } = await import("../style.js");
+      const { bytesText, counted } = await import("../style.js");
       const { kernels, memory } = compiled.plan;
       cx.print(
-        `${output}  ${bytesText(compiled.bundle.byteLength)}, ${kernels.length} kernels, ${bytesText(memory.bytes)} of memory`,
+        `${output}  ${bytesText(compiled.bundle.byteLength)}, ${counted(kernels.length, "kernel")}, ${bytesText(memory.bytes)} of memory`,
       );
       cx.print(`plan digest ${digest}`);
       return 0;

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
+import { counted } from "../style.js";
 import { type Group, type Leaf, repeated } from "../verb.js";
 import { INPUT_HELP } from "./run.js";
 
@@ -61,7 +62,7 @@ const recordVerb: Leaf = {
     writeFiles([{ path: output, bytes: receiptText(receipt) }]);
     cx.document(receipt);
     cx.print(
-      `${output}  plan ${receipt.plan.slice(0, 16)}, ${receipt.outputs.length} outputs${receipt.steps === null ? "" : `, ${receipt.steps.length} steps`}`,
+      `${output}  plan ${receipt.plan.slice(0, 16)}, ${counted(receipt.outputs.length, "output")}${receipt.steps === null ? "" : `, ${counted(receipt.steps.length, "step")}`}`,
     );
     return 0;
   },

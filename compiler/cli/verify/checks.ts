@@ -10,6 +10,7 @@ import { validatePlan } from "../../plan/validate.js";
 import type { BundleView } from "../bundle-view.js";
 import { messageOf } from "../failures.js";
 import { viewOf } from "../open-view.js";
+import { counted } from "../style.js";
 
 export interface Check {
   readonly name: string;
@@ -35,14 +36,17 @@ export async function verify(path: string, bytes: Uint8Array): Promise<Verificat
   }
   const { manifest: m, plan } = view;
   const checks = [
-    passed("digests and structure", `manifest and ${m.blobs.length} blobs, ${view.bytes.byteLength} bytes`),
+    passed(
+      "digests and structure",
+      `manifest and ${counted(m.blobs.length, "blob")}, ${counted(view.bytes.byteLength, "byte")}`,
+    ),
     of("manifest agrees with plan", manifestIssues(m, plan), "every field that both have"),
     of(
       "plan",
       validatePlan(plan).map((i) => `${i.at}: ${i.message}`),
-      `${plan.kernels.length} kernels, ${plan.entries.length} entry points`,
+      `${counted(plan.kernels.length, "kernel")}, ${counted(plan.entries.length, "entry point")}`,
     ),
-    of("weights", weightIssues(view), `${plan.constants.length} constants`),
+    of("weights", weightIssues(view), counted(plan.constants.length, "constant")),
     of("modules", moduleIssues(view), `${view.modules.length} valid, with every entry point's export`),
     of("levels", levelIssues(view), "recomputed from plan and texts"),
     await runtimeCheck(bytes),
@@ -147,7 +151,7 @@ async function runtimeCheck(bytes: Uint8Array): Promise<Check> {
     const model = await load(bytes);
     const { entries } = model;
     model.dispose();
-    return passed(name, `${entries.length} entry points`);
+    return passed(name, counted(entries.length, "entry point"));
   } catch (e) {
     return failed(name, messageOf(e));
   }

@@ -17,6 +17,12 @@ import { resizeOps } from "./ops/resize.js";
 import { sequenceOps } from "./ops/sequence.js";
 import { shapeOps } from "./ops/shape.js";
 import { sliceOps } from "./ops/slice.js";
+import { spectralOps } from "./ops/spectral.js";
+import { selectOps } from "./ops/select.js";
+import { sampleOps } from "./ops/sample.js";
+import { quantizeOps } from "./ops/quantize.js";
+import { lossOps, trainingOps } from "./ops/loss.js";
+import { attentionOps, previewOps } from "./ops/attention.js";
 
 export const DOMAINS: Readonly<Record<string, Translators>> = {
   "": {
@@ -35,7 +41,15 @@ export const DOMAINS: Readonly<Record<string, Translators>> = {
     ...sequenceOps,
     ...shapeOps,
     ...sliceOps,
+    ...attentionOps,
+    ...lossOps,
+    ...quantizeOps,
+    ...sampleOps,
+    ...selectOps,
+    ...spectralOps,
   },
+  "ai.onnx.preview": previewOps,
+  "ai.onnx.preview.training": trainingOps,
 };
 
 export function translatorOf(domain: string, op: string): Translator | null {

@@ -74,8 +74,21 @@ function parseStrings(cx: NodeContext, values: readonly string[], shape: readonl
 
 /** Float8 saturates by default. */
 export function castTo(cx: NodeContext, x: Value, to: DType): Value {
+  if (to === "f8e8m0") return castToPowers(cx, x);
   const narrow = to.startsWith("f8") || to.startsWith("f4");
   return ir.cast(cx.b, x, to, narrow && cx.flag("saturate", true));
+}
+
+/** Powers of two: the float's exponent, rounded as `round_mode` says before the mantissa is dropped. */
+function castToPowers(cx: NodeContext, x: Value): Value {
+  const { b } = cx;
+  const mode = cx.word("round_mode", ["up", "down", "nearest"], "up");
+  if (mode === "nearest") return ir.cast(b, x, "f8e8m0");
+  const single = ir.abs(b, ir.cast(b, x, "f32"));
+  const bits = ir.bitcast(b, single, "u32");
+  const raised = mode === "up" ? ir.add(b, bits, 0x7fffff) : bits;
+  const whole = ir.bitcast(b, ir.and(b, raised, 0x7f800000), "f32");
+  return ir.cast(b, ir.select(b, ir.isnan(b, single), single, whole), "f8e8m0");
 }
 
 const bitCast: Translator = (cx) => {

@@ -48,6 +48,8 @@ export interface NumericTaps {
 
 function positionOf(p: AxisPlan, i: number, d: number, out: number): number {
   const s = p.scale ?? out / d;
+  // As the specification's implementation has it: the length before it is rounded down to whole elements.
+  const length = s * d;
   switch (p.coordinates) {
     case "half_pixel":
       return (i + 0.5) / s - 0.5;
@@ -56,14 +58,14 @@ function positionOf(p: AxisPlan, i: number, d: number, out: number): number {
     case "pytorch_half_pixel":
       return out > 1 ? (i + 0.5) / s - 0.5 : 0;
     case "align_corners":
-      return out > 1 ? (i * (d - 1)) / (out - 1) : 0;
+      return out > 1 ? (i * (d - 1)) / (length - 1) : 0;
     case "asymmetric":
       return i / s;
     case "tf_half_pixel_for_nn":
       return (i + 0.5) / s;
     case "tf_crop_and_resize":
       return out > 1
-        ? p.start * (d - 1) + (i * (p.end - p.start) * (d - 1)) / (out - 1)
+        ? p.start * (d - 1) + (i * (p.end - p.start) * (d - 1)) / (length - 1)
         : 0.5 * (p.start + p.end) * (d - 1);
   }
 }

@@ -1,0 +1,28 @@
+// What a row of the benchmark is: a model, its inputs, and the work that it cannot avoid.
+
+import type { DimSpec } from "../../compiler/import/onnx/import.js";
+import type { Elements } from "./onnx-writer.js";
+
+export interface Row {
+  readonly name: string;
+  /** Element type of the arithmetic. */
+  readonly dtype: string;
+  /** Shape and batch, for people. */
+  readonly shape: string;
+  /** The ONNX file. */
+  model(): Uint8Array;
+  inputs(): Readonly<Record<string, Elements>>;
+  /** Sizes of the model's dynamic dimensions, where it has any. */
+  readonly dims?: Readonly<Record<string, DimSpec>>;
+  /**
+   * Multiplications and additions of products and convolutions; null where they are to be counted in the compiled
+   * graph. Other arithmetic is not counted: such rows are bound by `bytes`.
+   */
+  readonly flops: number | null;
+  /** Bytes that must be read and written at least: inputs, weights and outputs once; null: counted from the plan. */
+  readonly bytes: number | null;
+  /** Greatest error of an output, relative to the output's largest magnitude. */
+  readonly tolerance: number;
+  /** Also measured from process start to first result, with peak memory and download size. */
+  readonly whole?: boolean;
+}
