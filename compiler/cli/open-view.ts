@@ -6,6 +6,7 @@ import type { Plan } from "../plan/plan.js";
 import type { BundleView } from "./bundle-view.js";
 import { messageOf } from "./failures.js";
 import { readBytes } from "./io/files.js";
+import { isPlan } from "./plan-shape.js";
 
 /** Throws a CliError where the file cannot be read, and a LoadError where it is no valid bundle. */
 export function openView(path: string): BundleView {
@@ -40,13 +41,5 @@ function planOf(text: string | null, manifest: Manifest): Plan {
     throw new LoadError("malformed_input", "plan", messageOf(e), "JSON");
   }
   if (isPlan(plan)) return plan;
-  throw new LoadError("malformed_input", "plan", "JSON of another kind", `a plan as ${manifest.producer} writes it`);
-}
-
-/** The digest vouches for the bytes; this tells a plan from other JSON. `psionic verify` judges the rest of it. */
-function isPlan(value: unknown): value is Plan {
-  if (typeof value !== "object" || value === null) return false;
-  const fields = new Map(Object.entries(value));
-  const lists = ["symbols", "constants", "states", "kernels", "entries", "features"];
-  return lists.every((key) => Array.isArray(fields.get(key))) && typeof fields.get("memory") === "object";
+  throw new LoadError("malformed_input", "plan", "JSON that lacks fields of a plan", "a plan of this version", `it was written by ${manifest.producer}; compile the model again`);
 }

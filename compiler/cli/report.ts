@@ -34,7 +34,7 @@ function explain(e: unknown): { exit: ExitCode; error: ErrorDocument } {
   if (e instanceof CliError)
     return { exit: e.exit, error: { code: e.code, message: e.message, ...(e.hint === "" ? {} : { hint: e.hint }) } };
   if (e instanceof Refused) return { exit: 1, error: { code: "refused", message: e.message, refusals: e.refusals } };
-  if (isRuntimeError(e)) return { exit: 1, error: { code: e.code, message: e.message } };
+  if (isRuntimeError(e)) return { exit: 1, error: { code: e.code, message: withoutCode(e.message, e.code) } };
   return { exit: 1, error: bug(e) };
 }
 
@@ -46,6 +46,11 @@ function isRuntimeError(e: unknown): e is Error & { readonly code: string } {
     "code" in e &&
     typeof e.code === "string"
   );
+}
+
+/** A LoadError's message begins with its code, which is told apart here. */
+function withoutCode(message: string, code: string): string {
+  return message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
 }
 
 function bug(e: unknown): ErrorDocument {

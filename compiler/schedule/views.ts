@@ -16,6 +16,8 @@ export function ravel(position: Position, shape: readonly Dim[]): Dim {
 /** Position of a row-major element offset below the shape's element count. */
 export function unravel(flat: Dim, shape: readonly Dim[]): Dim[] {
   const position = new Array<Dim>(shape.length).fill(0);
+  // A shape without elements has no positions; loops over it do not run.
+  if (shape.includes(0)) return position;
   const lead = shape.findIndex((size) => size !== 1);
   let rest = flat;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -91,7 +91,7 @@ export const MODELS: readonly Row[] = [
     file: [WAKE, "models/embedding_model.onnx"],
     shape: "[1,76,32,1]",
     inputs: () => ({ input_1: floats([1, 76, 32, 1], 5) }),
-    dims: { "input_1.0": 1 },
+    dims: { batch: 1 },
   }),
   network({
     name: "openWakeWord hey_jarvis",

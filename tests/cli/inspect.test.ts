@@ -1,5 +1,6 @@
 // `psionic inspect`, `verify` and `types` on a small bundle made by hand, whole and damaged.
 import test from "ava";
+import { isPlan } from "../../compiler/cli/plan-shape.js";
 import { fakeBundle, fakeParts, fakePlan, manifestText, withManifest } from "../support/fake-bundle.js";
 import { fails, folder, json, works } from "./command.js";
 
@@ -117,4 +118,24 @@ test("verify names what does not hold", (t) => {
   }
   fails(t, f.run(["verify", "nope.psn"]), 2, /cannot read the bundle/);
   t.is(fakePlan.tier, "strict");
+});
+
+test("a plan with missing or wrong fields is refused as such, wherever they are", (t) => {
+  t.true(isPlan(JSON.parse(JSON.stringify(fakePlan))));
+  let edits = 0;
+  const visit = (node: unknown, put: (v: unknown) => unknown): void => {
+    if (typeof node !== "object" || node === null) return;
+    for (const key of Object.keys(node)) {
+      if (Array.isArray(node) && key !== "0") continue;
+      const old: unknown = Reflect.get(node, key);
+      const set = (v: unknown): unknown => put(Array.isArray(node) ? node.with(Number(key), v) : { ...node, [key]: v });
+      if (!["choices", "lanes", "offset"].includes(key)) {
+        edits++;
+        t.false(isPlan(set({ wrong: true })), `${key} = {}`);
+      }
+      visit(old, set);
+    }
+  };
+  visit(fakePlan, (v) => v);
+  t.true(edits > 50);
 });

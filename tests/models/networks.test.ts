@@ -3,12 +3,13 @@
 
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import type { GraphProto } from "../../compiler/import/onnx/proto.js";
 import { loadModel } from "../support/models.js";
 import { loadCase, dynamicInputs } from "../support/onnx-case.js";
 import { difference } from "../support/onnx-compare.js";
-import { openOracle, type Value, type Values } from "../support/oracle.js";
+import { openOracle, type Value, type Values, worstError } from "../support/oracle.js";
 import { suiteFolder } from "../support/suites.js";
-import { judgeSize, table } from "./judge.js";
+import { judgeSize, noteError, table } from "./judge.js";
 import { fromValue, toValue } from "../support/values.js";
 
 const NETWORKS = [
@@ -35,7 +36,8 @@ const suiteTest = root === null ? test.serial.skip : test.serial;
 
 if (root !== null) test.after.always((t) => t.log(table()));
 
-function compare(t: ExecutionContext, have: Values, want: Values, what: string): void {
+function compare(t: ExecutionContext, model: string, have: Values, want: Values, what: string): void {
+  noteError(model, worstError(have, want));
   for (const [name, w] of Object.entries(want)) {
     const h = have[name];
     t.is(difference(h === undefined ? undefined : fromValue(h), fromValue(w), tolerance), null, `${what}, output ${name}`);
@@ -55,12 +57,16 @@ function rebatched({ dtype, shape, data }: Value, batch: number): Value {
   return { dtype, shape: [batch, ...rest], data: filled };
 }
 
+/** The name of the first input's first dimension, where the model leaves it open. */
+function batchOf(graph: GraphProto): string | undefined {
+  return dynamicInputs(graph)[0]?.type?.tensorType?.shape?.dim[0]?.dimParam;
+}
+
 for (const name of NETWORKS) {
   suiteTest(name, async (t) => {
     const folder = join(root ?? "", `test_${name}`);
     const found = loadCase(folder);
-    const [first] = dynamicInputs(found.model.graph ?? { ...emptyGraph });
-    const symbol = first?.type?.tensorType?.shape?.dim[0]?.dimParam;
+    const symbol = found.model.graph === undefined ? undefined : batchOf(found.model.graph);
     const isOpen = symbol !== undefined && symbol !== "";
     const model = await loadModel(found.bytes, isOpen ? { dims: { [symbol]: BATCH } } : {});
     judgeSize(t, name, model);
@@ -68,12 +74,12 @@ for (const name of NETWORKS) {
     for (const set of found.sets) {
       const inputs = Object.fromEntries(Object.entries(set.inputs).map(([k, v]) => [k, toValue(v)]));
       const want = Object.fromEntries(Object.entries(set.outputs).map(([k, v]) => [k, toValue(v)]));
-      compare(t, model.run(inputs), want, set.name);
+      compare(t, name, model.run(inputs), want, set.name);
     }
     const [set] = found.sets;
     if (!isOpen || set === undefined) return;
     const oracle = await openOracle(found.bytes);
     const inputs = Object.fromEntries(Object.entries(set.inputs).map(([k, v]) => [k, rebatched(toValue(v), OTHER_BATCH)]));
-    compare(t, model.run(inputs), await oracle(inputs), `batch ${OTHER_BATCH}`);
+    compare(t, name, model.run(inputs), await oracle(inputs), `batch ${OTHER_BATCH}`);
   });
 }

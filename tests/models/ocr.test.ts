@@ -5,7 +5,7 @@ import { fixture, readPng } from "../../examples/ocr/files.js";
 import { crop, resize, toTensor } from "../../examples/ocr/image.js";
 import { MODEL_FILES, noiseValue } from "../support/models.js";
 import type { Value, Values } from "../support/oracle.js";
-import { judgeModel, table } from "./judge.js";
+import { judgeModel, SIGMOID_FLOOR, table } from "./judge.js";
 
 test.after.always((t) => t.log(table()));
 
@@ -46,14 +46,14 @@ test.serial("recognition, of any width", async (t) => {
 
 test.serial("detection, of a fixed size", async (t) => {
   const dims = { height: 160, width: 160 };
-  await judgeModel(t, "ocr-det 160x160", MODEL_FILES["ocr-det"], { dims }, [page(160, 160)]);
+  await judgeModel(t, "ocr-det 160x160", MODEL_FILES["ocr-det"], { dims }, [page(160, 160)], SIGMOID_FLOOR);
 });
 
 test.serial("detection, of any size", async (t) => {
   const side = { lo: 32, hi: 640, step: 32 };
   const inputs = [page(320, 224), page(32, 64), page(96, 160), { x: noiseValue([1, 3, 32, 32], 3, -2, 2) }];
   const dims = { height: side, width: side };
-  await judgeModel(t, "ocr-det (32..640)x(32..640)", MODEL_FILES["ocr-det"], { dims }, inputs);
+  await judgeModel(t, "ocr-det (32..640)x(32..640)", MODEL_FILES["ocr-det"], { dims }, inputs, SIGMOID_FLOOR);
 });
 
 test.serial("direction", async (t) => {

@@ -1,7 +1,8 @@
 // What onnxruntime computes with a model, on one thread, and how far a result is from it.
 
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { type DType, isDType, type TensorView } from "../../runtime-shim/index.js";
+import { type DType, isDType } from "../../runtime-shim/format.js";
+import type { TensorView } from "../../runtime-shim/index.js";
 
 /** Elements in row-major order with their shape, as the runtime gives and takes them. */
 export type Value = Pick<TensorView, "dtype" | "shape" | "data">;
@@ -44,12 +45,15 @@ function fromTensor(t: Tensor): Value {
   return { dtype, shape: t.dims, data: t.data as Value["data"] };
 }
 
-/** max |have - want| / max |want| over the elements; infinite where the types, shapes or what is not finite differ. */
-export function relativeError(have: Value | undefined, want: Value): number {
+/**
+ * max |have - want| / max |want| over the elements, the latter at least `floor`; infinite where the types, shapes or what
+ * is not finite differ.
+ */
+export function relativeError(have: Value | undefined, want: Value, floor = 0): number {
   if (have === undefined || have.dtype !== want.dtype || have.shape.join() !== want.shape.join())
     return Number.POSITIVE_INFINITY;
   let difference = 0;
-  let largest = 0;
+  let largest = floor;
   for (const [i, w] of want.data.entries()) {
     const [a, b] = [Number(have.data[i]), Number(w)];
     if (Object.is(a, b) || a === b) {
@@ -64,6 +68,6 @@ export function relativeError(have: Value | undefined, want: Value): number {
 }
 
 /** The greatest error of all outputs that are wanted. */
-export function worstError(have: Values, want: Values): number {
-  return Math.max(...Object.entries(want).map(([name, w]) => relativeError(have[name], w)));
+export function worstError(have: Values, want: Values, floor = 0): number {
+  return Math.max(...Object.entries(want).map(([name, w]) => relativeError(have[name], w, floor)));
 }

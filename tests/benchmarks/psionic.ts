@@ -1,0 +1,81 @@
+// This compiler as an engine: import, compile, load, and run in the model's own memory, so that a run copies nothing.
+
+import { importOnnx } from "../../compiler/import/onnx/import.js";
+import { Builder } from "../../compiler/ir/graph.js";
+import { type Compiled, compile } from "../../compiler/pipeline.js";
+import type { Tier } from "../../compiler/plan/plan.js";
+import { load } from "../../runtime-shim/index.js";
+import type { Engine, Prepared } from "./engine.js";
+import type { Elements } from "./onnx-writer.js";
+import type { Row } from "./row.js";
+import { type Work, workOf } from "./work.js";
+
+export interface PsionicPrepared extends Prepared {
+  readonly bundle: Uint8Array<ArrayBuffer>;
+  readonly work: Work;
+}
+
+export interface PsionicEngine extends Engine {
+  prepare(row: Row, model: Uint8Array): Promise<PsionicPrepared>;
+}
+
+export function compileRow(row: Row, model: Uint8Array, tier: Tier): Compiled & { readonly work: Work } {
+  const builder = new Builder();
+  const { graph } = importOnnx(model, {
+    builder,
+    name: "bench",
+    ...(row.dims === undefined ? {} : { dims: row.dims }),
+  });
+  const compiled = compile({ graph, builder }, { target: "wasm", tier });
+  return { ...compiled, work: workOf(graph, compiled.plan) };
+}
+
+/** `copy`: give arrays and take copies, as the simplest caller does. */
+export function psionic(tier: Tier, copy: boolean): PsionicEngine {
+  return {
+    name: `psionic ${tier}`,
+    async prepare(row, model) {
+      const { bundle, work } = compileRow(row, model, tier);
+      const loaded = await load(bundle);
+      const feeds: Record<string, { data: Elements["data"]; shape: readonly number[] }> = {};
+      for (const [name, { data, shape }] of Object.entries(row.inputs())) {
+        // An input that the graph does not use is not one of the bundle's.
+        if (!loaded.inputs.some((p) => p.name === name)) continue;
+        feeds[name] = { data: copy ? data : place(loaded.view(name), data, name), shape };
+      }
+      const options = { copy };
+      return {
+        bundle,
+        work,
+        run: () => {
+          loaded.runSync(feeds, options);
+          return undefined;
+        },
+        outputs: async () => {
+          const out = loaded.runSync(feeds);
+          return new Map(Object.entries(out).map(([name, v]) => [name, v.data as Elements["data"]]));
+        },
+        release: async () => loaded.dispose(),
+      };
+    },
+  };
+}
+
+/** Writes the elements into the input's own memory; returns that memory. */
+function place(view: { readonly length: number }, data: Elements["data"], name: string): Elements["data"] {
+  if (view instanceof Float32Array && data instanceof Float32Array) return fill(view, data);
+  if (view instanceof Uint8Array && data instanceof Uint8Array) return fill(view, data);
+  if (view instanceof Int8Array && data instanceof Int8Array) return fill(view, data);
+  if (view instanceof Int32Array && data instanceof Int32Array) return fill(view, data);
+  if (view instanceof BigInt64Array && data instanceof BigInt64Array) return fill(view, data);
+  throw new Error(`input "${name}" is ${view.constructor.name}, and the row has ${data.constructor.name}`);
+}
+
+function fill<A extends { set(from: A): void; subarray(from: number, to: number): A; readonly length: number }>(
+  view: A,
+  data: A,
+): A {
+  const part = view.subarray(0, data.length);
+  part.set(data);
+  return part;
+}

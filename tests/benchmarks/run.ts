@@ -1,0 +1,238 @@
+// The benchmark: kernels and whole models, here and in the peers, one thread, side by side in one process.
+//   node dist/tests/benchmarks/run.js [--target wasm] [--tier strict|relaxed] [--only pattern] [--seconds n] [--copy]
+//     [--json file] [--compare file] [--list]
+// A row whose result differs from the peers' does not count, and makes the exit code 1. The last lines, one per peer:
+// `bench <target> vs <peer>: geometric mean R, worst R (name), N rows`, where R is the peer's time divided by ours.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { Refused } from "../../compiler/ir/errors.js";
+import type { Tier } from "../../compiler/plan/plan.js";
+import { largestError } from "./agree.js";
+import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
+import { bundleBytes, onnxBytes, runtimeBytes, webRuntimeBytes } from "./download.js";
+import type { Engine, Prepared } from "./engine.js";
+import { KERNELS } from "./kernels.js";
+import { type Budget, measure, median, pairedRatio, quantile } from "./measure.js";
+import { MODELS } from "./models.js";
+import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
+import { type PsionicEngine, type PsionicPrepared, psionic } from "./psionic.js";
+import {
+  ceilingsText,
+  comparison,
+  header,
+  type Results,
+  type RowResult,
+  rowLine,
+  type SizeResult,
+  summaries,
+} from "./report.js";
+import type { Row } from "./row.js";
+import { measureStart } from "./start.js";
+
+const MIB = 2 ** 20;
+
+interface Bench {
+  readonly target: string;
+  readonly tier: Tier;
+  readonly budget: Budget;
+  readonly ours: PsionicEngine;
+  /** The main peer first. */
+  readonly peers: readonly Engine[];
+  readonly ceilings: Ceilings;
+}
+
+function firstLine(e: unknown): string {
+  if (e instanceof Refused) return `refused: ${e.refusals.map((r) => `${r.code} ${r.subject}`).join("; ")}`;
+  return `failed: ${e instanceof Error ? (e.message.split("\n")[0] ?? "") : String(e)}`;
+}
+
+function rowOf(
+  bench: Bench,
+  row: Row,
+  kind: RowResult["kind"],
+): Omit<RowResult, "ms" | "quartiles" | "rounds" | "coldMs" | "peers" | "invalid"> {
+  const { name, dtype, shape } = row;
+  return {
+    name: kind === "start" ? `start ${name}` : name,
+    kind,
+    backend: bench.target,
+    tier: bench.tier,
+    dtype,
+    shape,
+    threads: 1,
+    cache: kind === "start" ? "cold process" : "hot",
+    rate: "",
+    ofCeiling: null,
+    error: null,
+  };
+}
+
+async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
+  const base = rowOf(bench, row, "warm");
+  const model = row.model();
+  const opened: Prepared[] = [];
+  try {
+    let ours: PsionicPrepared;
+    try {
+      ours = await bench.ours.prepare(row, model);
+      opened.push(ours);
+    } catch (e) {
+      return { ...base, ms: Number.NaN, quartiles: [0, 0], rounds: 0, coldMs: null, peers: [], invalid: firstLine(e) };
+    }
+    const names: string[] = [];
+    const failures: string[] = [];
+    for (const peer of bench.peers) {
+      try {
+        opened.push(await peer.prepare(row, model));
+        names.push(peer.name);
+      } catch (e) {
+        failures.push(`${peer.name} ${firstLine(e)}`);
+      }
+    }
+    const [mine, ...theirs] = await measure(opened, bench.budget);
+    if (mine === undefined) throw new Error("nothing was measured");
+    // The last peer, native code, is the judge.
+    const judge = opened.at(-1);
+    const error =
+      judge === undefined || judge === ours ? null : largestError(await ours.outputs(), await judge.outputs());
+    const { flops, bytes } = { flops: row.flops ?? ours.work.flops, bytes: row.bytes ?? ours.work.bytes };
+    const isWrong = error !== null && !(error <= row.tolerance);
+    return {
+      ...base,
+      ms: mine.ms,
+      quartiles: mine.quartiles,
+      rounds: mine.rounds,
+      coldMs: mine.coldMs,
+      peers: theirs.map((t, i) => ({ name: names[i] ?? "", ms: t.ms, coldMs: t.coldMs, ratio: pairedRatio(mine, t) })),
+      rate: rateText(flops, bytes, mine.ms),
+      ofCeiling: floorMs(bench.ceilings, bench.tier, flops, bytes) / mine.ms,
+      error,
+      invalid: isWrong ? "WRONG RESULT" : failures.length === bench.peers.length ? failures.join("; ") : "",
+    };
+  } finally {
+    for (const p of opened) await p.release();
+  }
+}
+
+/** GFLOP/s where the work is arithmetic, else GB/s. */
+function rateText(flops: number, bytes: number, ms: number): string {
+  return flops > bytes / 2 ? `${(flops / ms / 1e6).toFixed(1)} GFLOP/s` : `${(bytes / ms / 1e6).toFixed(1)} GB/s`;
+}
+
+async function startRow(
+  bench: Bench,
+  row: Row,
+): Promise<{ readonly result: RowResult; readonly sizes: SizeResult[] } | null> {
+  const base = rowOf(bench, row, "start");
+  const model = row.model();
+  let bundle: Uint8Array;
+  try {
+    const ours = await bench.ours.prepare(row, model);
+    bundle = ours.bundle;
+    await ours.release();
+  } catch {
+    return null;
+  }
+  const [mine, ...starts] = await measureStart(row, bundle, model);
+  if (mine === undefined) return null;
+  const theirs = bench.peers.flatMap((p) => starts.find((s) => s.name === p.name) ?? []);
+  const result: RowResult = {
+    ...base,
+    ms: mine.ms,
+    quartiles: [quantile(mine.samples, 0.25), quantile(mine.samples, 0.75)],
+    rounds: mine.samples.length,
+    coldMs: mine.ms,
+    peers: theirs.map((t) => ({
+      name: t.name,
+      ms: t.ms,
+      coldMs: t.ms,
+      ratio: median(mine.samples.map((ms, i) => (t.samples[i] ?? Number.NaN) / ms)),
+    })),
+    invalid: "",
+  };
+  const sizes: SizeResult[] = [];
+  if (mine.peakBytes !== null) {
+    const peers = theirs.flatMap((t) => (t.peakBytes === null ? [] : [{ name: t.name, bytes: t.peakBytes }]));
+    sizes.push({ name: `peak memory ${row.name}`, bytes: mine.peakBytes, peers });
+  }
+  const own = (await runtimeBytes()) + bundleBytes(bundle);
+  const web = webRuntimeBytes() + onnxBytes(model);
+  sizes.push({ name: `download ${row.name}`, bytes: own, peers: [{ name: "onnxruntime-web", bytes: web }] });
+  return { result, sizes };
+}
+
+function sizeLine(s: SizeResult): string {
+  const mib = (n: number): string => `${(n / MIB).toFixed(n < MIB ? 3 : 1)} MiB`;
+  const peers = s.peers.map((p) => `${p.name} ${mib(p.bytes)} (${(p.bytes / s.bytes).toFixed(1)}x)`);
+  return `${s.name.padEnd(38)} ${mib(s.bytes).padStart(10)}   ${peers.join("   ")}`;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      target: { type: "string", default: "wasm" },
+      tier: { type: "string", default: "strict" },
+      only: { type: "string", default: "" },
+      seconds: { type: "string", default: "1" },
+      json: { type: "string" },
+      compare: { type: "string" },
+      copy: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+    },
+  });
+  const { target, tier } = values;
+  if (target !== "wasm") throw new Error(`--target ${target}: the benchmark knows wasm`);
+  if (tier !== "strict" && tier !== "relaxed") throw new Error(`--tier ${tier}: want strict or relaxed`);
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: want a number above 0`);
+  const only = new RegExp(values.only, "i");
+  const before = values.compare === undefined ? null : (JSON.parse(readFileSync(values.compare, "utf8")) as Results);
+  const warm = [...KERNELS, ...MODELS].filter((r) => only.test(r.name));
+  const started = MODELS.filter((r) => r.whole === true && only.test(`start ${r.name}`));
+  if (values.list) {
+    for (const name of [...warm.map((r) => r.name), ...started.map((r) => `start ${r.name}`)]) console.log(name);
+    return 0;
+  }
+  const probe = await ceilings();
+  const [web, native] = [await onnxruntimeWeb(), await onnxruntimeNode()];
+  const bench: Bench = {
+    target,
+    tier,
+    budget: { seconds, minRounds: 9, maxRounds: 300 },
+    ours: psionic(tier, values.copy),
+    peers: [web, native],
+    ceilings: higher(probe(), probe()),
+  };
+  const peers = bench.peers.map((p) => p.name);
+  const cpu = cpus()[0]?.model ?? "unknown";
+  console.log(`psionic ${target} ${tier} on Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpu}`);
+  console.log(
+    `1 thread each; ${values.copy ? "arrays copied in and out" : "ours in place"}; warm, inputs hot; "web" and "native" columns: peer's time / ours`,
+  );
+  console.log(ceilingsText(bench.ceilings));
+  console.log(`\n${header()}`);
+  const rows: RowResult[] = [];
+  const sizes: SizeResult[] = [];
+  const show = (r: RowResult): void => {
+    rows.push(r);
+    console.log(rowLine(r, peers));
+  };
+  for (const row of warm) show(await warmRow(bench, row));
+  for (const row of started) {
+    const found = await startRow(bench, row);
+    if (found === null) continue;
+    show(found.result);
+    sizes.push(...found.sizes);
+  }
+  if (sizes.length > 0) console.log(`\n${sizes.map(sizeLine).join("\n")}`);
+  const { node, v8 } = process.versions;
+  const results: Results = { target, tier, node, v8, cpu, ceilings: bench.ceilings, rows, sizes };
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+  if (before !== null) console.log(`\n${comparison(before, results).join("\n")}`);
+  console.log(`\n${summaries(target, rows, peers.toReversed()).join("\n")}`);
+  return rows.some((r) => r.invalid === "WRONG RESULT") ? 1 : 0;
+}
+
+process.exitCode = await main();

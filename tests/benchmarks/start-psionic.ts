@@ -1,0 +1,12 @@
+// A user's program with a bundle: load it, run it once.
+
+import { pathToFileURL } from "node:url";
+import { load } from "../../runtime-shim/index.js";
+import { finish, readTask } from "./start-task.js";
+
+const { file, inputs } = readTask();
+const model = await load(pathToFileURL(file));
+const known = inputs.filter((i) => model.inputs.some((p) => p.name === i.name));
+const feeds = Object.fromEntries(known.map(({ name, data, shape }) => [name, { data, shape }]));
+const outputs = await model.run(feeds);
+finish(Object.keys(outputs).length);
