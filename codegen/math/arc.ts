@@ -1,6 +1,6 @@
 // asin, acos, atan and atan2. asin(x) = x + x^3 A(x^2) on |x| <= 1/2, and from the half angle beyond; atan(q) = q + q^3
-// T(q^2) on |q| <= tan(pi/8), and from (q - 1) / (q + 1) and -1 / q beyond. A and T are minimax (Remez) fits rounded as in
-// exp.ts; max relative errors: f32 2^-27.4 (5 coefficients) and 2^-30.2 (5); f64 2^-58 (12) and 2^-60 (11).
+// T(q^2) on |q| <= 1/2, and from (q - 1) / (q + 1) and -1 / q beyond. A and T are minimax (Remez) fits rounded as in
+// exp.ts; max relative errors: f32 2^-27.4 (5 coefficients) and 2^-31.8 (6); f64 2^-59.6 (13) and 2^-62.1 (14).
 
 import type { Expr } from "../loops/expr.js";
 import type { Terms } from "./terms.js";
@@ -14,11 +14,11 @@ const ASIN = {
   ],
 };
 const ATAN = {
-  f32: [-0.3333331943, 0.1999865025, -0.1424603015, 0.1060793251, -0.06105973944],
+  f32: [-0.3333332837, 0.1999955624, -0.1427315027, 0.1094883606, -0.08010810614, 0.03906729445],
   f64: [
-    -0.33333333333333326, 0.19999999999997095, -0.14285714285316395, 0.11111111083745173, -0.090909079858324221,
-    0.076922792000274756, -0.066661746608894207, 0.058765161741980029, -0.052151788749399956, 0.044905527524637265,
-    -0.033174635890150031, 0.014893426479090395,
+    -0.3333333333333333, 0.19999999999999341, -0.1428571428563189, 0.11111111105180917, -0.0909090883394275,
+    0.07692300707967212, -0.0666654191051011, 0.05880833422759027, -0.05250229621809562, 0.04684115767180175,
+    -0.04016206958540742, 0.030054192402177077, -0.016292823638254142, 0.004387131152544373,
   ],
 };
 const HALF_PI = { f32: 1.5707963705062866, f64: 1.5707963267948966 };
@@ -37,9 +37,10 @@ function halfAngle(m: Terms, a: Expr): { large: Expr; s: Expr; value: Expr; rest
 }
 
 export function asin(m: Terms, x: Expr): Expr {
-  const { large, value } = halfAngle(m, m.abs(x));
-  const twice = m.add(value, value);
-  const beyond = m.sub(m.c(m.pick(HALF_PI)), m.sub(twice, m.c(m.pick(HALF_PI_LOW))));
+  const { large, s, value, rest } = halfAngle(m, m.abs(x));
+  // pi/2 - 2 s is exact near s = 1/2, where it cancels.
+  const head = m.sub(m.c(m.pick(HALF_PI)), m.add(s, s));
+  const beyond = m.sub(head, m.sub(m.add(rest, rest), m.c(m.pick(HALF_PI_LOW))));
   return m.flip(m.select(large, beyond, value), m.signBit(x));
 }
 
@@ -53,7 +54,7 @@ export function acos(m: Terms, x: Expr): Expr {
   return m.select(large, m.select(negative, pi, twice), near);
 }
 
-/** q + q^3 T(q^2) + k pi/4 for |q| <= tan(pi/8), negated before the sum where `negate` holds. */
+/** q + q^3 T(q^2) + k pi/4 for |q| <= 1/2, negated before the sum where `negate` holds. */
 function atanSum(m: Terms, q: Expr, k: Expr, negate: Expr | null): Expr {
   const z = m.mul(q, q);
   const t = m.add(q, m.mul(m.mul(q, z), m.poly(z, m.pick(ATAN))));
@@ -61,13 +62,14 @@ function atanSum(m: Terms, q: Expr, k: Expr, negate: Expr | null): Expr {
   return m.add(m.mul(k, m.c(m.pick(QUARTER_PI))), m.madd(k, m.c(m.pick(QUARTER_PI_LOW)), signed));
 }
 
-const TAN_EIGHTH = Math.SQRT2 - 1;
+/** Where (q - 1) / (q + 1) takes over: from 1/2 on, q - 1 is exact, and the sum's errors weigh less than at tan(pi/8). */
+const MIDDLE = 0.5;
 
 export function atan(m: Terms, x: Expr): Expr {
   const a = m.abs(x);
   const one = m.c(1);
-  const middle = m.lt(m.c(TAN_EIGHTH), a);
-  const large = m.lt(m.c(Math.SQRT2 + 1), a);
+  const middle = m.lt(m.c(MIDDLE), a);
+  const large = m.lt(m.c(1 / MIDDLE), a);
   const top = m.select(large, m.c(-1), m.select(middle, m.sub(a, one), a));
   const bottom = m.select(large, a, m.select(middle, m.add(a, one), one));
   const k = m.select(large, m.c(2), m.select(middle, one, m.c(0)));
@@ -83,7 +85,7 @@ export function atan2(m: Terms, y: Expr, x: Expr): Expr {
   const infinite = m.eq(least, m.c(Number.POSITIVE_INFINITY));
   const a = m.select(infinite, m.c(1), m.mul(least, down));
   const b = m.select(infinite, m.c(1), m.select(m.eq(big, m.c(0)), m.c(1), m.mul(big, down)));
-  const middle = m.lt(m.mul(b, m.c(TAN_EIGHTH)), a);
+  const middle = m.lt(m.mul(b, m.c(MIDDLE)), a);
   const q = m.div(m.select(middle, m.sub(a, b), a), m.select(middle, m.add(a, b), b));
   const swapped = m.lt(ax, ay);
   const zero = m.n(0);

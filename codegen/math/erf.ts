@@ -1,7 +1,7 @@
 // erf. On |x| <= 1 it is x + x E(x^2), E a minimax (Remez) fit of erf(x) / x - 1. Beyond, f32 takes 1 - P(|x|)^4 with P a
-// fit of erfc^(1/4) on [1, 4], weighted by 4 P^3, and f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) on [1, 6],
-// weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-29.4 relative (7 coefficients) and 2^-30.9
-// absolute (10 coefficients); f64 2^-58 relative (14 coefficients) and 2^-56 absolute.
+// fit of erfc^(1/4) on [1, 4] around 1, weighted by 4 P^3, and f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) on
+// [1, 6], weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-29.4 relative (7 coefficients) and
+// 2^-31 absolute (9); f64 2^-56.3 relative (13) and 2^-59.4 absolute (19).
 
 import type { Expr } from "../loops/expr.js";
 import { exp } from "./exp.js";
@@ -15,9 +15,11 @@ const SMALL = {
     -1.6557100701452192e-7, 1.6013015180453445e-8, -1.6463862397165113e-9, 1.4342001047779607e-10,
   ],
 };
+/** erfc(1)^(1/4), as a pair, and the fit of (erfc(1 + u)^(1/4) - that) / u. */
+const ROOT_AT_ONE = [0.6297695041, 9.83312809e-9] as const;
 const FOURTH_ROOT = [
-  0.9998553991, -0.2809549272, -0.1232274696, 0.0229325816, 0.00943562109, 0.006311804987, -0.006111387163,
-  0.001740911277, -0.0002243618655, 1.134210743e-5,
+  -0.4154853523, 0.004316344392, 0.05088677257, -0.004022990819, -0.00492912624, 0.0007428778335, 0.0003555760195,
+  -0.0001225843298, 1.137201525e-5,
 ];
 const MINUS_LOG = [
   1.8436505859308426e-7, 1.1283772825874796, 0.63662870290063667, 0.10274664482166139, -0.019076959458329205,
@@ -35,8 +37,12 @@ export function erf(m: Terms, x: Expr): Expr {
 }
 
 function large(m: Terms, a: Expr): Expr {
-  const p = m.poly(a, FOURTH_ROOT);
-  const square = m.mul(p, p);
+  const u = m.sub(a, m.c(1));
+  const change = m.mul(u, m.poly(u, FOURTH_ROOT));
+  const root = m.c(ROOT_AT_ONE[0]);
+  const p = m.add(root, change);
+  const low = m.add(m.add(m.sub(root, p), change), m.c(ROOT_AT_ONE[1]));
+  const square = m.madd(m.add(p, p), low, m.mul(p, p));
   return m.sub(m.c(1), m.mul(square, square));
 }
 

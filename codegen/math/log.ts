@@ -1,6 +1,6 @@
 // log and log1p. u = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); s = f / (2 + f), z = s^2;
 // log(1 + f) = f - (f^2/2 - s (f^2/2 + z R(z))). R is a minimax (Remez) fit of (2 atanh(s) - 2 s) / s^3, rounded as in
-// exp.ts; max error relative to log(1 + f): f32 2^-35.2 (4 coefficients), f64 2^-61 (8 coefficients).
+// exp.ts; max error relative to log(1 + f): f32 2^-35.2 (4 coefficients), f64 2^-66.5 (8 coefficients).
 
 import type { Expr } from "../loops/expr.js";
 import type { Terms } from "./terms.js";

@@ -26,6 +26,24 @@ const TYPES: Readonly<Record<ValueType, number>> = {
   v128: binaryen.v128,
 };
 
+/**
+ * Kernels come with their common subexpressions in locals, invariants hoisted and dead code gone: what is left is to
+ * pick better instructions and fewer locals. The full pipeline finds nothing more and takes several times as long.
+ */
+const PASSES = [
+  "optimize-instructions",
+  "precompute",
+  "simplify-locals",
+  "remove-unused-brs",
+  "merge-blocks",
+  "remove-unused-names",
+  "coalesce-locals",
+  "reorder-locals",
+  "vacuum",
+  "optimize-instructions",
+  "remove-unused-module-elements",
+];
+
 export function assemble(source: ModuleSource): Uint8Array {
   const m = new binaryen.Module();
   try {
@@ -69,7 +87,7 @@ class Assembler {
     binaryen.setShrinkLevel(0);
     // Kernels stay functions of their own: engines tier up and allocate registers function by function.
     binaryen.setOneCallerInlineMaxSize(1);
-    m.optimize();
+    m.runPasses(PASSES);
     return m.emitBinary();
   }
 

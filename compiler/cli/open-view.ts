@@ -41,5 +41,11 @@ function planOf(text: string | null, manifest: Manifest): Plan {
     throw new LoadError("malformed_input", "plan", messageOf(e), "JSON");
   }
   if (isPlan(plan)) return plan;
-  throw new LoadError("malformed_input", "plan", "JSON that lacks fields of a plan", "a plan of this version", `it was written by ${manifest.producer}; compile the model again`);
+  throw new LoadError(
+    "malformed_input",
+    "plan",
+    "JSON that lacks fields of a plan",
+    "a plan of this version",
+    `it was written by ${manifest.producer}; compile the model again`,
+  );
 }

@@ -16,31 +16,49 @@ const orNull =
   (shape: Shape): Shape =>
   (v) =>
     v === null || shape(v);
-const fields =
-  (shapes: Readonly<Record<string, Shape>>): Shape =>
+const pairs =
+  (shapes: readonly (readonly [key: string, shape: Shape])[]): Shape =>
   (v) => {
     if (typeof v !== "object" || v === null) return false;
     const have = new Map(Object.entries(v));
-    return Object.entries(shapes).every(([key, shape]) => shape(have.get(key)));
+    return shapes.every(([key, shape]) => shape(have.get(key)));
   };
+const fields = (shapes: Readonly<Record<string, Shape>>): Shape => pairs(Object.entries(shapes));
 
-const dim: Shape = (v) => num(v) || str(v) || (Array.isArray(v) && v.length === 3 && str(v[0]) && dim(v[1]) && dim(v[2]));
+const dim: Shape = (v) =>
+  num(v) || str(v) || (Array.isArray(v) && v.length === 3 && str(v[0]) && dim(v[1]) && dim(v[2]));
 const dtype: Shape = (v) => typeof v === "string" && isDType(v);
 const region = fields({ offset: num, bytes: num });
 const placed = { name: str, dtype, shape: list(dim), offset: num, bytes: num };
 const live: Shape = (v) => list(num)(v) && Array.isArray(v) && v.length === 2;
 
 const value: Shape = (v) => fields({ size: dim })(v) || fields({ buffer: str, index: num })(v);
-const step: Shape = (v) => typeof v === "object" && v !== null && "kind" in v && (STEPS.get(String(v.kind))?.(v) ?? false);
+const step: Shape = (v) =>
+  typeof v === "object" && v !== null && "kind" in v && (STEPS.get(String(v.kind))?.(v) ?? false);
 const steps: Shape = (v) => list(step)(v);
 const STEPS: ReadonlyMap<string, Shape> = new Map([
   [
     "call",
-    fields({ name: str, kernel: num, args: list(num), reads: list(str), writes: list(str), binds: list(str), origin: str }),
+    fields({
+      name: str,
+      kernel: num,
+      args: list(num),
+      reads: list(str),
+      writes: list(str),
+      binds: list(str),
+      origin: str,
+    }),
   ],
   ["bind", fields({ symbol: str, value })],
   ["copy", fields({ from: str, to: str, bytes: dim, row: orNull(str) })],
-  ["if", fields({ condition: str, then: steps, else: steps })],
+  [
+    "if",
+    pairs([
+      ["condition", str],
+      ["then", steps],
+      ["else", steps],
+    ]),
+  ],
   [
     "loop",
     fields({
@@ -67,8 +85,7 @@ const entry = fields({
   buffers: list(fields({ ...placed, live })),
 });
 
-const choices: Shape = (v) =>
-  typeof v === "object" && v !== null && Object.values(v).every((x) => num(x) || str(x));
+const choices: Shape = (v) => typeof v === "object" && v !== null && Object.values(v).every((x) => num(x) || str(x));
 
 const plan = fields({
   tier: str,
@@ -76,9 +93,7 @@ const plan = fields({
   features: list(str),
   symbols: list(fields({ name: str, lo: num, hi: num, offset: orNull(num) })),
   memory: fields({ bytes: num, weights: region, states: region, arena: region }),
-  constants: list(
-    fields({ name: str, offset: num, bytes: num, dtype, shape: list(num), layout: str, digest: str }),
-  ),
+  constants: list(fields({ name: str, offset: num, bytes: num, dtype, shape: list(num), layout: str, digest: str })),
   states: list(fields(placed)),
   kernels: list(fields({ name: str, template: str, digest: str, choices })),
   entries: list(entry),

@@ -22,8 +22,16 @@ const gzipped = (bytes: Uint8Array): number => gzipSync(bytes, { level: LEVEL })
 /** The runtime shim, as a bundler would ship it. */
 export async function runtimeBytes(): Promise<number> {
   const entry = fileURLToPath(new URL("../../runtime-shim/index.js", import.meta.url));
-  const options = { bundle: true, minify: true, format: "esm", platform: "browser", external: ["node:*"] } as const;
-  const { outputFiles } = await build({ ...options, entryPoints: [entry], write: false, logLevel: "error" });
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    external: ["node:*"],
+    write: false,
+    logLevel: "error",
+  });
   return outputFiles.reduce((sum, f) => sum + gzipped(f.contents), 0);
 }
 

@@ -1,4 +1,5 @@
-// This compiler as an engine: import, compile, load, and run in the model's own memory, so that a run copies nothing.
+// This compiler as an engine: import, compile, load, run. Each run is given arrays, as a peer's is, because a run may
+// use the memory of its inputs for other values; outputs are read where they are.
 
 import { importOnnx } from "../../compiler/import/onnx/import.js";
 import { Builder } from "../../compiler/ir/graph.js";
@@ -30,7 +31,7 @@ export function compileRow(row: Row, model: Uint8Array, tier: Tier): Compiled & 
   return { ...compiled, work: workOf(graph, compiled.plan) };
 }
 
-/** `copy`: give arrays and take copies, as the simplest caller does. */
+/** `copy`: take copies of the outputs, as the simplest caller does. */
 export function psionic(tier: Tier, copy: boolean): PsionicEngine {
   return {
     name: `psionic ${tier}`,
@@ -41,7 +42,7 @@ export function psionic(tier: Tier, copy: boolean): PsionicEngine {
       for (const [name, { data, shape }] of Object.entries(row.inputs())) {
         // An input that the graph does not use is not one of the bundle's.
         if (!loaded.inputs.some((p) => p.name === name)) continue;
-        feeds[name] = { data: copy ? data : place(loaded.view(name), data, name), shape };
+        feeds[name] = { data, shape };
       }
       const options = { copy };
       return {
@@ -59,23 +60,4 @@ export function psionic(tier: Tier, copy: boolean): PsionicEngine {
       };
     },
   };
-}
-
-/** Writes the elements into the input's own memory; returns that memory. */
-function place(view: { readonly length: number }, data: Elements["data"], name: string): Elements["data"] {
-  if (view instanceof Float32Array && data instanceof Float32Array) return fill(view, data);
-  if (view instanceof Uint8Array && data instanceof Uint8Array) return fill(view, data);
-  if (view instanceof Int8Array && data instanceof Int8Array) return fill(view, data);
-  if (view instanceof Int32Array && data instanceof Int32Array) return fill(view, data);
-  if (view instanceof BigInt64Array && data instanceof BigInt64Array) return fill(view, data);
-  throw new Error(`input "${name}" is ${view.constructor.name}, and the row has ${data.constructor.name}`);
-}
-
-function fill<A extends { set(from: A): void; subarray(from: number, to: number): A; readonly length: number }>(
-  view: A,
-  data: A,
-): A {
-  const part = view.subarray(0, data.length);
-  part.set(data);
-  return part;
 }

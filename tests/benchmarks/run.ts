@@ -209,7 +209,7 @@ async function main(): Promise<number> {
   const cpu = cpus()[0]?.model ?? "unknown";
   console.log(`psionic ${target} ${tier} on Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpu}`);
   console.log(
-    `1 thread each; ${values.copy ? "arrays copied in and out" : "ours in place"}; warm, inputs hot; "web" and "native" columns: peer's time / ours`,
+    `1 thread each; ${values.copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; "web" and "native" columns: peer's time / ours`,
   );
   console.log(ceilingsText(bench.ceilings));
   console.log(`\n${header()}`);

@@ -128,7 +128,12 @@ export class Evaluator {
     if (e.kind === "const") {
       if (out instanceof BigInt64Array) out.fill(BigInt(e.value));
       else out.fill(Number(e.value));
-    } else if (e.kind === "op") this.#run(e.op, e.args.map((a) => this.at(a)), out);
+    } else if (e.kind === "op")
+      this.#run(
+        e.op,
+        e.args.map((a) => this.at(a)),
+        out,
+      );
     else throw new RangeError(`expressions of kind ${e.kind} have no value here`);
     this.#columns.set(e, out);
     return out;

@@ -229,6 +229,11 @@ export class NodeContext extends Attributes {
       : this.fail("unsupported_dtype", `${what} is ${v.type.dtype}, takes ${dtypes.join(", ")}`);
   }
 
+  /** Refuses tables that the importer would have to make itself and that are unreasonably large. */
+  limit(elements: number, what: string): void {
+    if (elements > 1 << 24) this.fail("resource_limit", `${what} takes ${elements} elements, at most ${1 << 24} are made at compile time`);
+  }
+
   // ---- refusals
 
   unknownSize(detail: string, hint = "make it a constant of the model, or fix the dimensions it comes from"): never {

@@ -6,6 +6,7 @@ import type { Node, Value } from "../../ir/graph.js";
 import { OPS } from "../../ir/ops.js";
 import type { EvalContext, OpSpec } from "../../ir/op-spec.js";
 import type { AttrSchema, AttrValues } from "../../ir/attrs.js";
+import { RunIssue } from "../../ir/run-issue.js";
 import { sizeOf, type Tensor } from "../../ir/tensor.js";
 import { staticShape } from "../../ir/types.js";
 
@@ -57,7 +58,7 @@ function compute(node: Node, depth: number): readonly Tensor[] | null {
     return spec.evaluate(cx);
   } catch (e) {
     // A run-time error (an index out of range) is the run's to report.
-    if (e instanceof NotKnown || e instanceof RangeError) return null;
+    if (e instanceof NotKnown || e instanceof RunIssue || e instanceof RangeError) return null;
     throw e;
   }
 }

@@ -4,8 +4,6 @@ import * as ir from "../../../ir/build.js";
 import { ceildiv, type Dim, max, sub } from "../../../ir/dim.js";
 import { bytesOf, type DType, isFloat } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
-import { filled } from "../../../ir/build.js";
-import { sizeOf, Tensor } from "../../../ir/tensor.js";
 import type { NodeContext, Result, Translator, Translators } from "../context.js";
 import type { Item } from "../items.js";
 import { dtypeOfTensor, readSparse, stringsOf } from "../tensor-data.js";
@@ -157,11 +155,6 @@ const dropout: Translator = (cx) => {
   const mask = cx.opset < 10 ? ir.full(cx.b, x.type.dtype, x.type.shape, 1) : ir.full(cx.b, "bool", x.type.shape, 1);
   return [x, mask];
 };
-
-/** A tensor that holds `value` everywhere, as a constant. */
-export function constantFull(cx: NodeContext, dtype: DType, shape: readonly number[], value: number): Value {
-  return sizeOf(shape) === 0 ? ir.constant(cx.b, new Tensor(dtype, shape, new Uint8Array())) : ir.constant(cx.b, filled(dtype, shape, value));
-}
 
 export const makeOps: Translators = {
   BitCast: bitCast,

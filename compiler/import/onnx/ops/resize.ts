@@ -8,6 +8,9 @@ import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { type AxisPlan, type Coordinates, tapsOf, type Nearest, type ResizeMode, symbolicTaps, type Taps } from "./resize-taps.js";
 
+/** Larger outputs compute their neighbours when they run. */
+const MAX_TABLE = 1 << 16;
+
 interface Plan {
   readonly mode: ResizeMode;
   readonly axes: readonly (AxisPlan & { readonly axis: number })[];
@@ -158,7 +161,7 @@ function alongAxis(cx: NodeContext, x: Value, p: AxisPlan & { readonly axis: num
   const wide = mode === "nearest" || x.type.dtype === "f64" ? x : ir.cast(b, x, "f32");
   const { dtype } = wide.type;
   const taps: Taps =
-    typeof p.d === "number" && typeof p.out === "number"
+    typeof p.d === "number" && typeof p.out === "number" && p.out <= MAX_TABLE
       ? constantTaps(cx, tapsOf(mode, p, p.d, p.out), dtype)
       : symbolicTaps(b, mode, p, dtype, (detail) => cx.unknownSize(detail));
   const along = (v: Value): Value => ir.reshape(b, v, x.type.shape.map((_, i) => (i === p.axis ? p.out : 1)));

@@ -143,6 +143,7 @@ const col2im: Translator = (cx) => {
   const padded = image.map((d, i) => d + (pads[i] ?? 0) + (pads[i + n] ?? 0));
   const k = block.reduce((p, q) => p * q, 1);
   const blocks = counts.reduce((p, q) => p * q, 1);
+  cx.limit(k * blocks, "its table of positions");
   const positions: number[] = [];
   for (let e = 0; e < k; e++)
     for (let w = 0; w < blocks; w++) {

@@ -133,7 +133,7 @@ const split: Translator = (cx) => {
 
 /** Sizes of `n` parts: all the same, or the last one smaller (from operator set 18 on). */
 export function equalParts(cx: NodeContext, d: Dim, n: number): Dim[] {
-  if (n < 1) cx.malformed("splits into no outputs");
+  if (n < 1 || n > 1 << 16) cx.malformed(`splits into ${n} outputs`);
   if (typeof d !== "number") {
     const part = floordiv(d, n);
     if (!provenEqual(mul(part, n), d)) cx.unknownSize(`an axis of ${d} does not divide into ${n} equal parts for all its sizes`);

@@ -82,10 +82,11 @@ const dft: Translator = (cx) => {
   let moved: Complex = { re: toLast(b, whole.re, axis), im: whole.im === null ? null : toLast(b, whole.im, axis) };
   const have = cx.size(moved.re, rank - 2, "the length of the signal");
   const n = length === undefined ? (inverse && onesided ? 2 * (have - 1) : have) : cx.number(length, "dft_length");
+  const bins = onesided && !inverse ? Math.floor(n / 2) + 1 : n;
   if (n < 1) cx.malformed(`has length ${n}`);
+  cx.limit(n * bins, "its matrix of roots of unity");
   if (inverse && onesided) moved = mirrored(cx, moved, n);
   const fit: Complex = { re: fitted(cx, moved.re, n), im: moved.im === null ? null : fitted(cx, moved.im, n) };
-  const bins = onesided && !inverse ? Math.floor(n / 2) + 1 : n;
   const out = transform(b, fit, n, bins, inverse);
   const scaled = (v: Value): Value => fromLast(b, inverse ? ir.div(b, v, n) : v, axis);
   const re = ir.unsqueeze(b, scaled(out.re), [rank - 1]);
@@ -120,13 +121,14 @@ const stft: Translator = (cx) => {
         ? cx.size(window, 0, "the window's length")
         : cx.malformed("has neither a window nor a frame length");
   if (n < 1 || step < 1) cx.malformed(`has frames of ${n} every ${step}`);
+  const bins = cx.flag("onesided", true) ? Math.floor(n / 2) + 1 : n;
+  cx.limit(n * bins, "its matrix of roots of unity");
   const framed = (v: Value): Value => {
     const frames = ir.window(b, v, { axes: [1], lengths: [n], strides: [step] });
     return window === undefined ? frames : ir.mul(b, frames, window);
   };
   const whole = parts(cx, cx.rank(signal) === 2 ? ir.unsqueeze(b, signal, [2]) : signal);
   const x: Complex = { re: framed(whole.re), im: whole.im === null ? null : framed(whole.im) };
-  const bins = cx.flag("onesided", true) ? Math.floor(n / 2) + 1 : n;
   const out = transform(b, x, n, bins, false);
   return ir.concat(b, [ir.unsqueeze(b, out.re, [3]), ir.unsqueeze(b, out.im, [3])], 3);
 };
@@ -139,6 +141,8 @@ function cosineWindow(a0: number, a1: number, a2: number): Translator {
     const size = cx.dims(ir.reshape(b, cx.in(0), [1]), "the size", () => cx.declaredSize(0, 0))[0] ?? 0;
     const periodic = cx.flag("periodic", true);
     if (typeof size === "number") {
+      if (size < 0) cx.malformed(`has size ${size}`);
+      cx.limit(size, "its window");
       const values = Array.from({ length: size }, (_, i) => {
         const t = (2 * Math.PI * i) / (periodic ? size : size - 1);
         return a0 - a1 * Math.cos(t) + a2 * Math.cos(2 * t);
@@ -158,6 +162,7 @@ const melWeights: Translator = (cx) => {
   const [low, high] = [cx.real(cx.in(3), "lower_edge_hertz"), cx.real(cx.in(4), "upper_edge_hertz")];
   if (bands < 1 || length < 1 || rate < 1) cx.malformed(`has ${bands} bands, length ${length}, rate ${rate}`);
   const bins = Math.floor(length / 2) + 1;
+  cx.limit(bins * bands, "its filter bank");
   const mel = (f: number): number => 2595 * Math.log10(1 + f / 700);
   const from = mel(low);
   const gap = (mel(high) - from) / (bands + 2);
