@@ -40,7 +40,9 @@ interface Bench {
   readonly ours: PsionicEngine;
   /** The main peer first. */
   readonly peers: readonly Engine[];
-  readonly ceilings: Ceilings;
+  /** The highest seen so far: the machine is not equally busy all the time. */
+  ceilings: Ceilings;
+  readonly probe: () => Ceilings;
 }
 
 function firstLine(e: unknown): string {
@@ -91,6 +93,7 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
         failures.push(`${peer.name} ${firstLine(e)}`);
       }
     }
+    bench.ceilings = higher(bench.ceilings, bench.probe());
     const [mine, ...theirs] = await measure(opened, bench.budget);
     if (mine === undefined) throw new Error("nothing was measured");
     // The last peer, native code, is the judge.
@@ -204,6 +207,7 @@ async function main(): Promise<number> {
     ours: psionic(tier, values.copy),
     peers: [web, native],
     ceilings: higher(probe(), probe()),
+    probe,
   };
   const peers = bench.peers.map((p) => p.name);
   const cpu = cpus()[0]?.model ?? "unknown";
@@ -226,6 +230,7 @@ async function main(): Promise<number> {
     show(found.result);
     sizes.push(...found.sizes);
   }
+  console.log(`\n${ceilingsText(bench.ceilings)}`);
   if (sizes.length > 0) console.log(`\n${sizes.map(sizeLine).join("\n")}`);
   const { node, v8 } = process.versions;
   const results: Results = { target, tier, node, v8, cpu, ceilings: bench.ceilings, rows, sizes };

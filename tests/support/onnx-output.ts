@@ -1,7 +1,7 @@
-// Makes an inner value of an ONNX model an output too. Protobuf merges what a message holds twice, so that the output
-// can be appended to the file's bytes as a second, small graph.
+// Makes an inner value of an ONNX model an output too: the graph's message gets one more field at its end, all other
+// bytes stay as they are.
 
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 const MODEL_GRAPH = 7;
 const GRAPH_OUTPUT = 12;
@@ -13,19 +13,30 @@ const FLOAT = 1;
 
 /** The model with its float value `name` as its last output. */
 export function withOutput(model: Uint8Array, name: string): Uint8Array {
-  const nested = (w: BinaryWriter, field: number, fill: (w: BinaryWriter) => void): void => {
-    w.tag(field, WireType.LengthDelimited).fork();
-    fill(w);
-    w.join();
-  };
+  const reader = new BinaryReader(model);
   const writer = new BinaryWriter();
-  nested(writer, MODEL_GRAPH, (graph) =>
-    nested(graph, GRAPH_OUTPUT, (value) => {
-      value.tag(VALUE_NAME, WireType.LengthDelimited).string(name);
-      nested(value, VALUE_TYPE, (type) =>
-        nested(type, TYPE_TENSOR, (tensor) => void tensor.tag(TENSOR_ELEMENT, WireType.Varint).int32(FLOAT)),
-      );
-    }),
-  );
-  return Buffer.concat([model, writer.finish()]);
+  while (reader.pos < model.length) {
+    const start = reader.pos;
+    const [field, wire] = reader.tag();
+    if (field === MODEL_GRAPH) {
+      const graph = reader.bytes();
+      writer.tag(field, wire).fork().raw(graph);
+      writer.tag(GRAPH_OUTPUT, WireType.LengthDelimited).bytes(valueInfo(name)).join();
+    } else {
+      reader.skip(wire, field);
+      writer.raw(model.subarray(start, reader.pos));
+    }
+  }
+  return writer.finish();
+}
+
+function valueInfo(name: string): Uint8Array {
+  const tensor = new BinaryWriter().tag(TENSOR_ELEMENT, WireType.Varint).int32(FLOAT).finish();
+  const type = new BinaryWriter().tag(TYPE_TENSOR, WireType.LengthDelimited).bytes(tensor).finish();
+  return new BinaryWriter()
+    .tag(VALUE_NAME, WireType.LengthDelimited)
+    .string(name)
+    .tag(VALUE_TYPE, WireType.LengthDelimited)
+    .bytes(type)
+    .finish();
 }

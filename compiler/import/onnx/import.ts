@@ -1,7 +1,6 @@
 // An ONNX model to a graph. Nodes are translated one by one in file order; one that cannot be is recorded and its
 // outputs stand for nothing, so that all of a model's refusals are found and thrown together.
 
-import { DimOverflowError } from "../../ir/dim.js";
 import { Bug, type Refusal, Refused } from "../../ir/errors.js";
 import { type Builder, type Graph, type GraphOutput, liveBindings, type Value } from "../../ir/graph.js";
 import { TypeIssue } from "../../ir/graph.js";
@@ -273,7 +272,8 @@ class Importer {
       if (e instanceof NodeRefusal) this.#record(e.refusal);
       else if (e instanceof TensorFault) this.#refuse(e.fault.code, subject, e.fault.detail, at, e.fault.hint);
       else if (e instanceof TypeIssue) this.#refuse("malformed_input", subject, e.message, at, "do the sizes given for the inputs fit the model?");
-      else if (e instanceof DimOverflowError) this.#refuse("resource_limit", subject, e.message, at);
+      // Sizes so large that no array, stack or integer holds them.
+      else if (e instanceof RangeError) this.#refuse("resource_limit", subject, e.message, at);
       else if (e instanceof Refused || e instanceof Bug) throw e;
       else throw new Bug("onnx", `${at}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}`);
       return null;

@@ -96,7 +96,7 @@ function sizesOf(cx: NodeContext, x: Value, axes: readonly number[], upsample: b
     if (scales.length !== axes.length) cx.malformed(`has ${scales.length} scales for ${axes.length} axes`);
     return axes.map((axis, i) => {
       const scale = scales[i] ?? 1;
-      if (!(scale > 0)) cx.malformed(`has the scale ${scale}`);
+      if (!(scale > 0) || !Number.isFinite(scale)) cx.malformed(`has the scale ${scale}`);
       return { out: size(cx, cx.dim(x, axis), scale, axis), scale };
     });
   };
