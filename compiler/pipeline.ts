@@ -1,7 +1,7 @@
 // The compiler, start to end: a graph goes in, a bundle comes out.
 
-import { writeBundle } from "../codegen/bundle/write.js";
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
+import { writeBundle } from "../codegen/bundle/write.js";
 import { buildWasm } from "../codegen/wasm/target.js";
 import type { Builder, Graph } from "./ir/graph.js";
 import { print } from "./ir/print.js";
@@ -32,7 +32,10 @@ export interface Compiled {
  * Compiles a graph to a bundle. Throws Refused with everything that the target cannot do, Bug where the compiler breaks
  * one of its own promises.
  */
-export function compile(source: { readonly graph: Graph; readonly builder: Builder }, options: CompileOptions = {}): Compiled {
+export function compile(
+  source: { readonly graph: Graph; readonly builder: Builder },
+  options: CompileOptions = {},
+): Compiled {
   const { graph, builder } = source;
   const { tier = "strict", entry = "main", producer = PRODUCER } = options;
   const sourceText = print(graph).text;
@@ -41,7 +44,13 @@ export function compile(source: { readonly graph: Graph; readonly builder: Build
   const { plan, weights, module } = buildWasm(scheduled, builder, entry, tier);
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);
-  const bundle = writeBundle({ plan, modules: [{ features: plan.features, wasm: module }], weights, levels, texts, producer });
+  const bundle = writeBundle({
+    plan,
+    modules: [{ features: plan.features, wasm: module }],
+    weights,
+    levels,
+    texts,
+    producer,
+  });
   return { bundle, plan, levels, texts };
 }
-

@@ -1,7 +1,6 @@
 // Who made a bundle: the package's name and version, as its package.json says.
 
-import { readFileSync } from "node:fs";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 

@@ -117,11 +117,24 @@ export type Expr =
       readonly splat: boolean;
     }
   /** Byte address of an element of a buffer. */
-  | { readonly kind: "address"; readonly id: number; readonly type: Reg; readonly buffer: number; readonly index: Dim; readonly bytes: number }
+  | {
+      readonly kind: "address";
+      readonly id: number;
+      readonly type: Reg;
+      readonly buffer: number;
+      readonly index: Dim;
+      readonly bytes: number;
+    }
   | { readonly kind: "lane"; readonly id: number; readonly type: Reg; readonly from: Expr; readonly lane: number }
   /** A vector from scalars, one per lane. */
   | { readonly kind: "lanes"; readonly id: number; readonly type: Reg; readonly items: readonly Expr[] }
-  | { readonly kind: "op"; readonly id: number; readonly type: Reg; readonly op: MachineOp; readonly args: readonly Expr[] };
+  | {
+      readonly kind: "op";
+      readonly id: number;
+      readonly type: Reg;
+      readonly op: MachineOp;
+      readonly args: readonly Expr[];
+    };
 
 export const I32: Reg = { kind: "i32", lanes: 1 };
 export const I64: Reg = { kind: "i64", lanes: 1 };
@@ -202,11 +215,20 @@ export class ExprPool {
 
   lanes(items: readonly Expr[]): Expr {
     const kind = items[0]?.type.kind ?? "f32";
-    return this.#make(`g${items.map((e) => e.id).join(",")}`, { kind: "lanes", type: { kind, lanes: items.length }, items });
+    return this.#make(`g${items.map((e) => e.id).join(",")}`, {
+      kind: "lanes",
+      type: { kind, lanes: items.length },
+      items,
+    });
   }
 
   op(op: MachineOp, type: Reg, ...args: readonly Expr[]): Expr {
-    return this.#make(`o${op}:${type.kind}x${type.lanes}(${args.map((e) => e.id).join(",")})`, { kind: "op", type, op, args });
+    return this.#make(`o${op}:${type.kind}x${type.lanes}(${args.map((e) => e.id).join(",")})`, {
+      kind: "op",
+      type,
+      op,
+      args,
+    });
   }
 
   /** Ops whose result has the first operand's type. */

@@ -26,7 +26,10 @@ export interface Frame {
 /** Loop counters that kernels may read: the region parameter and its index variable. */
 export type Iterations = ReadonlyMap<Value, Dim>;
 
-export function openFrame(kernel: Kernel, iterations: Iterations): { frame: Frame; close(body: readonly Stmt[]): LoopKernel } {
+export function openFrame(
+  kernel: Kernel,
+  iterations: Iterations,
+): { frame: Frame; close(body: readonly Stmt[]): LoopKernel } {
   const pool = new ExprPool();
   const numbers = new Map<Value, number>();
   for (const v of kernel.inputs) numbers.set(v, numbers.size);

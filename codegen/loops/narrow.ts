@@ -45,7 +45,11 @@ export function encodeNarrow(pool: ExprPool, dtype: DType, value: Expr): Expr {
   const normal = shrU(pool.same("add", pool.same("add", magnitude, c(0xc8000fff)), odd), 13);
   // Subnormal results: adding 0.5 lets the FPU round at the right place.
   const half = pool.constant(f32(value), 0.5);
-  const denormal = pool.same("sub", pool.op("bits", int, pool.same("add", pool.op("bits", f32(value), magnitude), half)), c(0x3f000000));
+  const denormal = pool.same(
+    "sub",
+    pool.op("bits", int, pool.same("add", pool.op("bits", f32(value), magnitude), half)),
+    c(0x3f000000),
+  );
   const small = pool.compare("lt", magnitude, c(0x38800000));
   const huge = pool.compare("le", c(0x47800000), magnitude);
   const finite = pool.select(small, denormal, normal);

@@ -1,9 +1,22 @@
 // Loop nests over a value's elements: axes are merged where every access stays linear, and the innermost loop becomes
 // vector where its body has a vector form.
 
-import { add, type Dim, dependsOn, floordiv, indexVar, mul, range, sub, type Sym, symOf, symsOf, terms } from "../../compiler/ir/dim.js";
-import { Bug } from "../../compiler/ir/errors.js";
+import {
+  add,
+  type Dim,
+  dependsOn,
+  floordiv,
+  indexVar,
+  mul,
+  range,
+  type Sym,
+  sub,
+  symOf,
+  symsOf,
+  terms,
+} from "../../compiler/ir/dim.js";
 import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
+import { Bug } from "../../compiler/ir/errors.js";
 import { unravel } from "../../compiler/schedule/views.js";
 import type { Expr, ExprPool } from "./expr.js";
 import { encodeNarrow } from "./narrow.js";
@@ -101,7 +114,11 @@ export function mergeAxes(
   const flat = build([groups.flat()], "f");
   if (isClean(flat, 0)) return flat;
   for (let g = groups.length - 1; g > 0; g--) {
-    const merged = [...groups.slice(0, g - 1), [...(groups[g - 1] ?? []), ...(groups[g] ?? [])], ...groups.slice(g + 1)];
+    const merged = [
+      ...groups.slice(0, g - 1),
+      [...(groups[g - 1] ?? []), ...(groups[g] ?? [])],
+      ...groups.slice(g + 1),
+    ];
     if (isClean(build(merged, `m${g}_`), g - 1)) groups = merged;
   }
   return build(groups, "");

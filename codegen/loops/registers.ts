@@ -35,7 +35,8 @@ export function settle(pool: ExprPool, dtype: DType, e: Expr): Expr {
 export function constantIn(pool: ExprPool, dtype: DType, value: number | bigint, lanes = 1): Expr {
   const type = regOf(dtype, lanes);
   if (type.kind === "mask32") return pool.constant(type, Number(value) === 0 ? 0 : 1);
-  if (type.kind === "i64") return pool.constant(type, BigInt.asIntN(64, typeof value === "bigint" ? value : BigInt(Math.trunc(value))));
+  if (type.kind === "i64")
+    return pool.constant(type, BigInt.asIntN(64, typeof value === "bigint" ? value : BigInt(Math.trunc(value))));
   if (type.kind === "i32") return pool.constant(type, Number(value) | 0);
   return pool.constant(type, Number(value));
 }

@@ -1,7 +1,7 @@
 // Scalar graph ops to register expressions: one row per op, by the class of dtype it computes on. The reference meaning
 // is in compiler/ir/ops/scalar.ts.
 
-import { type DType, DTYPES, isFloat, isInteger } from "../../compiler/ir/dtype.js";
+import { DTYPES, type DType, isFloat, isInteger } from "../../compiler/ir/dtype.js";
 import type { ScalarName } from "../../compiler/ir/ops/scalar.js";
 import { isMathName, mathFunction } from "../math/index.js";
 import type { Expr, ExprPool, MachineOp } from "./expr.js";
@@ -24,7 +24,11 @@ const both =
 const split =
   (float: MachineOp, signed: MachineOp, unsigned: MachineOp): Lower =>
   (pool, dtype, args) =>
-    settle(pool, dtype, pool.same(isFloat(dtype) ? float : isUnsigned(dtype) ? unsigned : signed, arg(args, 0), ...args.slice(1)));
+    settle(
+      pool,
+      dtype,
+      pool.same(isFloat(dtype) ? float : isUnsigned(dtype) ? unsigned : signed, arg(args, 0), ...args.slice(1)),
+    );
 
 const compare =
   (op: "eq" | "ne" | "lt" | "le"): Lower =>
@@ -84,13 +88,17 @@ function intPow(pool: ExprPool, dtype: DType, args: readonly Expr[]): Expr {
   const odd = pool.compare("ne", pool.same("and", exponent, c(1)), c(0));
   const isOne = pool.compare("eq", base, c(1));
   const isMinusOne = pool.compare("eq", base, c(-1));
-  const negative = isUnsigned(dtype) ? pool.constant(pool.compare("eq", base, base).type, 0) : pool.compare("lt", exponent, c(0));
+  const negative = isUnsigned(dtype)
+    ? pool.constant(pool.compare("eq", base, base).type, 0)
+    : pool.compare("lt", exponent, c(0));
   const reciprocal = pool.select(isOne, c(1), pool.select(isMinusOne, pool.select(odd, c(-1), c(1)), c(0)));
   return settle(pool, dtype, pool.select(negative, reciprocal, result));
 }
 
 function shiftCount(pool: ExprPool, like: Expr, n: number): Expr {
-  return like.type.kind === "i64" && like.type.lanes === 1 ? pool.constant({ kind: "i64", lanes: 1 }, BigInt(n)) : pool.i32(n);
+  return like.type.kind === "i64" && like.type.lanes === 1
+    ? pool.constant({ kind: "i64", lanes: 1 }, BigInt(n))
+    : pool.i32(n);
 }
 
 /** Shifts by a value: counts of the width or more give 0, or the sign. Scalars only (vector shifts take one count). */
@@ -113,7 +121,12 @@ const floatRest = (pool: ExprPool, dtype: DType, args: readonly Expr[], floor: b
   const r = mathFunction("rem", pool, [a, b]);
   if (!floor) return settle(pool, dtype, r);
   const zero = pool.constant(a.type, 0);
-  const differ = pool.op("xor", pool.compare("lt", r, zero).type, pool.compare("lt", r, zero), pool.compare("lt", b, zero));
+  const differ = pool.op(
+    "xor",
+    pool.compare("lt", r, zero).type,
+    pool.compare("lt", r, zero),
+    pool.compare("lt", b, zero),
+  );
   const wrong = pool.op("and", differ.type, differ, pool.compare("ne", r, zero));
   return settle(pool, dtype, pool.select(wrong, pool.same("add", r, b), r));
 };
@@ -123,7 +136,8 @@ const SPELL: Readonly<Record<ScalarName, Lower>> = {
   sub: both("sub"),
   mul: both("mul"),
   div: (pool, dtype, args) => (isFloat(dtype) ? both("div")(pool, dtype, args) : intDivide(pool, dtype, args, "div")),
-  rem: (pool, dtype, args) => (isFloat(dtype) ? floatRest(pool, dtype, args, false) : intDivide(pool, dtype, args, "rem")),
+  rem: (pool, dtype, args) =>
+    isFloat(dtype) ? floatRest(pool, dtype, args, false) : intDivide(pool, dtype, args, "rem"),
   mod: (pool, dtype, args) => {
     if (isFloat(dtype)) return floatRest(pool, dtype, args, true);
     const r = intDivide(pool, dtype, args, "rem");
@@ -216,7 +230,11 @@ export function lowerCast(pool: ExprPool, from: DType, to: DType, saturate: bool
     return floatToInt(pool, to, saturate, e);
   }
   if (isFloat(to)) {
-    const value = pool.op(isUnsigned(from) && DTYPES[from].bits >= 32 ? "toFloatU" : "toFloatS", { kind: reg.kind, lanes }, e);
+    const value = pool.op(
+      isUnsigned(from) && DTYPES[from].bits >= 32 ? "toFloatU" : "toFloatS",
+      { kind: reg.kind, lanes },
+      e,
+    );
     return settle(pool, to, value);
   }
   if (!isInteger(to)) throw new RangeError(`no cast from ${from} to ${to}`);

@@ -1,8 +1,8 @@
 // Statements: loops, stores and mutable registers. A kernel is a list of them over numbered buffers.
 
 import type { Dim } from "../../compiler/ir/dim.js";
-import type { BufferUse } from "../../compiler/plan/buffers.js";
 import type { DType } from "../../compiler/ir/dtype.js";
+import type { BufferUse } from "../../compiler/plan/buffers.js";
 import type { Expr, ExprPool } from "./expr.js";
 
 export type Stmt =
@@ -16,7 +16,13 @@ export type Stmt =
       readonly body: readonly Stmt[];
     }
   /** buffer[index ...] = value, one element per lane, contiguous. */
-  | { readonly kind: "store"; readonly buffer: number; readonly dtype: DType; readonly index: Dim; readonly value: Expr }
+  | {
+      readonly kind: "store";
+      readonly buffer: number;
+      readonly dtype: DType;
+      readonly index: Dim;
+      readonly value: Expr;
+    }
   | {
       readonly kind: "storeAt";
       readonly dtype: DType;
@@ -28,10 +34,9 @@ export type Stmt =
   | { readonly kind: "set"; readonly target: Expr; readonly value: Expr }
   /** Gives a symbol of the plan its value (an i32). */
   | { readonly kind: "symbol"; readonly symbol: Dim; readonly value: Expr }
-  | { readonly kind: "if"; readonly mask: Expr; readonly then: readonly Stmt[]; readonly else: readonly Stmt[] }
+  | { readonly kind: "if"; readonly mask: Expr; readonly yes: readonly Stmt[]; readonly no: readonly Stmt[] }
   /** Runs the body while the mask holds, testing before each round. */
-  | { readonly kind: "while"; readonly mask: Expr; readonly body: readonly Stmt[] }
-;
+  | { readonly kind: "while"; readonly mask: Expr; readonly body: readonly Stmt[] };
 
 /** One kernel as loops: what every target spells. Buffers are numbered in the order of the kernel's arguments. */
 export interface LoopKernel {

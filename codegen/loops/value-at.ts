@@ -3,21 +3,27 @@
 // buffer that another kernel wrote. Positions are index expressions, one per axis.
 
 import { type Dim, indexVar, mul, provenLess, provenLessEqual, symOf } from "../../compiler/ir/dim.js";
+import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { constantOf, type Node, type Value } from "../../compiler/ir/graph.js";
 import { isScalarName } from "../../compiler/ir/ops/scalar.js";
 import { broadcastPosition, type Position, ravel, throughView, unravel } from "../../compiler/schedule/views.js";
 import type { Expr, ExprPool } from "./expr.js";
+import { decodeNarrow } from "./narrow.js";
 import { constantIn, regOf } from "./registers.js";
 import { lowerCast, lowerScalar } from "./scalar.js";
-import { decodeNarrow } from "./narrow.js";
-import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 
 /** An element of a buffer as its register holds it. */
 export function loadElement(pool: ExprPool, buffer: number, dtype: DType, index: Dim): Expr {
   const { kind, bits } = DTYPES[dtype];
-  if (kind === "bool") return pool.op("intToMask", { kind: "mask32", lanes: 1 }, pool.load(buffer, dtype, { kind: "i32", lanes: 1 }, index));
-  if (kind === "float" && bits < 32) return decodeNarrow(pool, dtype, pool.load(buffer, dtype, { kind: "i32", lanes: 1 }, index));
+  if (kind === "bool")
+    return pool.op(
+      "intToMask",
+      { kind: "mask32", lanes: 1 },
+      pool.load(buffer, dtype, { kind: "i32", lanes: 1 }, index),
+    );
+  if (kind === "float" && bits < 32)
+    return decodeNarrow(pool, dtype, pool.load(buffer, dtype, { kind: "i32", lanes: 1 }, index));
   return pool.load(buffer, dtype, regOf(dtype), index);
 }
 

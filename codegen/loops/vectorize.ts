@@ -90,7 +90,8 @@ export class Vectorizer {
     const wide = e.type.kind === "i64" || e.type.kind === "f64" || e.type.kind === "mask64";
     if (!this.depends(e)) return wide ? null : this.#pool.splat(e, this.#lanes);
     const type: Reg = { kind: e.type.kind, lanes: this.#lanes };
-    const at = (d: Dim, lane: number): Dim => substitute(d, (s) => (s === this.#v ? add(atomExpr(s), lane) : undefined));
+    const at = (d: Dim, lane: number): Dim =>
+      substitute(d, (s) => (s === this.#v ? add(atomExpr(s), lane) : undefined));
     switch (e.kind) {
       case "index": {
         if (this.#dynamicDepends(e.dim)) return null;
@@ -102,7 +103,9 @@ export class Vectorizer {
         if (linear !== null && linear.coeff === 1) return this.#pool.load(e.buffer, e.dtype, type, e.index, 1);
         if (linear === null && DTYPES[e.dtype].bits < 32) return null;
         return this.#pool.lanes(
-          Array.from({ length: this.#lanes }, (_, lane) => this.#pool.load(e.buffer, e.dtype, e.type, at(e.index, lane))),
+          Array.from({ length: this.#lanes }, (_, lane) =>
+            this.#pool.load(e.buffer, e.dtype, e.type, at(e.index, lane)),
+          ),
         );
       }
       case "op": {

@@ -68,7 +68,13 @@ class Assembler {
   module(): Uint8Array {
     const m = this.#m;
     const { Features } = binaryen;
-    let features = Features.SIMD128 | Features.NontrappingFPToInt | Features.BulkMemory | Features.BulkMemoryOpt | Features.SignExt | Features.MutableGlobals;
+    let features =
+      Features.SIMD128 |
+      Features.NontrappingFPToInt |
+      Features.BulkMemory |
+      Features.BulkMemoryOpt |
+      Features.SignExt |
+      Features.MutableGlobals;
     if (this.#source.relaxed) features |= Features.RelaxedSIMD;
     m.setFeatures(features);
     m.addMemoryImport("memory", "env", "memory");
@@ -108,12 +114,17 @@ class Assembler {
       binaryen.createType([i64, i32]),
       i32,
       [],
-      m.if(m.i64.lt_u(m.local.get(0, i64), m.i64.extend_u(m.local.get(1, i32))), m.i32.wrap(m.local.get(0, i64)), out()),
+      m.if(
+        m.i64.lt_u(m.local.get(0, i64), m.i64.extend_u(m.local.get(1, i32))),
+        m.i32.wrap(m.local.get(0, i64)),
+        out(),
+      ),
     );
     // Quotient and remainder that round down, for a positive or negative dividend.
     const [a, b] = [(): Ref => m.local.get(0, i32), (): Ref => m.local.get(1, i32)];
     const rest = (): Ref => m.i32.rem_s(a(), b());
-    const wrong = (): Ref => m.i32.and(m.i32.ne(rest(), m.i32.const(0)), m.i32.lt_s(m.i32.xor(rest(), b()), m.i32.const(0)));
+    const wrong = (): Ref =>
+      m.i32.and(m.i32.ne(rest(), m.i32.const(0)), m.i32.lt_s(m.i32.xor(rest(), b()), m.i32.const(0)));
     // A zero divisor is the size of an empty value: whatever the result is, nothing is read with it.
     const unlessZero = (x: Ref): Ref => m.if(m.i32.eqz(b()), m.i32.const(0), x);
     const quotient = m.i32.sub(m.i32.div_s(a(), b()), wrong());
@@ -219,7 +230,8 @@ class Assembler {
 
   #if(operands: readonly Operand[]): Ref {
     const [mask, yes, no] = operands;
-    if (mask === undefined || yes === undefined || !isInstruction(mask) || !isInstruction(yes)) throw new Bug("wasm", "if without its parts");
+    if (mask === undefined || yes === undefined || !isInstruction(mask) || !isInstruction(yes))
+      throw new Bug("wasm", "if without its parts");
     const otherwise = no !== undefined && isInstruction(no) && no.length > 1 ? this.#build(no) : undefined;
     return this.#m.if(this.#build(mask), this.#build(yes), otherwise);
   }

@@ -84,7 +84,8 @@ export class KernelEmitter {
   #statement(s: Stmt): void {
     switch (s.kind) {
       case "for":
-        return this.#loop(s);
+        this.#loop(s);
+        return;
       case "store": {
         const { address, offset } = this.#address(s.buffer, s.index, s.dtype);
         this.#push(storeTo(s.dtype, s.value.type, address, offset, this.#value(s.value)));
@@ -114,10 +115,10 @@ export class KernelEmitter {
       case "if": {
         const mask = this.#value(s.mask);
         const yes = this.#inside(() => {
-          for (const x of s.then) this.#statement(x);
+          for (const x of s.yes) this.#statement(x);
         }, true);
         const no = this.#inside(() => {
-          for (const x of s.else) this.#statement(x);
+          for (const x of s.no) this.#statement(x);
         }, true);
         this.#push(["if", mask, ["block", ...yes], ["block", ...no]]);
         return;
@@ -288,7 +289,12 @@ export class KernelEmitter {
         return vector;
       }
       case "op":
-        return SPELL[e.op]({ type: e.type, args: e.args.map((a) => this.#value(a)), operands: e.args, tier: this.#tier });
+        return SPELL[e.op]({
+          type: e.type,
+          args: e.args.map((a) => this.#value(a)),
+          operands: e.args,
+          tier: this.#tier,
+        });
       default:
         throw new Bug("wasm", `${e.kind} has no code`);
     }
@@ -303,7 +309,11 @@ export class KernelEmitter {
     }
     if (kind === "mask32") return ["i32x4.splat", i32(Number(e.value) === 0 ? 0 : -1)];
     const scalar: Instruction =
-      kind === "i64" ? ["i64.const", BigInt(e.value)] : kind === "i32" ? ["i32.literal", Number(e.value) | 0] : [`${kind}.const`, Number(e.value)];
+      kind === "i64"
+        ? ["i64.const", BigInt(e.value)]
+        : kind === "i32"
+          ? ["i32.literal", Number(e.value) | 0]
+          : [`${kind}.const`, Number(e.value)];
     return [`${vectorName(kind)}.splat`, scalar];
   }
 
@@ -366,14 +376,19 @@ export class KernelEmitter {
     const all = terms(d);
     const constant = all.find((t) => t.factors.length === 0)?.coeff ?? 0;
     const rest = all.filter((t) => t.factors.length > 0);
-    const levelOf = (t: (typeof all)[number]): number => Math.max(0, ...t.factors.map((f) => this.#levelOfDim(atomExpr(f))));
+    const levelOf = (t: (typeof all)[number]): number =>
+      Math.max(0, ...t.factors.map((f) => this.#levelOfDim(atomExpr(f))));
     const top = Math.max(0, ...rest.map(levelOf));
     const fast = rest.filter((t) => levelOf(t) === top);
     const slow = rest.filter((t) => levelOf(t) < top);
     return { slow: add(...slow.map((t) => mul(t.coeff, ...t.factors.map(atomExpr)))), fast, constant };
   }
 
-  #address(buffer: number, index: Dim, dtype: Parameters<typeof loadFrom>[0]): { address: Instruction; offset: number } {
+  #address(
+    buffer: number,
+    index: Dim,
+    dtype: Parameters<typeof loadFrom>[0],
+  ): { address: Instruction; offset: number } {
     return this.#addressBytes(buffer, index, elementBytes(dtype));
   }
 
@@ -381,7 +396,9 @@ export class KernelEmitter {
   #addressBytes(buffer: number, index: Dim, bytes: number): { address: Instruction; offset: number } {
     const base = get(buffer, "i32");
     if (typeof index === "number") {
-      return index >= 0 ? { address: base, offset: index * bytes } : { address: ["i32.add", base, i32(index * bytes)], offset: 0 };
+      return index >= 0
+        ? { address: base, offset: index * bytes }
+        : { address: ["i32.add", base, i32(index * bytes)], offset: 0 };
     }
     const { slow, fast, constant } = this.#split(index);
     const variable = add(slow, ...fast.map((t) => mul(t.coeff, ...t.factors.map(atomExpr))));
@@ -399,8 +416,6 @@ export class KernelEmitter {
     return { address: ["i32.add", address, i32(constant * bytes)], offset: 0 };
   }
 }
-
-
 
 export function symbolName(d: Dim): string {
   const s = symOf(d);
@@ -425,7 +440,7 @@ function countUses(kernel: LoopKernel, uses: Map<Expr, number>): void {
     if (s.kind === "storeAt") visit(s.address);
     if (s.kind === "if" || s.kind === "while") visit(s.mask);
     if (s.kind === "for" || s.kind === "while") for (const x of s.body) statement(x);
-    if (s.kind === "if") for (const x of [...s.then, ...s.else]) statement(x);
+    if (s.kind === "if") for (const x of [...s.yes, ...s.no]) statement(x);
   };
   for (const s of kernel.body) statement(s);
 }

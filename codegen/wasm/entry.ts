@@ -22,8 +22,8 @@ export function symbolGlobals(plan: Plan): string[] {
         names.add(s.iteration);
         walk(s.body);
       } else if (s.kind === "if") {
-        walk(s.then);
-        walk(s.else);
+        walk(s.yes);
+        walk(s.no);
       }
     }
   };
@@ -59,8 +59,17 @@ class EntryEmitter {
     body.push(...this.#constraints());
     for (const [i, s] of this.#entry.steps.entries()) {
       this.#top = i;
-      const inside: Instruction = ["i32.and", ["i32.le_u", get(START, "i32"), i32(i)], ["i32.lt_u", i32(i), get(STOP, "i32")]];
-      body.push(["if", inside, ["block", ...this.#step(s), this.#returnIf(["fail.get"], i * 8 + STATUS.indexOutOfRange)], ["block"]]);
+      const inside: Instruction = [
+        "i32.and",
+        ["i32.le_u", get(START, "i32"), i32(i)],
+        ["i32.lt_u", i32(i), get(STOP, "i32")],
+      ];
+      body.push([
+        "if",
+        inside,
+        ["block", ...this.#step(s), this.#returnIf(["fail.get"], i * 8 + STATUS.indexOutOfRange)],
+        ["block"],
+      ]);
     }
     body.push(i32(0));
     return { name: this.#entry.export, params: this.#params, locals: this.#locals, body };
@@ -125,13 +134,15 @@ class EntryEmitter {
       case "bind": {
         const { value } = s;
         const code: Instruction =
-          "size" in value ? dimCode(value.size) : ["i32.wrap", ["i64.load", value.index * 8, 8, i32(this.#offset(value.buffer))]];
+          "size" in value
+            ? dimCode(value.size)
+            : ["i32.wrap", ["i64.load", value.index * 8, 8, i32(this.#offset(value.buffer))]];
         return [["symbol.set", s.symbol, code], ...this.#bound(s.symbol)];
       }
       case "if": {
         const condition: Instruction = ["i32.load8_u", 0, 1, i32(this.#offset(s.condition))];
-        const yes = s.then.flatMap((x) => this.#step(x));
-        const no = s.else.flatMap((x) => this.#step(x));
+        const yes = s.yes.flatMap((x) => this.#step(x));
+        const no = s.no.flatMap((x) => this.#step(x));
         return [["if", condition, ["block", ...yes], ["block", ...no]]];
       }
       case "loop":
@@ -149,7 +160,8 @@ class EntryEmitter {
       ["i32.ne", ["i32.load8_u", 0, 1, i32(this.#offset(condition))], i32(0)],
     ];
     const body: Instruction[] = [];
-    if (s.bound !== null) body.push(this.#returnIf(["i32.ge_s", get(i, "i32"), i32(s.bound)], this.#top * 8 + STATUS.bound));
+    if (s.bound !== null)
+      body.push(this.#returnIf(["i32.ge_s", get(i, "i32"), i32(s.bound)], this.#top * 8 + STATUS.bound));
     body.push(["symbol.set", s.iteration, get(i, "i32")]);
     for (const x of s.body) body.push(...this.#step(x));
     body.push(["local.set", i, ["i32.add", get(i, "i32"), i32(1)]], ["continue_if", more(s.next)]);

@@ -1,6 +1,6 @@
 // Loads and stores of each element type, one element or four neighbours.
 
-import { bytesOf, type DType, DTYPES } from "../../compiler/ir/dtype.js";
+import { bytesOf, DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import type { Reg } from "../loops/expr.js";
 import type { Instruction } from "./tree.js";
 
@@ -11,7 +11,8 @@ function isSigned(dtype: DType): boolean {
 /** A scalar load into the dtype's register. */
 function loadScalar(dtype: DType, type: Reg, address: Instruction, offset: number): Instruction {
   const bytes = bytesOf(dtype);
-  if (type.kind === "f32" || type.kind === "f64" || type.kind === "i64") return [`${type.kind}.load`, offset, bytes, address];
+  if (type.kind === "f32" || type.kind === "f64" || type.kind === "i64")
+    return [`${type.kind}.load`, offset, bytes, address];
   if (bytes === 4) return ["i32.load", offset, 4, address];
   return [`i32.load${bytes * 8}_${isSigned(dtype) ? "s" : "u"}`, offset, bytes, address];
 }
@@ -31,11 +32,20 @@ export function loadFrom(dtype: DType, type: Reg, address: Instruction, offset: 
   return [`i32x4.extend_low_i16x8_${sign}`, [`i16x8.extend_low_i8x16_${sign}`, four]];
 }
 
-export function storeTo(dtype: DType, type: Reg, address: Instruction, offset: number, value: Instruction): Instruction {
+export function storeTo(
+  dtype: DType,
+  type: Reg,
+  address: Instruction,
+  offset: number,
+  value: Instruction,
+): Instruction {
   const bytes = bytesOf(dtype);
   if (type.lanes === 1) {
-    if (type.kind === "f32" || type.kind === "f64" || type.kind === "i64") return [`${type.kind}.store`, offset, bytes, address, value];
-    return bytes === 4 ? ["i32.store", offset, 4, address, value] : [`i32.store${bytes * 8}`, offset, bytes, address, value];
+    if (type.kind === "f32" || type.kind === "f64" || type.kind === "i64")
+      return [`${type.kind}.store`, offset, bytes, address, value];
+    return bytes === 4
+      ? ["i32.store", offset, 4, address, value]
+      : [`i32.store${bytes * 8}`, offset, bytes, address, value];
   }
   if (bytes === 4) return ["v128.store", offset, 4, address, value];
   if (bytes === 2) return ["v128.store64_lane", offset, 2, 0, address, ["shuffle", "0,1,4,5,8,9,12,13", value]];

@@ -1,8 +1,8 @@
 // How WebAssembly spells register operations: the dialect's table. Scalars hold masks as 0 or 1, vectors as all-ones
 // lanes.
 
-import type { Expr, MachineOp, Reg, RegKind } from "../loops/expr.js";
 import type { Tier } from "../../compiler/plan/plan.js";
+import type { Expr, MachineOp, Reg, RegKind } from "../loops/expr.js";
 import { type Instruction, i32, type ValueType } from "./tree.js";
 
 export function valueType({ kind, lanes }: Reg): ValueType {
@@ -72,7 +72,8 @@ const shift =
     const { kind, lanes } = cx.type;
     const count = at(cx.args, 1);
     const counted = operandType(cx, 1);
-    if (lanes > 1) return [`${vectorName(kind)}.${scalar}`, at(cx.args, 0), counted.kind === "i64" ? ["i32.wrap", count] : count];
+    if (lanes > 1)
+      return [`${vectorName(kind)}.${scalar}`, at(cx.args, 0), counted.kind === "i64" ? ["i32.wrap", count] : count];
     const widened: Instruction = kind === "i64" && counted.kind === "i32" ? ["i64.extend_u", count] : count;
     return [`${scalarName(kind)}.${scalar}`, at(cx.args, 0), widened];
   };
@@ -217,4 +218,4 @@ function toFloat(cx: Cx, sign: "s" | "u"): Instruction {
   return [`${scalarName(cx.type.kind)}.convert_${sign}.${scalarName(from)}`, at(cx.args, 0)];
 }
 
-export { vectorName, scalarName };
+export { scalarName, vectorName };

@@ -1,13 +1,13 @@
 // A schedule becomes a plan and a WebAssembly module: kernels are lowered to loops, loops to code, equal code is shared,
 // the plan places everything, and one module holds all of it.
 
+import type { Dim } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
 import { type KernelCode, kernelsOf, makePlan } from "../../compiler/plan/make-plan.js";
 import type { Plan, Tier } from "../../compiler/plan/plan.js";
 import { iterationOf } from "../../compiler/schedule/build.js";
 import type { Kernel, Schedule, Step } from "../../compiler/schedule/schedule.js";
-import type { Dim } from "../../compiler/ir/dim.js";
 import { lowerKernel } from "../loops/lower.js";
 import { assemble } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
@@ -76,6 +76,12 @@ function loopCounters(steps: readonly Step[], into = new Map<Value, Dim>()): Map
 
 function functionText(f: WasmFunction): string {
   const text = (x: Operand): string =>
-    isInstruction(x) ? `(${x.map(text).join(" ")})` : typeof x === "bigint" ? `${x}n` : Object.is(x, -0) ? "-0" : String(x);
+    isInstruction(x)
+      ? `(${x.map(text).join(" ")})`
+      : typeof x === "bigint"
+        ? `${x}n`
+        : Object.is(x, -0)
+          ? "-0"
+          : String(x);
   return `${f.params} ${f.locals.join(" ")} ${f.body.map(text).join("\n")}`;
 }

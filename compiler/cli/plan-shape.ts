@@ -55,8 +55,8 @@ const STEPS: ReadonlyMap<string, Shape> = new Map([
     "if",
     pairs([
       ["condition", str],
-      ["then", steps],
-      ["else", steps],
+      ["yes", steps],
+      ["no", steps],
     ]),
   ],
   [

@@ -3,8 +3,8 @@
 
 import { type Dim, formatDim } from "./dim.js";
 import type { DType } from "./dtype.js";
-import type { AttrReader } from "./text-reader.js";
 import type { Tensor } from "./tensor.js";
+import type { AttrReader } from "./text-reader.js";
 
 export interface AttrKind<T> {
   /** Lossless text: also the interning key. */

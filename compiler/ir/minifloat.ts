@@ -79,7 +79,8 @@ export function encodeMinifloat(dtype: DType, value: number, saturate = false): 
   if (a === Number.POSITIVE_INFINITY) return overflow();
   const exponent = Math.max(1 - bias, Math.floor(Math.log2(a === 0 ? 2 ** -200 : a)));
   // log2 may be off by one next to a power of two: settle it exactly.
-  const scale = a >= 2 ** (exponent + 1) ? exponent + 1 : a < 2 ** exponent && exponent > 1 - bias ? exponent - 1 : exponent;
+  const scale =
+    a >= 2 ** (exponent + 1) ? exponent + 1 : a < 2 ** exponent && exponent > 1 - bias ? exponent - 1 : exponent;
   const ulp = 2 ** (scale - m);
   const rounded = roundHalfEven(a / ulp) * ulp;
   if (rounded > limit) return overflow();

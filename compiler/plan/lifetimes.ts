@@ -127,7 +127,12 @@ export function lifetimesOf(schedule: Schedule, buffersOf: (k: Kernel) => readon
  * A copy whose source is written by a kernel of the same step list and read by nothing else lets that kernel write to
  * the target directly, if nothing between reads the target.
  */
-function elideCopies(schedule: Schedule, buffersOf: (k: Kernel) => readonly BufferUse[], slot: (v: Value) => Value, alias: Map<Value, Value>): Set<Step> {
+function elideCopies(
+  schedule: Schedule,
+  buffersOf: (k: Kernel) => readonly BufferUse[],
+  slot: (v: Value) => Value,
+  alias: Map<Value, Value>,
+): Set<Step> {
   const readers = new Map<Value, number>();
   const count = (v: Value): void => {
     const at = slot(v);
@@ -144,7 +149,11 @@ function elideCopies(schedule: Schedule, buffersOf: (k: Kernel) => readonly Buff
       case "if":
         return [...s.node.inputs, ...s.branches.flat().flatMap(reads)];
       case "loop":
-        return [...s.node.inputs.slice(0, 2), ...(s.node.regions[0]?.results.slice(0, 1) ?? []), ...s.body.flatMap(reads)];
+        return [
+          ...s.node.inputs.slice(0, 2),
+          ...(s.node.regions[0]?.results.slice(0, 1) ?? []),
+          ...s.body.flatMap(reads),
+        ];
       default:
         return [];
     }
@@ -188,4 +197,3 @@ function elideCopies(schedule: Schedule, buffersOf: (k: Kernel) => readonly Buff
   visit(schedule.steps);
   return elided;
 }
-

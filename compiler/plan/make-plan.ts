@@ -3,9 +3,9 @@
 
 import { createHash } from "node:crypto";
 import { type Dim, linearIn, range, symOf, symsOf } from "../ir/dim.js";
+import { bytesOf } from "../ir/dtype.js";
 import { Bug } from "../ir/errors.js";
 import { constantOf, type Graph, type Value } from "../ir/graph.js";
-import { bytesOf } from "../ir/dtype.js";
 import { elementCount } from "../ir/types.js";
 import { iterationOf } from "../schedule/build.js";
 import type { Choices, Kernel, Schedule, Step } from "../schedule/schedule.js";
@@ -14,7 +14,19 @@ import { toDimJson } from "./dim-json.js";
 import { type Buffer, lifetimesOf } from "./lifetimes.js";
 import { layoutName, pack } from "./pack.js";
 import { ALIGN, align, bytesAtMost, checkTotal, PAGE, placeArena } from "./place.js";
-import type { BufferPlan, ConstantPlan, EntryPlan, KernelPlan, Plan, Port, StatePlan, StepPlan, SymbolPlan, SymbolSource, Tier } from "./plan.js";
+import type {
+  BufferPlan,
+  ConstantPlan,
+  EntryPlan,
+  KernelPlan,
+  Plan,
+  Port,
+  StatePlan,
+  StepPlan,
+  SymbolPlan,
+  SymbolSource,
+  Tier,
+} from "./plan.js";
 
 /** What code generation made of a kernel: its buffers, its function, and the constants the function takes. */
 export interface KernelCode {
@@ -31,7 +43,12 @@ export interface PlanParts {
   readonly schedule: Schedule;
   readonly codeOf: (k: Kernel) => KernelCode;
   /** Functions of the module: name, template, choices and text. */
-  readonly functions: readonly { readonly name: string; readonly template: string; readonly choices: Choices; readonly text: string }[];
+  readonly functions: readonly {
+    readonly name: string;
+    readonly template: string;
+    readonly choices: Choices;
+    readonly text: string;
+  }[];
   readonly originOf: (v: Value) => string;
 }
 
@@ -48,7 +65,8 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
   // Reserved bytes: symbols of the run, and zeros.
   const symbols = symbolPlans(schedule);
   let zeroBytes = 0;
-  for (const k of kernelsOf(schedule.steps)) for (const b of buffersOf(k)) if (b.role === "zeros") zeroBytes = Math.max(zeroBytes, b.bytes);
+  for (const k of kernelsOf(schedule.steps))
+    for (const b of buffersOf(k)) if (b.role === "zeros") zeroBytes = Math.max(zeroBytes, b.bytes);
   if (SYMBOLS_AT + symbols.length * 4 > ZEROS_AT) throw new Bug("plan", `${symbols.length} run-time symbols`);
   const weightsAt = align(ZEROS_AT + zeroBytes);
 
@@ -66,7 +84,15 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
     const bytes = pack(tensor, layout);
     const offset = weightsAt + weightsBytes;
     const digest = createHash("sha256").update(bytes).digest("hex");
-    constants.push({ name: constantName(tensor.digest), offset, bytes: bytes.byteLength, dtype: tensor.dtype, shape: tensor.shape, layout: layoutName(layout), digest });
+    constants.push({
+      name: constantName(tensor.digest),
+      offset,
+      bytes: bytes.byteLength,
+      dtype: tensor.dtype,
+      shape: tensor.shape,
+      layout: layoutName(layout),
+      digest,
+    });
     packed.push(bytes);
     constantAt.set(key, offset);
     weightsBytes = align(weightsBytes + bytes.byteLength);
@@ -161,19 +187,24 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
         };
       }
       case "bind":
-        return { kind: "bind", symbol: symbolName(s.binding.symbol), value: { buffer: nameOf(s.binding.value), index: s.binding.index } };
+        return {
+          kind: "bind",
+          symbol: symbolName(s.binding.symbol),
+          value: { buffer: nameOf(s.binding.value), index: s.binding.index },
+        };
       case "assign":
         return { kind: "bind", symbol: symbolName(s.symbol), value: { size: toDimJson(s.value) } };
       case "if": {
         const [condition] = s.node.inputs;
         const [yes, no] = s.branches;
         if (condition === undefined) throw new Bug("plan", "an if without a condition");
-        return { kind: "if", condition: nameOf(condition), then: stepsOf(yes ?? []), else: stepsOf(no ?? []) };
+        return { kind: "if", condition: nameOf(condition), yes: stepsOf(yes ?? []), no: stepsOf(no ?? []) };
       }
       case "loop": {
         const [trips, condition] = s.node.inputs;
         const next = s.node.regions[0]?.results[0];
-        if (s.node.op !== "loop" || trips === undefined || condition === undefined || next === undefined) throw new Bug("plan", "a loop without its parts");
+        if (s.node.op !== "loop" || trips === undefined || condition === undefined || next === undefined)
+          throw new Bug("plan", "a loop without its parts");
         const { count, carried } = s.node.attrs;
         const stacks = s.node.outputs.length > carried;
         const { hi } = range(count);
@@ -219,7 +250,11 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
     sources,
     inputs,
     outputs,
-    constraints: schedule.constraints.map((c) => ({ left: toDimJson(c.left), right: toDimJson(c.right), reason: c.reason })),
+    constraints: schedule.constraints.map((c) => ({
+      left: toDimJson(c.left),
+      right: toDimJson(c.right),
+      reason: c.reason,
+    })),
     steps,
     buffers: bufferPlans,
   };
@@ -265,7 +300,12 @@ export function kernelsOf(steps: readonly Step[]): Kernel[] {
 }
 
 /** Every value that a step names, with the layout it is read in. */
-function visitValues(schedule: Schedule, buffersOf: (k: Kernel) => readonly BufferUse[], elided: ReadonlySet<Step>, f: (v: Value, layout: Layout) => void): void {
+function visitValues(
+  schedule: Schedule,
+  buffersOf: (k: Kernel) => readonly BufferUse[],
+  elided: ReadonlySet<Step>,
+  f: (v: Value, layout: Layout) => void,
+): void {
   const walk = (steps: readonly Step[]): void => {
     for (const s of steps) {
       if (s.kind === "kernel") for (const b of buffersOf(s.kernel)) if (b.role === "value") f(b.value, b.layout);
@@ -276,7 +316,8 @@ function visitValues(schedule: Schedule, buffersOf: (k: Kernel) => readonly Buff
         for (const b of s.branches) walk(b);
       }
       if (s.kind === "loop") {
-        for (const v of [...s.node.inputs.slice(0, 2), ...(s.node.regions[0]?.results.slice(0, 1) ?? [])]) f(v, "plain");
+        for (const v of [...s.node.inputs.slice(0, 2), ...(s.node.regions[0]?.results.slice(0, 1) ?? [])])
+          f(v, "plain");
         walk(s.body);
       }
     }
@@ -324,7 +365,13 @@ function symbolSources(graph: Graph): { sources: SymbolSource[]; order: string[]
         const [only] = all;
         if (only === undefined || all.length !== 1 || only.name !== name) continue;
         const linear = linearIn(d, only);
-        if (linear === null || typeof linear.coeff !== "number" || typeof linear.rest !== "number" || linear.coeff === 0) continue;
+        if (
+          linear === null ||
+          typeof linear.coeff !== "number" ||
+          typeof linear.rest !== "number" ||
+          linear.coeff === 0
+        )
+          continue;
         const source = { symbol: name, input, axis, mul: linear.coeff, add: linear.rest };
         if (best === null || (source.mul === 1 && best.mul !== 1)) best = source;
       }

@@ -53,13 +53,23 @@ export function placeArena({ buffers, scratch }: Lifetimes): Placement {
   }
   const items: Item[] = [
     ...buffers.map((b): Item => ({ key: b, bytes: bytesAtMost(b.value), first: b.first, last: b.last, offset: 0 })),
-    ...scratch.map((s): Item => ({ key: s, bytes: boundBytes(s.bytes, 1, `scratch of ${s.kernel.name}`), first: s.at, last: s.at, offset: 0 })),
+    ...scratch.map(
+      (s): Item => ({
+        key: s,
+        bytes: boundBytes(s.bytes, 1, `scratch of ${s.kernel.name}`),
+        first: s.at,
+        last: s.at,
+        offset: 0,
+      }),
+    ),
   ];
   const bySize = items.map((item, i) => ({ item, i })).sort((a, b) => b.item.bytes - a.item.bytes || a.i - b.i);
   const placed: Item[] = [];
   let bytes = 0;
   for (const { item } of bySize) {
-    const rivals = placed.filter((p) => p.first <= item.last && item.first <= p.last).sort((a, b) => a.offset - b.offset);
+    const rivals = placed
+      .filter((p) => p.first <= item.last && item.first <= p.last)
+      .sort((a, b) => a.offset - b.offset);
     let offset = 0;
     for (const r of rivals) {
       if (offset + item.bytes <= r.offset) break;

@@ -85,14 +85,24 @@ export type StepPlan =
       /** Model nodes that it computes. */
       readonly origin: string;
     }
-  | { readonly kind: "bind"; readonly symbol: string; readonly value: { readonly size: DimJson } | { readonly buffer: string; readonly index: number } }
+  | {
+      readonly kind: "bind";
+      readonly symbol: string;
+      readonly value: { readonly size: DimJson } | { readonly buffer: string; readonly index: number };
+    }
   /** Copies `bytes` from one buffer to another, to row `row` (a symbol) of it where given. */
-  | { readonly kind: "copy"; readonly from: string; readonly to: string; readonly bytes: DimJson; readonly row: string | null }
+  | {
+      readonly kind: "copy";
+      readonly from: string;
+      readonly to: string;
+      readonly bytes: DimJson;
+      readonly row: string | null;
+    }
   | {
       readonly kind: "if";
       readonly condition: string;
-      readonly then: readonly StepPlan[];
-      readonly else: readonly StepPlan[];
+      readonly yes: readonly StepPlan[];
+      readonly no: readonly StepPlan[];
     }
   | {
       readonly kind: "loop";

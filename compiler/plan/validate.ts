@@ -41,7 +41,8 @@ interface Region {
 
 function checkRegions(plan: Plan, report: Report): void {
   const { bytes, weights, states, arena } = plan.memory;
-  if (bytes % PAGE !== 0 || bytes <= 0 || bytes > 2 ** 32) report("memory", `${bytes} bytes is no number of 64 KiB pages up to 4 GiB`);
+  if (bytes % PAGE !== 0 || bytes <= 0 || bytes > 2 ** 32)
+    report("memory", `${bytes} bytes is no number of 64 KiB pages up to 4 GiB`);
   const regions: readonly (readonly [string, Region])[] = [
     ["weights", weights],
     ["states", states],
@@ -49,8 +50,10 @@ function checkRegions(plan: Plan, report: Report): void {
   ];
   let end = 0;
   for (const [name, r] of regions) {
-    if (!Number.isSafeInteger(r.offset) || !Number.isSafeInteger(r.bytes) || r.bytes < 0) report("memory", `the ${name} region is not in whole bytes`);
-    if (r.offset < end) report("memory", `the ${name} region starts at ${r.offset}, before ${end}, the end of what is before it`);
+    if (!Number.isSafeInteger(r.offset) || !Number.isSafeInteger(r.bytes) || r.bytes < 0)
+      report("memory", `the ${name} region is not in whole bytes`);
+    if (r.offset < end)
+      report("memory", `the ${name} region starts at ${r.offset}, before ${end}, the end of what is before it`);
     end = r.offset + r.bytes;
   }
   if (end > bytes) report("memory", `the arena ends at ${end}, memory at ${bytes}`);
@@ -58,14 +61,18 @@ function checkRegions(plan: Plan, report: Report): void {
 
 function checkInside(at: string, r: Region, region: Region, report: Report): void {
   if (r.offset < region.offset || r.offset + r.bytes > region.offset + region.bytes)
-    report(at, `lies at ${r.offset}..${r.offset + r.bytes}, outside its region ${region.offset}..${region.offset + region.bytes}`);
+    report(
+      at,
+      `lies at ${r.offset}..${r.offset + r.bytes}, outside its region ${region.offset}..${region.offset + region.bytes}`,
+    );
 }
 
 function checkApart(at: string, items: readonly Region[], report: Report): void {
   const sorted = items.filter((i) => i.bytes > 0).sort((a, b) => a.offset - b.offset);
   for (const [i, item] of sorted.entries()) {
     const next = sorted[i + 1];
-    if (next !== undefined && item.offset + item.bytes > next.offset) report(at, `bytes ${next.offset}.. are given twice`);
+    if (next !== undefined && item.offset + item.bytes > next.offset)
+      report(at, `bytes ${next.offset}.. are given twice`);
   }
 }
 
@@ -83,12 +90,14 @@ function checkEntry(plan: Plan, entry: EntryPlan, report: Report): void {
   const known = new Set([...entry.symbols, ...plan.symbols.filter((s) => s.offset === null).map((s) => s.name)]);
   for (const s of entry.sources) {
     const port = entry.inputs[s.input];
-    if (port === undefined || port.shape[s.axis] === undefined) report(at, `symbol ${s.symbol} comes from axis ${s.axis} of input ${s.input}, which is not there`);
+    if (port === undefined || port.shape[s.axis] === undefined)
+      report(at, `symbol ${s.symbol} comes from axis ${s.axis} of input ${s.input}, which is not there`);
   }
   const constants = new Set(plan.constants.map((c) => c.name));
   const states = new Set(plan.states.map((s) => `state.${s.name}`));
   const written = new Set<string>();
-  for (const p of entry.inputs) for (const b of entry.buffers) if (b.offset === p.offset && b.live[0] < 0) written.add(b.name);
+  for (const p of entry.inputs)
+    for (const b of entry.buffers) if (b.offset === p.offset && b.live[0] < 0) written.add(b.name);
   checkPorts(at, entry, plan, report);
   const readable = (name: string): boolean => written.has(name) || constants.has(name) || states.has(name);
   const read = (where: string, name: string): void => {
@@ -128,8 +137,8 @@ function checkEntry(plan: Plan, entry: EntryPlan, report: Report): void {
           break;
         case "if":
           read(where, s.condition);
-          walk(s.then, `${path}${i}.then.`);
-          walk(s.else, `${path}${i}.else.`);
+          walk(s.yes, `${path}${i}.then.`);
+          walk(s.no, `${path}${i}.else.`);
           break;
         case "loop":
           read(where, s.trips);
@@ -143,7 +152,8 @@ function checkEntry(plan: Plan, entry: EntryPlan, report: Report): void {
     }
   };
   walk(entry.steps, "");
-  for (const b of entry.buffers) if (written.has(b.name)) for (const d of b.shape) dimension(`${at}, buffer ${b.name}`, d);
+  for (const b of entry.buffers)
+    if (written.has(b.name)) for (const d of b.shape) dimension(`${at}, buffer ${b.name}`, d);
   for (const c of entry.constraints) {
     dimension(`${at}, constraint`, c.left);
     dimension(`${at}, constraint`, c.right);
@@ -168,7 +178,9 @@ function checkPorts(at: string, entry: EntryPlan, plan: Plan, report: Report): v
   const check = (what: string, p: Port): void => {
     const home = homes.some((h) => h.offset === p.offset && p.bytes <= h.bytes);
     if (!home && p.bytes > 0) report(at, `${what} "${p.name}" lies at ${p.offset}, where no buffer of its size starts`);
-    const fixed = p.shape.every((d) => typeof d === "number") ? p.shape.reduce<number>((n, d) => n * Number(d), bytesOf(p.dtype)) : null;
+    const fixed = p.shape.every((d) => typeof d === "number")
+      ? p.shape.reduce<number>((n, d) => n * Number(d), bytesOf(p.dtype))
+      : null;
     if (fixed !== null && fixed !== p.bytes) report(at, `${what} "${p.name}" takes ${fixed} bytes and has ${p.bytes}`);
   };
   for (const p of entry.inputs) check("input", p);

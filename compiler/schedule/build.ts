@@ -91,7 +91,10 @@ export function schedule(graph: Graph): Schedule {
         if (outputs.length > 0) {
           const group = fusion.groupOf.get(node);
           const own = group !== undefined && group.exit.node === node ? group : undefined;
-          steps.push({ kind: "kernel", kernel: kernelFor(outputs.length < node.outputs.length ? node.outputs : outputs, own) });
+          steps.push({
+            kind: "kernel",
+            kernel: kernelFor(outputs.length < node.outputs.length ? node.outputs : outputs, own),
+          });
         }
       }
       steps.push(...(bindings.get(node) ?? []));
@@ -101,7 +104,9 @@ export function schedule(graph: Graph): Schedule {
 
   function branchStep(node: NodeOf<"if"> & Node, scope: Scope): Step {
     const children = scope.children.get(node) ?? [];
-    const ownSymbols = new Set(graph.bindings.filter((b) => b.from === "axis" && b.value.node === node).map((b) => b.symbol));
+    const ownSymbols = new Set(
+      graph.bindings.filter((b) => b.from === "axis" && b.value.node === node).map((b) => b.symbol),
+    );
     const branches = node.regions.map((region, i) => {
       const child = children[i];
       const steps = child === undefined ? [] : stepsOf(child);
@@ -137,7 +142,8 @@ export function schedule(graph: Graph): Schedule {
     for (let i = 0; i < carried; i++) {
       const from = region.results[i + 1];
       const to = region.params[i + 1];
-      if (from !== undefined && to !== undefined && holder(from) !== to) body.push({ kind: "copy", from, to, row: null });
+      if (from !== undefined && to !== undefined && holder(from) !== to)
+        body.push({ kind: "copy", from, to, row: null });
     }
     return [...before, { kind: "loop", node, iteration, body }];
   }
@@ -185,7 +191,13 @@ function templateOf(group: Group | undefined, node: Node): { template: Template;
   }
 }
 
-function scratchOf(template: Template, group: Group | undefined, nodes: readonly Node[], node: Node, choices: Choices): Dim {
+function scratchOf(
+  template: Template,
+  group: Group | undefined,
+  nodes: readonly Node[],
+  node: Node,
+  choices: Choices,
+): Dim {
   if (template === "rows" && group !== undefined) {
     const from = group.anchor.inputs[0]?.type.shape ?? [];
     const axes = isOp(group.anchor, "reduce") ? group.anchor.attrs.axes : [];

@@ -48,7 +48,8 @@ export function growGroup(anchor: Node, order: readonly Node[], uses: Uses, take
     nodes.push(node);
     const exit = soleExit(nodes, members, uses);
     // A reshape cannot be the exit: what it views has the elements.
-    if (exit !== null && exit.node.op !== "reshape") best = { anchor, nodes: [...nodes], exit, rows: rows !== null && needsRows(nodes, rows) };
+    if (exit !== null && exit.node.op !== "reshape")
+      best = { anchor, nodes: [...nodes], exit, rows: rows !== null && needsRows(nodes, rows) };
   }
   return best;
 }
@@ -71,7 +72,8 @@ function soleExit(nodes: readonly Node[], members: ReadonlySet<Node>, uses: Uses
 function canStillClose(user: Node, nodes: readonly Node[], members: ReadonlySet<Node>, uses: Uses): boolean {
   const pinned = new Set(user.inputs.filter((v) => members.has(v.node)));
   for (const node of nodes)
-    for (const v of node.outputs) if (uses.rooted.has(v) || (uses.of.get(v) ?? []).some((u) => u.node === user)) pinned.add(v);
+    for (const v of node.outputs)
+      if (uses.rooted.has(v) || (uses.of.get(v) ?? []).some((u) => u.node === user)) pinned.add(v);
   return pinned.size <= 1;
 }
 
@@ -99,7 +101,8 @@ function followsRows(node: Node, anchor: NodeOf<"reduce">, members: ReadonlySet<
   if (node.op === "reshape") return isRow(shape) && node.inputs.every((v) => isRow(v.type.shape));
   if (node.op !== "broadcast" && !isElementwise(node)) return false;
   const inside = node.inputs.filter((v) => members.has(v.node));
-  if (sameShape(shape, full)) return inside.every((v) => sameShape(v.type.shape, full) || sameShape(v.type.shape, kept));
+  if (sameShape(shape, full))
+    return inside.every((v) => sameShape(v.type.shape, full) || sameShape(v.type.shape, kept));
   // A row value: its group operands must be the same rows, element for element.
   return isRow(shape) && inside.every((v) => sameShape(v.type.shape, shape));
 }

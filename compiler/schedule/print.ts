@@ -1,10 +1,10 @@
 // The schedule as text: kernels with what they read, compute and write, in order, under their control flow. Values are
 // numbered in the order they are met, so the text depends on nothing but the schedule.
 
+import type { AttrSchema } from "../ir/attrs.js";
 import { formatDim } from "../ir/dim.js";
 import { constantOf, type Node, type Value } from "../ir/graph.js";
 import { OPS } from "../ir/ops.js";
-import type { AttrSchema } from "../ir/attrs.js";
 import { formatType } from "../ir/types.js";
 import type { Kernel, Schedule, Step } from "./schedule.js";
 
@@ -25,7 +25,9 @@ export function printSchedule(schedule: Schedule): string {
           lines.push(...printKernel(s.kernel, name).map((l) => indent + l));
           break;
         case "copy":
-          lines.push(`${indent}copy ${name(s.from)} -> ${name(s.to)}${s.row === null ? "" : ` row ${formatDim(s.row)}`}`);
+          lines.push(
+            `${indent}copy ${name(s.from)} -> ${name(s.to)}${s.row === null ? "" : ` row ${formatDim(s.row)}`}`,
+          );
           break;
         case "bind":
           lines.push(`${indent}bind ${formatDim(s.binding.symbol)} = ${name(s.binding.value)}[${s.binding.index}]`);
@@ -42,7 +44,9 @@ export function printSchedule(schedule: Schedule): string {
           lines.push(`${indent}}`);
           break;
         case "loop":
-          lines.push(`${indent}loop ${formatDim(s.iteration)} while ${s.node.inputs.slice(0, 2).map(name).join(", ")} {`);
+          lines.push(
+            `${indent}loop ${formatDim(s.iteration)} while ${s.node.inputs.slice(0, 2).map(name).join(", ")} {`,
+          );
           walk(s.body, `${indent}  `);
           lines.push(`${indent}}`);
           break;

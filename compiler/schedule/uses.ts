@@ -15,7 +15,12 @@ export function isElementwise(node: Node): boolean {
 /** Can be computed inside the kernel that reads it. */
 export function isInlinable(node: Node): boolean {
   return (
-    isElementwise(node) || isView(node.op) || node.op === "iota" || node.op === "dims" || node.op === "gather" || node.op === "take"
+    isElementwise(node) ||
+    isView(node.op) ||
+    node.op === "iota" ||
+    node.op === "dims" ||
+    node.op === "gather" ||
+    node.op === "take"
   );
 }
 

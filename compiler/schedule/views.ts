@@ -64,7 +64,10 @@ export function throughView(v: Value, position: Position): { source: Value; posi
       const { axes, strides, dilations } = node.attrs;
       const out = position.slice(0, shape.length);
       for (const [j, axis] of axes.entries())
-        out[axis] = add(mul(position[axis] ?? 0, strides[j] ?? 1), mul(position[shape.length + j] ?? 0, dilations[j] ?? 1));
+        out[axis] = add(
+          mul(position[axis] ?? 0, strides[j] ?? 1),
+          mul(position[shape.length + j] ?? 0, dilations[j] ?? 1),
+        );
       return { source, position: out };
     }
     default:

@@ -7,6 +7,7 @@ import type { GraphProto } from "../../compiler/import/onnx/proto.js";
 import { loadModel } from "../support/models.js";
 import { loadCase, dynamicInputs } from "../support/onnx-case.js";
 import { difference } from "../support/onnx-compare.js";
+import { withOutput } from "../support/onnx-output.js";
 import { openOracle, type Value, type Values, worstError } from "../support/oracle.js";
 import { suiteFolder } from "../support/suites.js";
 import { judgeSize, noteError, table } from "./judge.js";
@@ -62,23 +63,28 @@ function batchOf(graph: GraphProto): string | undefined {
   return dynamicInputs(graph)[0]?.type?.tensorType?.shape?.dim[0]?.dimParam;
 }
 
+/** The head of this network has weights of zeros: what goes into it tells more. */
+const INNER: Readonly<Record<string, string>> = { vit_tiny: "/Gather_output_0" };
+
 for (const name of NETWORKS) {
   suiteTest(name, async (t) => {
     const folder = join(root ?? "", `test_${name}`);
     const found = loadCase(folder);
     const symbol = found.model.graph === undefined ? undefined : batchOf(found.model.graph);
     const isOpen = symbol !== undefined && symbol !== "";
-    const model = await loadModel(found.bytes, isOpen ? { dims: { [symbol]: BATCH } } : {});
+    const inner = INNER[name];
+    const bytes = inner === undefined ? found.bytes : withOutput(found.bytes, inner);
+    const model = await loadModel(bytes, isOpen ? { dims: { [symbol]: BATCH } } : {});
+    const oracle = await openOracle(bytes);
     judgeSize(t, name, model);
     t.is(found.sets.length, 2);
     for (const set of found.sets) {
       const inputs = Object.fromEntries(Object.entries(set.inputs).map(([k, v]) => [k, toValue(v)]));
       const want = Object.fromEntries(Object.entries(set.outputs).map(([k, v]) => [k, toValue(v)]));
-      compare(t, name, model.run(inputs), want, set.name);
+      compare(t, name, model.run(inputs), { ...(await oracle(inputs)), ...want }, set.name);
     }
     const [set] = found.sets;
     if (!isOpen || set === undefined) return;
-    const oracle = await openOracle(found.bytes);
     const inputs = Object.fromEntries(Object.entries(set.inputs).map(([k, v]) => [k, rebatched(toValue(v), OTHER_BATCH)]));
     compare(t, name, model.run(inputs), await oracle(inputs), `batch ${OTHER_BATCH}`);
   });

@@ -30,7 +30,21 @@ const LAYERS: readonly { readonly prefix: string; readonly name: string; readonl
   {
     prefix: "compiler/cli/",
     name: "cli",
-    may: ["ir", "reference", "frontend", "import", "passes", "schedule", "plan", "codegen", "targets", "pipeline", "format", "shim", "version"],
+    may: [
+      "ir",
+      "reference",
+      "frontend",
+      "import",
+      "passes",
+      "schedule",
+      "plan",
+      "codegen",
+      "targets",
+      "pipeline",
+      "format",
+      "shim",
+      "version",
+    ],
   },
   {
     prefix: "compiler/",
@@ -57,7 +71,9 @@ function importsOf(path: string): string[] {
   return [...found].map((m) => relative(ROOT, resolve(dirname(join(ROOT, path)), m[1] ?? "")).replace(/\.js$/, ".ts"));
 }
 
-const FILES = ["compiler", "codegen", "targets", "runtime-shim"].filter((f) => readdirSync(ROOT).includes(f)).flatMap(sources);
+const FILES = ["compiler", "codegen", "targets", "runtime-shim"]
+  .filter((f) => readdirSync(ROOT).includes(f))
+  .flatMap(sources);
 
 test("every source file belongs to a layer", (t) => {
   t.true(FILES.length > 50, "the sources were found");

@@ -12,6 +12,8 @@ export interface OnnxDataSet {
   readonly inputs: Readonly<Record<string, Tensor>>;
   /** By name; elements of a sequence as `<output>.<i>`. */
   readonly outputs: Readonly<Record<string, Tensor>>;
+  /** Number of tensors in each input that is a sequence or an optional; null: an empty optional. */
+  readonly lengths: Readonly<Record<string, number | null>>;
   /** Names of inputs and outputs that no tensor holds: strings, sequences as inputs. */
   readonly others: readonly string[];
 }
@@ -43,6 +45,7 @@ function loadSet(folder: string, name: string, graph: GraphProto): OnnxDataSet {
   const inputs: Record<string, Tensor> = {};
   const outputs: Record<string, Tensor> = {};
   const others: string[] = [];
+  const lengths: Record<string, number | null> = {};
   const files = new Set(readdirSync(folder));
   const load = (kind: "input" | "output", infos: readonly ValueInfoProto[], into: Record<string, Tensor>): void => {
     for (const [i, info] of infos.entries()) {
@@ -50,13 +53,18 @@ function loadSet(folder: string, name: string, graph: GraphProto): OnnxDataSet {
       if (!files.has(file)) continue;
       const key = info.name ?? "";
       const found = readValue(readFileSync(join(folder, file)), info, key);
-      if (found === null) others.push(key);
-      else for (const [k, t] of found) into[k] = t;
+      if (found === null) {
+        others.push(key);
+        continue;
+      }
+      for (const [k, t] of found) into[k] = t;
+      if (kind === "input" && info.type?.tensorType === undefined)
+        lengths[key] = found.length === 0 && info.type?.optionalType !== undefined ? null : found.length;
     }
   };
   load("input", dynamicInputs(graph), inputs);
   load("output", graph.output, outputs);
-  return { name, inputs, outputs, others };
+  return { name, inputs, outputs, lengths, others };
 }
 
 function readValue(bytes: Uint8Array, info: ValueInfoProto, key: string): [string, Tensor][] | null {
@@ -71,7 +79,7 @@ function readValue(bytes: Uint8Array, info: ValueInfoProto, key: string): [strin
   if (inner !== undefined) {
     const o = decodeMessage("OptionalProto", bytes, key);
     if (o.tensorValue !== undefined) return one(o.tensorValue, key);
-    return o.sequenceValue === undefined ? null : many(o.sequenceValue.tensorValues);
+    return o.sequenceValue === undefined ? [] : many(o.sequenceValue.tensorValues);
   }
   return one(decodeMessage("TensorProto", bytes, key), key);
 }

@@ -5,7 +5,7 @@
 import { Refused, type Refusal } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
-import { type DimSpec, importOnnx } from "../../compiler/import/onnx/import.js";
+import { type DimSpec, importOnnx, type Structure } from "../../compiler/import/onnx/import.js";
 import type { GraphProto } from "../../compiler/import/onnx/proto.js";
 import type { Target } from "../conformance/targets.js";
 import { dynamicInputs, loadCase, type OnnxCase, type OnnxDataSet } from "./onnx-case.js";
@@ -93,9 +93,9 @@ async function runSet(
   const { graph: proto } = found.model;
   if (proto === undefined) return "has no graph";
   const builder = new Builder();
-  const { graph } = importOnnx(found.bytes, { builder, dims: dimsOf(proto, set), values });
+  const { graph } = importOnnx(found.bytes, { builder, dims: dimsOf(proto, set), values, structures: structuresOf(set) });
   const run = await target(graph, builder);
-  const inputs = Object.fromEntries(Object.entries(set.inputs).filter(([name]) => values[name] === undefined && graph.inputs.some((v) => v.node.op === "input" && v.node.attrs.name === name)));
+  const inputs = Object.fromEntries(Object.entries(set.inputs).filter(([name]) => graph.inputs.some((v) => v.node.op === "input" && v.node.attrs.name === name)));
   const outputs = await run(inputs);
   const operators = operatorsOf(proto);
   const random = [...operators].some((o) => RANDOM.test(o));
@@ -115,6 +115,18 @@ function shapeDifference(have: Tensor | undefined, want: Tensor): string | null 
   if (have === undefined) return "is missing";
   const same = have.dtype === want.dtype && have.shape.join() === want.shape.join();
   return same ? null : `is ${have.dtype}[${have.shape.join(", ")}], want ${want.dtype}[${want.shape.join(", ")}]`;
+}
+
+/** Sequences and optionals as the data set has them. */
+function structuresOf(set: OnnxDataSet): Record<string, Structure> {
+  const out: Record<string, Structure> = {};
+  for (const [name, length] of Object.entries(set.lengths)) {
+    const whole = set.inputs[name];
+    if (length === null) out[name] = null;
+    else if (whole !== undefined) out[name] = [whole];
+    else out[name] = Array.from({ length }, (_, i) => set.inputs[`${name}.${i}`]).filter((t) => t !== undefined);
+  }
+  return out;
 }
 
 /** Every dynamic dimension as the data set has it. */

@@ -18,7 +18,8 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
   const { anchor } = kernel;
   const [a, b] = anchor.inputs;
   const result = anchor.outputs[0];
-  if (a === undefined || b === undefined || result === undefined) throw new Bug("loops", "a contraction without operands");
+  if (a === undefined || b === undefined || result === undefined)
+    throw new Bug("loops", "a contraction without operands");
   const { dtype } = result.type;
   const position = result.type.shape.map((size, axis) => (size === 1 ? 0 : indexVar(`o${axis}`, size)));
   const sum = pool.variable(regOf(dtype), "sum");
@@ -35,7 +36,10 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
     const batch = position.slice(0, -2);
     const clip = (shape: readonly Dim[]): Dim[] =>
       shape.slice(0, -2).map((d, axis) => (d === 1 ? 0 : (batch[axis + batch.length - (shape.length - 2)] ?? 0)));
-    const step = product([...clip(a.type.shape), position.at(-2) ?? 0, k], [...clip(b.type.shape), k, position.at(-1) ?? 0]);
+    const step = product(
+      [...clip(a.type.shape), position.at(-2) ?? 0, k],
+      [...clip(b.type.shape), k, position.at(-1) ?? 0],
+    );
     inner = [forLoop(k, size, [step])];
   } else if (isOp(anchor, "conv")) inner = convSum(frame, anchor.attrs, position, product);
   else throw new Bug("loops", `${anchor.op} is no contraction`);
@@ -64,7 +68,12 @@ interface ConvAttrs {
   readonly layout: "nchw" | "nhwc";
 }
 
-function convSum(frame: Frame, attrs: ConvAttrs, position: readonly Dim[], product: (a: readonly Dim[], b: readonly Dim[]) => Stmt): Stmt[] {
+function convSum(
+  frame: Frame,
+  attrs: ConvAttrs,
+  position: readonly Dim[],
+  product: (a: readonly Dim[], b: readonly Dim[]) => Stmt,
+): Stmt[] {
   const { pool, kernel } = frame;
   const [x, w] = kernel.anchor.inputs;
   if (x === undefined || w === undefined) throw new Bug("loops", "a convolution without operands");
@@ -78,7 +87,10 @@ function convSum(frame: Frame, attrs: ConvAttrs, position: readonly Dim[], produ
   const taps = Array.from({ length: spatial }, (_, j) => indexVar(`tap${j}`, length(j)));
   const c = indexVar("c", perGroup);
   const at = taps.map((tap, j) =>
-    sub(add(mul(position[nhwc ? j + 1 : j + 2] ?? 0, attrs.strides[j] ?? 1), mul(tap, attrs.dilations[j] ?? 1)), attrs.low[j] ?? 0),
+    sub(
+      add(mul(position[nhwc ? j + 1 : j + 2] ?? 0, attrs.strides[j] ?? 1), mul(tap, attrs.dilations[j] ?? 1)),
+      attrs.low[j] ?? 0,
+    ),
   );
   const group = attrs.groups === 1 ? 0 : floordiv(m, floordiv(outs, attrs.groups));
   const channel = add(mul(group, perGroup), c);
@@ -87,7 +99,7 @@ function convSum(frame: Frame, attrs: ConvAttrs, position: readonly Dim[], produ
   let body: Stmt[] = [forLoop(c, perGroup, [product(pa, pb)])];
   for (let j = spatial - 1; j >= 0; j--) {
     const inside = pool.compare("ltU", pool.index(at[j] ?? 0), pool.index(sizeOf(j)));
-    body = [forLoop(taps[j] ?? 0, length(j), [{ kind: "if", mask: inside, then: body, else: [] }])];
+    body = [forLoop(taps[j] ?? 0, length(j), [{ kind: "if", mask: inside, yes: body, no: [] }])];
   }
   return body;
 }

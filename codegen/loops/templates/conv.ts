@@ -19,7 +19,8 @@ export function lowerConv(frame: Frame): Stmt[] {
   const { anchor } = kernel;
   const [x, w] = anchor.inputs;
   const result = anchor.outputs[0];
-  if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined) throw new Bug("loops", "conv without its operands");
+  if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined)
+    throw new Bug("loops", "conv without its operands");
   const { strides, dilations, low, high, groups, layout } = anchor.attrs;
   const nr = Number(kernel.choices["nr"] ?? 8);
   const mr = Number(kernel.choices["mr"] ?? 4);
@@ -30,7 +31,8 @@ export function lowerConv(frame: Frame): Stmt[] {
   const kind = tileKind(element);
   const scalar = (): Stmt[] => lowerContractionScalar(frame);
   const packed = constantOf(w) !== undefined;
-  if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr) return scalar();
+  if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr)
+    return scalar();
   const window = w.type.shape.slice(0, spatial);
   const taps = mul(1, ...window);
   if (packed) {
@@ -47,12 +49,14 @@ export function lowerConv(frame: Frame): Stmt[] {
   const last = spatial - 1;
   const bytesA = bytesOf(element.a);
   const bytesB = bytesOf(element.b);
-  const inputAt = (j: number, position: Dim, t: Dim): Dim => sub(add(mul(position, strides[j] ?? 1), mul(t, dilations[j] ?? 1)), low[j] ?? 0);
+  const inputAt = (j: number, position: Dim, t: Dim): Dim =>
+    sub(add(mul(position, strides[j] ?? 1), mul(t, dilations[j] ?? 1)), low[j] ?? 0);
   const panelIndex = indexVar("panel", Math.ceil(outs / nr));
   const strideB = packed ? nr : outs * groups;
   const panelOf = (column: Dim): Expr => {
     const tapIndex = mul(ravel(tap, window), channels);
-    if (!packed) return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
+    if (!packed)
+      return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
     const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
     return pool.address(frame.buffer(w), add(mul(panel, Number(taps) * channels * nr), mul(tapIndex, nr)), bytesB);
   };
@@ -71,11 +75,27 @@ export function lowerConv(frame: Frame): Stmt[] {
       const zeros = pool.address(frame.zeros(channels * bytesA), 0, bytesA);
       return pool.select(inside, address, zeros);
     });
-    let inner: Stmt[] = accumulate(frame, element, acc, pointers, panelOf(column), channels, pool.i32(bytesA), pool.i32(strideB * bytesB));
+    let inner: Stmt[] = accumulate(
+      frame,
+      element,
+      acc,
+      pointers,
+      panelOf(column),
+      channels,
+      pool.i32(bytesA),
+      pool.i32(strideB * bytesB),
+    );
     for (let j = last; j >= 0; j--) {
       if (j < last && padded(j)) {
         const at = inputAt(j, outer[j] ?? 0, tap[j] ?? 0);
-        inner = [{ kind: "if", mask: pool.compare("ltU", pool.index(at), pool.index(image[j + 1] ?? 1)), then: inner, else: [] }];
+        inner = [
+          {
+            kind: "if",
+            mask: pool.compare("ltU", pool.index(at), pool.index(image[j + 1] ?? 1)),
+            yes: inner,
+            no: [],
+          },
+        ];
       }
       inner = [forLoop(tap[j] ?? 0, window[j] ?? 1, inner)];
     }

@@ -19,7 +19,8 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const { anchor } = kernel;
   const [x, w] = anchor.inputs;
   const result = anchor.outputs[0];
-  if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined) throw new Bug("loops", "depthwise without its operands");
+  if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined)
+    throw new Bug("loops", "depthwise without its operands");
   const { strides, dilations, low, high, groups } = anchor.attrs;
   const spatial = strides.length;
   const window = w.type.shape.slice(0, spatial);
@@ -27,7 +28,8 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const element = { a: x.type.dtype, b: w.type.dtype, sum: result.type.dtype };
   const kind = tileKind(element);
   const lengths = window.map(Number);
-  if (kind === null || groups < LANES || typeof taps !== "number" || taps > MAX_UNROLLED_TAPS || element.a !== "f32") return lowerContractionScalar(frame);
+  if (kind === null || groups < LANES || typeof taps !== "number" || taps > MAX_UNROLLED_TAPS || element.a !== "f32")
+    return lowerContractionScalar(frame);
   const image = x.type.shape;
   const out = result.type.shape;
   const nr = groups % 8 === 0 ? 8 : 4;
@@ -60,7 +62,9 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const block = (channel: Dim): Stmt[] => {
     const clear: Stmt[] = acc.map((target) => ({ kind: "set", target, value: pool.constant(type, 0) }));
     const full = allTaps.flatMap((tap) => tapStep(tap, channel));
-    const store = storeTile(frame, result, [acc], channel, (_, c) => add(mul(ravel([n, ...pixel], out.slice(0, -1)), groups), c));
+    const store = storeTile(frame, result, [acc], channel, (_, c) =>
+      add(mul(ravel([n, ...pixel], out.slice(0, -1)), groups), c),
+    );
     if (!padded) return [...clear, ...full, ...store];
     const t = lengths.map((length, j) => indexVar(`tap${j}`, length));
     const at = t.map((v, j) => add(origin(j), mul(v, dilations[j] ?? 1)));
@@ -72,11 +76,11 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     });
     for (let j = spatial - 1; j >= 0; j--) {
       const mask = pool.compare("ltU", pool.index(at[j] ?? 0), pool.index(image[j + 1] ?? 1));
-      tested = [forLoop(t[j] ?? 0, lengths[j] ?? 1, [{ kind: "if", mask, then: tested, else: [] }])];
+      tested = [forLoop(t[j] ?? 0, lengths[j] ?? 1, [{ kind: "if", mask, yes: tested, no: [] }])];
     }
     if (!large) return [...clear, ...tested, ...store];
     const mask = lengths.map((_, j) => inside(j)).reduce((a, b) => pool.op("and", a.type, a, b));
-    return [...clear, { kind: "if", mask, then: full, else: tested }, ...store];
+    return [...clear, { kind: "if", mask, yes: full, no: tested }, ...store];
   };
   let body = tiles(frame, "channels", nr, groups, block);
   for (let j = spatial - 1; j >= 0; j--) body = [forLoop(pixel[j] ?? 0, out[j + 1] ?? 1, body)];

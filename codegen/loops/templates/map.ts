@@ -1,12 +1,12 @@
 // map: every output element is an expression of the inputs at one position. Where the output's innermost axis strides
 // through the inputs and another axis runs along them, 4 by 4 blocks are read as rows and turned in registers.
 
-import { add, type Dim, indexVar, linearIn, provenLessEqual, substitute, type Sym } from "../../../compiler/ir/dim.js";
+import { add, type Dim, indexVar, linearIn, provenLessEqual, type Sym, substitute } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { type Position, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, mergeAxes, type Nest, storeNest, stored, symbolOf } from "../nest.js";
+import { forLoop, LANES, mergeAxes, type Nest, stored, storeNest, symbolOf } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 import { tiles } from "./tile.js";
@@ -75,9 +75,19 @@ function turnedNest(frame: Frame, nest: Nest, value: Expr): Stmt[] | null {
     const [low02, high02] = zip(r0, r2);
     const [low13, high13] = zip(r1, r3);
     const columns = [...zip(low02, low13), ...zip(high02, high13)];
-    return columns.map((c, j): Stmt => ({ kind: "store", buffer: buffer(output), dtype, index: ravel(positionAt(add(startU, j), startV), shape), value: c }));
+    return columns.map(
+      (c, j): Stmt => ({
+        kind: "store",
+        buffer: buffer(output),
+        dtype,
+        index: ravel(positionAt(add(startU, j), startV), shape),
+        value: c,
+      }),
+    );
   };
-  let body = tiles(frame, "turnU", LANES, sizeU, (startU) => tiles(frame, "turnV", LANES, sizeV, (startV) => block(startU, startV)));
+  let body = tiles(frame, "turnU", LANES, sizeU, (startU) =>
+    tiles(frame, "turnV", LANES, sizeV, (startV) => block(startU, startV)),
+  );
   if (failed) return null;
   for (let i = last - 1; i >= 0; i--) if (i !== across) body = [forLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
   return body;

@@ -12,7 +12,17 @@ import type { Frame } from "../frame.js";
 import { forLoop } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
-import { accumulate, accumulators, clearTile, type Element, storeTile, tileKind, tiles, type Tile, whenAtLeast } from "./tile.js";
+import {
+  accumulate,
+  accumulators,
+  clearTile,
+  type Element,
+  storeTile,
+  type Tile,
+  tileKind,
+  tiles,
+  whenAtLeast,
+} from "./tile.js";
 
 export function lowerMatmul(frame: Frame): Stmt[] {
   const { kernel } = frame;
@@ -38,7 +48,14 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   if (packed && typeof form.n === "number" && typeof form.k === "number") {
     const { shape } = form.b.type;
     const matrices = shape.slice(0, -2).reduce<number>((n, d) => n * Number(d), 1);
-    frame.pack(form.b, { nr: tile.nr, batch: matrices, k: form.k, n: form.n, batchStride: form.k * form.n, rowStride: form.n });
+    frame.pack(form.b, {
+      nr: tile.nr,
+      batch: matrices,
+      k: form.k,
+      n: form.n,
+      batchStride: form.k * form.n,
+      rowStride: form.n,
+    });
   }
   const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
   const strideB = packed ? tile.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
@@ -52,7 +69,11 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     // Batches that the constant does not have share its one matrix.
     const own = form.batch.length === 0 ? 0 : batchOfConstant(form, batch);
     const t = typeof column === "number" ? 0 : panelIndex;
-    return frame.pool.address(frame.buffer(form.b), mul(add(mul(own, panels), t), Number(form.k) * tile.nr), bytesOf(element.b));
+    return frame.pool.address(
+      frame.buffer(form.b),
+      mul(add(mul(own, panels), t), Number(form.k) * tile.nr),
+      bytesOf(element.b),
+    );
   };
 
   const block = (mr: number, row: Dim, column: Dim): Stmt[] => {
@@ -63,7 +84,16 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     });
     return [
       ...clearTile(frame, acc),
-      ...accumulate(frame, element, acc, rows, panelOf(column), form.k, bytes(frame, strideA, element.a), bytes(frame, strideB, element.b)),
+      ...accumulate(
+        frame,
+        element,
+        acc,
+        rows,
+        panelOf(column),
+        form.k,
+        bytes(frame, strideA, element.a),
+        bytes(frame, strideB, element.b),
+      ),
       ...storeTile(frame, result, acc, column, (i, c) => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c)),
     ];
   };
@@ -75,7 +105,13 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       () => tiles(frame, "tile", tile.mr, form.m, (row) => block(tile.mr, row, column)),
       () => tiles(frame, "row", 1, form.m, (row) => block(1, row, column)),
     );
-  let body = whenAtLeast(frame, form.n, tile.nr, () => tiles(frame, "panel", tile.nr, form.n, rowsOf), () => scalar());
+  let body = whenAtLeast(
+    frame,
+    form.n,
+    tile.nr,
+    () => tiles(frame, "panel", tile.nr, form.n, rowsOf),
+    () => scalar(),
+  );
   for (let axis = batch.length - 1; axis >= 0; axis--) body = [forLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
   return body;
 }

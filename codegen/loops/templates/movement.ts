@@ -5,10 +5,10 @@ import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
 import { broadcastPosition, ravel } from "../../../compiler/schedule/views.js";
 import type { Frame } from "../frame.js";
-import { forLoop, mergeAxes, storeNest, stored } from "../nest.js";
-import { loadElement } from "../value-at.js";
+import { forLoop, mergeAxes, stored, storeNest } from "../nest.js";
 import { combine, fromAccumulator, type ReduceKind, toAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
+import { loadElement } from "../value-at.js";
 
 export function lowerConcat(frame: Frame): Stmt[] {
   const { pool, reader, kernel, output, buffer } = frame;
@@ -20,7 +20,11 @@ export function lowerConcat(frame: Frame): Stmt[] {
   let offset: Dim = 0;
   for (const [part, v] of anchor.inputs.entries()) {
     const start = offset;
-    const place = (p: readonly Dim[]): Dim => ravel(p.map((d, i) => (i === axis ? add(d, start) : d)), shape);
+    const place = (p: readonly Dim[]): Dim =>
+      ravel(
+        p.map((d, i) => (i === axis ? add(d, start) : d)),
+        shape,
+      );
     // Merged axes must stay linear in what is read and in where it goes.
     const nest = mergeAxes(pool, v.type.shape, `p${part}_`, (p) => pool.lanes([reader.at(v, p), pool.index(place(p))]));
     out.push(...storeNest(pool, nest, buffer(output), dtype, place, reader.at(v, nest.position)));
@@ -37,7 +41,11 @@ export function lowerPad(frame: Frame): Stmt[] {
   const { low, interior } = anchor.attrs;
   const { shape, dtype } = output.type;
   const fill = mergeAxes(pool, shape, "f", () => reader.at(value, []));
-  const place = (p: readonly Dim[]): Dim => ravel(p.map((d, i) => add(low[i] ?? 0, mul(d, (interior[i] ?? 0) + 1))), shape);
+  const place = (p: readonly Dim[]): Dim =>
+    ravel(
+      p.map((d, i) => add(low[i] ?? 0, mul(d, (interior[i] ?? 0) + 1))),
+      shape,
+    );
   const copy = mergeAxes(pool, x.type.shape, "c", (p) => pool.lanes([reader.at(x, p), pool.index(place(p))]));
   return [
     ...storeNest(pool, fill, buffer(output), dtype, (p) => ravel(p, shape), reader.at(value, [])),
@@ -54,7 +62,9 @@ export function lowerScatter(frame: Frame): Stmt[] {
   const { shape, dtype } = output.type;
   const size = mul(1, ...shape);
   const copy = mergeAxes(pool, shape, "c", (p) => reader.at(x, p));
-  const nest = mergeAxes(pool, indices.type.shape, "u", (p) => reader.at(updates, broadcastPosition(p, updates.type.shape)));
+  const nest = mergeAxes(pool, indices.type.shape, "u", (p) =>
+    reader.at(updates, broadcastPosition(p, updates.type.shape)),
+  );
   const at = reader.indexAt(indices, nest.position, size);
   const update = reader.at(updates, nest.position);
   const { mode } = anchor.attrs;
@@ -66,5 +76,8 @@ export function lowerScatter(frame: Frame): Stmt[] {
   }
   let body: Stmt[] = [{ kind: "store", buffer: buffer(output), dtype, index: at, value: stored(pool, dtype, value) }];
   for (let i = nest.vars.length - 1; i >= 0; i--) body = [forLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
-  return [...storeNest(pool, copy, buffer(output), dtype, (p) => ravel(p, shape), reader.at(x, copy.position)), ...body];
+  return [
+    ...storeNest(pool, copy, buffer(output), dtype, (p) => ravel(p, shape), reader.at(x, copy.position)),
+    ...body,
+  ];
 }

@@ -78,9 +78,25 @@ export function lowerArgreduce(frame: Frame): Stmt[] {
       from: 1,
       to: shape[axis] ?? 1,
       step: 1,
-      body: [{ kind: "if", mask: better, then: [{ kind: "set", target: index, value: pool.index(at) }, { kind: "set", target: best, value }], else: [] }],
+      body: [
+        {
+          kind: "if",
+          mask: better,
+          yes: [
+            { kind: "set", target: index, value: pool.index(at) },
+            { kind: "set", target: best, value },
+          ],
+          no: [],
+        },
+      ],
     },
-    { kind: "store", buffer: buffer(output), dtype: "i64", index: ravel(outPosition, outShape), value: pool.op("extendS", I64, index) },
+    {
+      kind: "store",
+      buffer: buffer(output),
+      dtype: "i64",
+      index: ravel(outPosition, outShape),
+      value: pool.op("extendS", I64, index),
+    },
   ]);
 }
 
@@ -96,8 +112,18 @@ export function lowerCumulate(frame: Frame): Stmt[] {
   const step = indexVar("at", size);
   const at = reverse ? sub(sub(size, 1), step) : step;
   const acc = pool.variable(accumulator(dtype), "acc");
-  const next: Stmt = { kind: "set", target: acc, value: combine(pool, kind, dtype, acc, asNumber(frame, dtype, reader.at(x, position(at)))) };
-  const store: Stmt = { kind: "store", buffer: buffer(output), dtype, index: ravel(position(at), shape), value: stored(pool, dtype, fromAccumulator(pool, dtype, acc)) };
+  const next: Stmt = {
+    kind: "set",
+    target: acc,
+    value: combine(pool, kind, dtype, acc, asNumber(frame, dtype, reader.at(x, position(at)))),
+  };
+  const store: Stmt = {
+    kind: "store",
+    buffer: buffer(output),
+    dtype,
+    index: ravel(position(at), shape),
+    value: stored(pool, dtype, fromAccumulator(pool, dtype, acc)),
+  };
   return wrap([
     { kind: "set", target: acc, value: pool.constant(acc.type, initialOf(kind, dtype)) },
     forLoop(step, size, exclusive ? [store, next] : [next, store]),
@@ -133,10 +159,10 @@ export function lowerNonzero(frame: Frame): Stmt[] {
   );
   return [
     { kind: "set", target: found, value: pool.i32(0) },
-    ...wrap([{ kind: "if", mask: isSet, then: [bump], else: [] }]),
+    ...wrap([{ kind: "if", mask: isSet, yes: [bump], no: [] }]),
     { kind: "symbol", symbol: count, value: found },
     { kind: "set", target: found, value: pool.i32(0) },
-    ...wrap([{ kind: "if", mask: isSet, then: [...stores, bump], else: [] }]),
+    ...wrap([{ kind: "if", mask: isSet, yes: [...stores, bump], no: [] }]),
   ];
 }
 
@@ -146,7 +172,8 @@ export function lowerSort(frame: Frame): Stmt[] {
   const { anchor } = kernel;
   const x = anchor.inputs[0];
   const [values, indices] = anchor.outputs;
-  if (!isOp(anchor, "sort") || x === undefined || values === undefined || indices === undefined) throw new Bug("loops", "sort without its node");
+  if (!isOp(anchor, "sort") || x === undefined || values === undefined || indices === undefined)
+    throw new Bug("loops", "sort without its node");
   const { axis, descending } = anchor.attrs;
   const { shape, dtype } = x.type;
   const { position, wrap } = around(shape, axis);
@@ -154,14 +181,32 @@ export function lowerSort(frame: Frame): Stmt[] {
   const source = frame.reader;
   const number = (at: Dim): Expr => asNumber(frame, dtype, source.at(x, position(at)));
   const v = (name: string): Expr => pool.variable(I32, name);
-  const [width, left, middle, right, i, j, k, from, to, swap] = ["width", "left", "middle", "right", "i", "j", "k", "from", "to", "swap"].map(v);
-  if (!width || !left || !middle || !right || !i || !j || !k || !from || !to || !swap) throw new Bug("loops", "sort without registers");
+  const [width, left, middle, right, i, j, k, from, to, swap] = [
+    "width",
+    "left",
+    "middle",
+    "right",
+    "i",
+    "j",
+    "k",
+    "from",
+    "to",
+    "swap",
+  ].map(v);
+  if (!width || !left || !middle || !right || !i || !j || !k || !from || !to || !swap)
+    throw new Bug("loops", "sort without registers");
   const n = pool.index(size);
   const set = (target: Expr, value: Expr): Stmt => ({ kind: "set", target, value });
   const plus = (a: Expr, b: Expr): Expr => pool.same("add", a, b);
   const cell = (base: Expr, index: Expr): Expr => plus(base, pool.same("shl", index, pool.i32(2)));
   const load = (base: Expr, index: Expr): Expr => pool.loadAt(cell(base, index), 0, "i32", I32);
-  const put = (base: Expr, index: Expr, value: Expr): Stmt => ({ kind: "storeAt", dtype: "i32", address: cell(base, index), offset: 0, value });
+  const put = (base: Expr, index: Expr, value: Expr): Stmt => ({
+    kind: "storeAt",
+    dtype: "i32",
+    address: cell(base, index),
+    offset: 0,
+    value,
+  });
   const base = pool.address(scratch, 0, 1);
   const other = pool.address(scratch, size, 4);
   const less = (a: Expr, b: Expr): Expr => pool.compare("lt", a, b);
@@ -181,14 +226,22 @@ export function lowerSort(frame: Frame): Stmt[] {
         {
           kind: "if",
           mask: takeRight,
-          then: [put(to, k, candidateJ), set(j, plus(j, one))],
-          else: [put(to, k, candidateI), set(i, plus(i, one))],
+          yes: [put(to, k, candidateJ), set(j, plus(j, one))],
+          no: [put(to, k, candidateI), set(i, plus(i, one))],
         },
         set(k, plus(k, one)),
       ],
     },
-    { kind: "while", mask: less(i, middle), body: [put(to, k, load(from, i)), set(i, plus(i, one)), set(k, plus(k, one))] },
-    { kind: "while", mask: less(j, right), body: [put(to, k, load(from, j)), set(j, plus(j, one)), set(k, plus(k, one))] },
+    {
+      kind: "while",
+      mask: less(i, middle),
+      body: [put(to, k, load(from, i)), set(i, plus(i, one)), set(k, plus(k, one))],
+    },
+    {
+      kind: "while",
+      mask: less(j, right),
+      body: [put(to, k, load(from, j)), set(j, plus(j, one)), set(k, plus(k, one))],
+    },
   ];
   const limit = (e: Expr): Expr => pool.same("minS", e, n);
   const fill = indexVar("fill", size);
@@ -233,8 +286,13 @@ export function lowerSort(frame: Frame): Stmt[] {
         index: ravel(position(done), shape),
         value: stored(pool, dtype, source.at(x, position(ranked))),
       },
-      { kind: "store", buffer: buffer(indices), dtype: "i64", index: ravel(position(done), shape), value: pool.op("extendS", I64, rank) },
+      {
+        kind: "store",
+        buffer: buffer(indices),
+        dtype: "i64",
+        index: ravel(position(done), shape),
+        value: pool.op("extendS", I64, rank),
+      },
     ]),
   ]);
 }
-

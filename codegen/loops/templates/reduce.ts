@@ -9,7 +9,15 @@ import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, mergeAxes, stored, symbolOf } from "../nest.js";
-import { accumulator, acrossLanes, combine, fromAccumulator, initialOf, type ReduceKind, toAccumulator } from "../reduction.js";
+import {
+  accumulator,
+  acrossLanes,
+  combine,
+  fromAccumulator,
+  initialOf,
+  type ReduceKind,
+  toAccumulator,
+} from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -18,7 +26,8 @@ export function lowerReduce(frame: Frame): Stmt[] {
   const { anchor } = kernel;
   const x = anchor.inputs[0];
   const result = anchor.outputs[0];
-  if (!isOp(anchor, "reduce") || x === undefined || result === undefined) throw new Bug("loops", "reduce without its node");
+  if (!isOp(anchor, "reduce") || x === undefined || result === undefined)
+    throw new Bug("loops", "reduce without its node");
   const { kind, axes } = anchor.attrs;
   const { dtype, shape } = x.type;
   const keptAxes = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
@@ -41,7 +50,10 @@ export function lowerReduce(frame: Frame): Stmt[] {
     reader.held.set(result, () => value);
     reader.reset();
     const out = reader.at(output, unravel(flat, output.type.shape));
-    return { index: ravel(unravel(flat, output.type.shape), output.type.shape), value: stored(pool, output.type.dtype, out) };
+    return {
+      index: ravel(unravel(flat, output.type.shape), output.type.shape),
+      value: stored(pool, output.type.dtype, out),
+    };
   };
   const spec: Spec = { frame, kind, x, result, element, outer, inner, finish, buffer: buffer(output) };
   return acrossColumns(spec) ?? alongRows(spec);
@@ -78,19 +90,30 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
   const size = inner.sizes[last];
   const out = finish(fromAccumulator(pool, dtype, acc));
   const store: Stmt = { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: out.value };
-  const vector = v === undefined || size === undefined || range(size).hi < 2 * LANES ? null : contiguous(pool, element, v);
+  const vector =
+    v === undefined || size === undefined || range(size).hi < 2 * LANES ? null : contiguous(pool, element, v);
   if (v === undefined || size === undefined || vector === null)
     return wrap([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
   const wide = pool.variable({ kind: type.kind, lanes: LANES }, "wide");
   const main = mul(floordiv(size, LANES), LANES);
   const zero = pool.constant(wide.type, initialOf(kind, dtype));
-  const vectors: Stmt = { kind: "for", v, from: 0, to: main, step: LANES, body: [{ kind: "set", target: wide, value: combine(pool, kind, dtype, wide, vector) }] };
+  const vectors: Stmt = {
+    kind: "for",
+    v,
+    from: 0,
+    to: main,
+    step: LANES,
+    body: [{ kind: "set", target: wide, value: combine(pool, kind, dtype, wide, vector) }],
+  };
   const body: Stmt[] = [
     { kind: "set", target: wide, value: zero },
     ...wrap([vectors], inner.vars, inner.sizes, last),
     { kind: "set", target: acc, value: acrossLanes(pool, kind, dtype, wide) },
   ];
-  if (main !== size) body.push(...wrap([{ kind: "for", v, from: main, to: size, step: 1, body: [step] }], inner.vars, inner.sizes, last));
+  if (main !== size)
+    body.push(
+      ...wrap([{ kind: "for", v, from: main, to: size, step: 1, body: [step] }], inner.vars, inner.sizes, last),
+    );
   return wrap([...body, store], outer.vars, outer.sizes);
 }
 
@@ -118,7 +141,11 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
   if (DTYPES[output.type.dtype].bits > 32) return null;
   const vector = contiguous(pool, element, v);
   const reducedVar = inner.vars.at(-1);
-  if (vector === null || (reducedVar !== undefined && contiguous(pool, element, reducedVar) !== null && !cheaper(vector))) return null;
+  if (
+    vector === null ||
+    (reducedVar !== undefined && contiguous(pool, element, reducedVar) !== null && !cheaper(vector))
+  )
+    return null;
   const type = accumulator(dtype);
   const acc = pool.variable(type, "acc");
   const wide = pool.variable({ kind: type.kind, lanes: LANES }, "wide");
@@ -135,7 +162,8 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
   ];
   const main = mul(floordiv(size, LANES), LANES);
   const columns: Stmt[] = [{ kind: "for", v, from: 0, to: main, step: LANES, body: block(wide, vector, result) }];
-  if (main !== size) columns.push({ kind: "for", v, from: main, to: size, step: 1, body: block(acc, element, out.value) });
+  if (main !== size)
+    columns.push({ kind: "for", v, from: main, to: size, step: 1, body: block(acc, element, out.value) });
   return wrap(columns, rest, outer.sizes.slice(0, last));
 }
 

@@ -3,6 +3,7 @@
 // wait for each other share one pass over the row. Expensive elements that several passes need go to a scratch row.
 
 import { add, type Dim, floordiv, indexVar, mul, range } from "../../../compiler/ir/dim.js";
+import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Node, type NodeOf, type Value } from "../../../compiler/ir/graph.js";
 import { sameShape } from "../../../compiler/ir/types.js";
@@ -12,7 +13,6 @@ import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, stored, symbolOf } from "../nest.js";
 import { accumulator, acrossLanes, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
-import { bytesOf } from "../../../compiler/ir/dtype.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -44,7 +44,13 @@ export function lowerRows(frame: Frame): Stmt[] {
       if (spillDone.has(spill.value) || spill.level !== level) continue;
       const { dtype } = spill.value.type;
       const index = add(mul(slot, width), column);
-      stores.push({ kind: "store", buffer: frame.scratch, dtype, index, value: stored(pool, dtype, reader.at(spill.value, position)) });
+      stores.push({
+        kind: "store",
+        buffer: frame.scratch,
+        dtype,
+        index,
+        value: stored(pool, dtype, reader.at(spill.value, position)),
+      });
     }
     return stores;
   };
@@ -53,7 +59,9 @@ export function lowerRows(frame: Frame): Stmt[] {
       if (spill.level !== level) continue;
       spillDone.add(spill.value);
       const { dtype } = spill.value.type;
-      reader.held.set(spill.value, () => pool.load(frame.scratch, dtype, { kind: "f32", lanes: 1 }, add(mul(slot, width), column)));
+      reader.held.set(spill.value, () =>
+        pool.load(frame.scratch, dtype, { kind: "f32", lanes: 1 }, add(mul(slot, width), column)),
+      );
     }
     reader.reset();
   };
@@ -75,11 +83,23 @@ export function lowerRows(frame: Frame): Stmt[] {
   }
   const { dtype, shape } = output.type;
   if (sameShape(shape, full)) {
-    const store = { kind: "store", buffer: buffer(output), dtype, index: flat, value: stored(pool, dtype, reader.at(output, position)) } as const;
+    const store = {
+      kind: "store",
+      buffer: buffer(output),
+      dtype,
+      index: flat,
+      value: stored(pool, dtype, reader.at(output, position)),
+    } as const;
     body.push(...columns(frame, column, width, [store]));
   } else {
     const at = unravel(row, shape);
-    body.push({ kind: "store", buffer: buffer(output), dtype, index: ravel(at, shape), value: stored(pool, dtype, reader.at(output, at)) });
+    body.push({
+      kind: "store",
+      buffer: buffer(output),
+      dtype,
+      index: ravel(at, shape),
+      value: stored(pool, dtype, reader.at(output, at)),
+    });
   }
   void rowStart;
   void widthBytes;
@@ -88,7 +108,12 @@ export function lowerRows(frame: Frame): Stmt[] {
 
 function isInGroup(n: Reduce, anchor: Reduce, full: readonly Dim[]): boolean {
   const from = n.inputs[0];
-  return from !== undefined && sameShape(from.type.shape, full) && n.attrs.axes.length === anchor.attrs.axes.length && n.attrs.axes.every((a) => anchor.attrs.axes.includes(a));
+  return (
+    from !== undefined &&
+    sameShape(from.type.shape, full) &&
+    n.attrs.axes.length === anchor.attrs.axes.length &&
+    n.attrs.axes.every((a) => anchor.attrs.axes.includes(a))
+  );
 }
 
 /** For each reduction, the pass in which it runs: after those that its operand depends on. */
@@ -108,7 +133,13 @@ interface Spill {
 }
 
 /** Values over the row that are expensive and needed by more than one pass. */
-function chooseSpills(nodes: readonly Node[], reduces: readonly Reduce[], levels: ReadonlyMap<Node, number>, full: readonly Dim[], output: Value): Spill[] {
+function chooseSpills(
+  nodes: readonly Node[],
+  reduces: readonly Reduce[],
+  levels: ReadonlyMap<Node, number>,
+  full: readonly Dim[],
+  output: Value,
+): Spill[] {
   const final = Math.max(0, ...reduces.map((r) => levels.get(r) ?? 0)) + 1;
   const passes = new Map<Value, Set<number>>();
   const need = (v: Value, pass: number): void => {
@@ -153,7 +184,12 @@ function columns(frame: Frame, column: Dim, width: Dim, stores: readonly (Stmt &
   return out;
 }
 
-function vectorStores(frame: Frame, column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] | null {
+function vectorStores(
+  frame: Frame,
+  column: Dim,
+  width: Dim,
+  stores: readonly (Stmt & { kind: "store" })[],
+): Stmt[] | null {
   if (range(width).hi < LANES) return null;
   const vectorizer = new Vectorizer(frame.pool, symbolOf(column), LANES);
   const out: Stmt[] = [];
@@ -166,7 +202,14 @@ function vectorStores(frame: Frame, column: Dim, width: Dim, stores: readonly (S
 }
 
 /** One pass over a row that computes several reductions and fills scratch rows. */
-function reducePass(frame: Frame, now: readonly Reduce[], position: readonly Dim[], column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] {
+function reducePass(
+  frame: Frame,
+  now: readonly Reduce[],
+  position: readonly Dim[],
+  column: Dim,
+  width: Dim,
+  stores: readonly (Stmt & { kind: "store" })[],
+): Stmt[] {
   const { pool, reader } = frame;
   const parts = now.map((r) => {
     const x = r.inputs[0];
@@ -188,7 +231,9 @@ function reducePass(frame: Frame, now: readonly Reduce[], position: readonly Dim
   const storesWide = vectorStores(frame, column, width, stores);
   const scalarSteps: Stmt[] = [
     ...stores,
-    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: combine(pool, p.kind, p.dtype, p.acc, p.element) })),
+    ...parts.map(
+      (p): Stmt => ({ kind: "set", target: p.acc, value: combine(pool, p.kind, p.dtype, p.acc, p.element) }),
+    ),
   ];
   const finish = parts.map((p): Stmt => ({ kind: "set", target: p.total, value: p.acc }));
   if (vectors.includes(null) || storesWide === null)
@@ -200,7 +245,13 @@ function reducePass(frame: Frame, now: readonly Reduce[], position: readonly Dim
   const main = mul(floordiv(width, LANES), LANES);
   const wideSteps: Stmt[] = [
     ...storesWide,
-    ...parts.map((p, i): Stmt => ({ kind: "set", target: p.wide, value: combine(pool, p.kind, p.dtype, p.wide, vectors[i] ?? p.wide) })),
+    ...parts.map(
+      (p, i): Stmt => ({
+        kind: "set",
+        target: p.wide,
+        value: combine(pool, p.kind, p.dtype, p.wide, vectors[i] ?? p.wide),
+      }),
+    ),
   ];
   const out: Stmt[] = [
     ...parts.map((p): Stmt => ({ kind: "set", target: p.wide, value: pool.constant(p.wide.type, p.initial) })),

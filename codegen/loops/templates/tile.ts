@@ -2,7 +2,7 @@
 // sums run over k in order whatever the tile is, so every tile gives the same bits. Tiles overlap at the far edges
 // instead of shrinking: the last one starts at size - length, and writes some elements a second time with the same value.
 
-import { type Dim, indexVar, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
+import { ceildiv, type Dim, indexVar, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
 import type { DType } from "../../../compiler/ir/dtype.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import type { Value } from "../../../compiler/ir/graph.js";
@@ -12,7 +12,6 @@ import type { Frame } from "../frame.js";
 import { forLoop, LANES, stored, symbolOf } from "../nest.js";
 import { fromAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
-import { ceildiv } from "../../../compiler/ir/dim.js";
 import { Vectorizer } from "../vectorize.js";
 
 export interface Tile {
@@ -29,7 +28,8 @@ export interface Element {
 
 /** Register kinds that the vector tile has: 32-bit sums of operands that load straight into them. */
 export function tileKind({ a, b, sum }: Element): RegKind | null {
-  const narrow = (d: DType): boolean => d === "i8" || d === "u8" || d === "i16" || d === "u16" || d === "i32" || d === "u32";
+  const narrow = (d: DType): boolean =>
+    d === "i8" || d === "u8" || d === "i16" || d === "u16" || d === "i32" || d === "u32";
   if (sum === "f32" && a === "f32" && b === "f32") return "f32";
   if ((sum === "i32" || sum === "u32") && narrow(a) && narrow(b)) return "i32";
   return null;
@@ -107,14 +107,20 @@ export function whenAtLeast(frame: Frame, size: Dim, length: number, large: () =
   if (provenLessEqual(size, length - 1)) return small();
   const { pool } = frame;
   const mask = pool.compare("le", pool.i32(length), pool.index(size));
-  return [{ kind: "if", mask, then: large(), else: small() }];
+  return [{ kind: "if", mask, yes: large(), no: small() }];
 }
 
 /**
  * Stores a tile through the epilogue. `flat(i, column)`: row-major offset of an element of the contraction's result;
  * `column` is the index variable or number of the tile's first column.
  */
-export function storeTile(frame: Frame, result: Value, acc: readonly (readonly Expr[])[], column: Dim, flat: (i: number, column: Dim) => Dim): Stmt[] {
+export function storeTile(
+  frame: Frame,
+  result: Value,
+  acc: readonly (readonly Expr[])[],
+  column: Dim,
+  flat: (i: number, column: Dim) => Dim,
+): Stmt[] {
   const { pool, reader, output, buffer } = frame;
   const { shape, dtype } = output.type;
   const out: Stmt[] = [];
@@ -141,7 +147,15 @@ export function storeTile(frame: Frame, result: Value, acc: readonly (readonly E
 }
 
 /** The epilogue lane by lane, where it has no vector form. */
-function storeLanes(frame: Frame, result: Value, sum: Expr, i: number, j: number, base: Dim, flat: (i: number, column: Dim) => Dim): Stmt[] {
+function storeLanes(
+  frame: Frame,
+  result: Value,
+  sum: Expr,
+  i: number,
+  j: number,
+  base: Dim,
+  flat: (i: number, column: Dim) => Dim,
+): Stmt[] {
   const { pool, reader, output, buffer } = frame;
   const { shape, dtype } = output.type;
   const out: Stmt[] = [];

@@ -35,8 +35,8 @@ function usesOf(plan: Plan): Map<number, Use[]> {
         uses.set(s.kernel, list);
         list.push({ step, origin: s.origin });
       } else if (s.kind === "if") {
-        walk(s.then, `${step}.then.`);
-        walk(s.else, `${step}.else.`);
+        walk(s.yes, `${step}.then.`);
+        walk(s.no, `${step}.else.`);
       } else if (s.kind === "loop") walk(s.body, `${step}.body.`);
     }
   };

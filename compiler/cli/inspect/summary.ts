@@ -16,7 +16,7 @@ export function countCalls(steps: readonly StepPlan[]): number {
   let calls = 0;
   for (const s of steps) {
     if (s.kind === "call") calls++;
-    else if (s.kind === "if") calls += countCalls(s.then) + countCalls(s.else);
+    else if (s.kind === "if") calls += countCalls(s.yes) + countCalls(s.no);
     else if (s.kind === "loop") calls += countCalls(s.body);
   }
   return calls;

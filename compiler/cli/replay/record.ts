@@ -126,7 +126,7 @@ function writesOf(step: StepPlan): string[] {
     case "copy":
       return [step.to];
     case "if":
-      return [...step.then, ...step.else].flatMap(writesOf);
+      return [...step.yes, ...step.no].flatMap(writesOf);
     case "loop":
       return step.body.flatMap(writesOf);
   }

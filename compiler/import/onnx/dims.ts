@@ -111,7 +111,7 @@ function inputType(session: Session, info: ValueInfoProto, chosen: ReadonlyMap<s
   const type = info.type?.tensorType;
   if (type === undefined) {
     const what = info.type?.sequenceType !== undefined ? "a sequence" : info.type?.optionalType !== undefined ? "an optional" : "no tensor";
-    return refuse("unsupported_layout", `takes ${what}; a compiled model takes tensors`, "export the model with tensor inputs");
+    return refuse("unsupported_layout", `takes ${what}, whose structure was not given`, "give the structure of this input, or export the model with tensor inputs");
   }
   const dtype = dtypeOf(type.elemType ?? 0);
   if (dtype === null || !isDType(dtype)) return refuse("malformed_input", `has data type ${type.elemType ?? 0}, which ONNX has not`);

@@ -2,13 +2,14 @@
 // outputs stand for nothing, so that all of a model's refusals are found and thrown together.
 
 import { Bug, type Refusal, Refused } from "../../ir/errors.js";
-import { type Builder, type Graph, type GraphOutput, liveBindings, type Value } from "../../ir/graph.js";
+import { type Builder, type Graph, liveBindings, type Value } from "../../ir/graph.js";
 import { TypeIssue } from "../../ir/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { constant } from "../../ir/build.js";
 import { NodeContext, type Result, type TranslateGraph } from "./context.js";
-import { type DimSpec, inputTypes } from "./dims.js";
+import type { DimSpec } from "./dims.js";
 import { callFunction, functionKey } from "./functions.js";
+import { declareInputs, graphOutputs, type Structure } from "./inputs.js";
 import { type Item, tensorItem, UNKNOWN } from "./items.js";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.js";
 import { Scope } from "./scope.js";
@@ -18,6 +19,7 @@ import { dtypeOfTensor, readSparse, readTensor, type ReadExternal, stringsOf, Te
 import { decodeMessage } from "./wire.js";
 
 export type { DimSpec } from "./dims.js";
+export type { Structure } from "./inputs.js";
 export type { ReadExternal } from "./tensor-data.js";
 
 export interface OnnxOptions {
@@ -26,6 +28,8 @@ export interface OnnxOptions {
   readonly dims?: Readonly<Record<string, DimSpec>>;
   /** Inputs that are fixed at compile time, so that shapes can follow from them. They are no inputs of the graph. */
   readonly values?: Readonly<Record<string, Tensor>>;
+  /** What inputs hold that are sequences or optionals: their structure is fixed at compile time. */
+  readonly structures?: Readonly<Record<string, Structure>>;
   /** Reads tensor data beside the model; absent: such models are refused. See `externalReader`. */
   readonly readExternal?: ReadExternal;
   /** The graph's name, and the file's in refusals; by default the model's own. */
@@ -68,7 +72,7 @@ export function importModel(model: ModelProto, options: OnnxOptions): OnnxImport
   const opsets = new Map<string, number>();
   for (const o of model.opsetImport) opsets.set(domainOf(o.domain), Number(o.version ?? 0n));
   const scope = Scope.root(opsets);
-  const inputs = declareInputs(session, graph, scope, options);
+  const inputs = declareInputs(session, graph, scope, options.dims ?? {}, options.values ?? {}, options.structures ?? {});
   for (const info of [...graph.valueInfo, ...graph.output]) session.declare(info);
   const results = new Importer(session).graph(graph, scope);
   const outputs = graphOutputs(session, graph, results);
@@ -89,60 +93,6 @@ export function importModel(model: ModelProto, options: OnnxOptions): OnnxImport
 
 function domainOf(domain: string | undefined): string {
   return domain === undefined || domain === "ai.onnx" ? "" : domain;
-}
-
-function declareInputs(session: Session, graph: GraphProto, scope: Scope, options: OnnxOptions): Value[] {
-  const initializers = new Set(graph.initializer.map((t) => t.name ?? ""));
-  const values = options.values ?? {};
-  // Until IR version 4, every initializer was listed as an input too: its value is fixed.
-  const dynamic = graph.input.filter((i) => !initializers.has(i.name ?? "") && !Object.hasOwn(values, i.name ?? ""));
-  const types = inputTypes(session, dynamic, options.dims ?? {});
-  const inputs: Value[] = [];
-  const { builder: b } = session;
-  for (const [i, info] of dynamic.entries()) {
-    const type = types[i];
-    const name = info.name ?? "";
-    if (type === undefined || type === null) scope.define(name, UNKNOWN);
-    else {
-      b.origin = `input "${name}"`;
-      const value = b.one("input", [], { name, dtype: type.dtype, shape: type.shape });
-      inputs.push(value);
-      scope.define(name, tensorItem(value));
-    }
-  }
-  for (const info of graph.input) {
-    const value = values[info.name ?? ""];
-    if (value !== undefined) scope.define(info.name ?? "", tensorItem(constant(b, value)));
-  }
-  return inputs;
-}
-
-function graphOutputs(session: Session, graph: GraphProto, results: readonly Item[]): GraphOutput[] {
-  const outputs: GraphOutput[] = [];
-  for (const [i, info] of graph.output.entries()) {
-    const name = info.name ?? "";
-    const item = results[i] ?? UNKNOWN;
-    const inner = item.kind === "optional" && item.item !== null ? item.item : item;
-    if (inner.kind === "tensor") outputs.push({ name, value: inner.value });
-    else if (inner.kind === "sequence") {
-      for (const [j, element] of inner.items.entries())
-        if (element.kind === "tensor") outputs.push({ name: `${name}.${j}`, value: element.value });
-        else refuseOutput(session, name, `element ${j} is a ${element.kind}`);
-      session.notes.push(`output "${name}" is a sequence; its ${inner.items.length} elements are outputs "${name}.<i>"`);
-    } else if (inner.kind !== "unknown") refuseOutput(session, name, `is a ${inner.kind}`);
-  }
-  return outputs;
-}
-
-function refuseOutput(session: Session, name: string, detail: string): void {
-  session.refusals.push({
-    code: "unsupported_layout",
-    scope: "onnx",
-    subject: name,
-    detail: `${detail}; a compiled model gives tensors`,
-    at: `output "${name}"`,
-    hint: "",
-  });
 }
 
 class Importer {

@@ -1,6 +1,6 @@
 // Composite ops mean their decomposition; a target may take one whole where it has a better kernel.
 
-import { type OpRows, arity } from "../op-spec.js";
+import { arity, type OpRows } from "../op-spec.js";
 import * as decompose from "./decompose.js";
 import type { compositeAttrs } from "./schemas.js";
 import { axisOf } from "./shape.js";

@@ -1,7 +1,7 @@
 // Contractions: matrix products and convolutions, with the accumulator's dtype stated.
 
 import { add, type Dim, formatDim, provenEqual, range } from "../dim.js";
-import { type InferContext, type OpRows, arity } from "../op-spec.js";
+import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import type { TensorType } from "../types.js";
 import { broadcastShapes } from "./broadcast.js";
 import * as evaluate from "./eval-contract.js";
@@ -49,7 +49,8 @@ export const contractRows: OpRows<typeof contractAttrs> = {
       const c = x.shape[nhwc ? rank - 1 : 1] ?? 0;
       const m = w.shape[nhwc ? rank - 1 : 0] ?? 0;
       const perGroup = w.shape[nhwc ? rank - 2 : 1] ?? 0;
-      if (typeof m === "number" && m % groups !== 0) cx.fail(`conv: ${m} output channels do not divide into ${groups} groups`);
+      if (typeof m === "number" && m % groups !== 0)
+        cx.fail(`conv: ${m} output channels do not divide into ${groups} groups`);
       if (typeof perGroup === "number") cx.unify(c, perGroup * groups, "conv: input channels");
       else if (!provenEqual(c, perGroup)) cx.fail("conv: w's channels must be known");
       const out: Dim[] = [];
@@ -58,7 +59,8 @@ export const contractRows: OpRows<typeof contractAttrs> = {
         const length = w.shape[nhwc ? j : j + 2] ?? 1;
         const padded = add(size, low[j] ?? 0, high[j] ?? 0);
         const count = windowCount(padded, length, strides[j] ?? 1, dilations[j] ?? 1);
-        if (range(count).hi < 0) cx.fail(`conv: window of ${formatDim(length)} does not fit ${formatDim(padded)} on spatial axis ${j}`);
+        if (range(count).hi < 0)
+          cx.fail(`conv: window of ${formatDim(length)} does not fit ${formatDim(padded)} on spatial axis ${j}`);
         out.push(count);
       }
       return [{ dtype, shape: nhwc ? [n, ...out, m] : [n, m, ...out] }];

@@ -1,7 +1,7 @@
 // Control flow: nodes that own regions. Values from outside a region are used directly in its body.
 
 import { formatDim, provenEqual, symOf } from "../dim.js";
-import { type InferContext, type OpRows, arity } from "../op-spec.js";
+import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import { formatType, type TensorType } from "../types.js";
 import * as evaluate from "./eval-control.js";
 import type { controlAttrs } from "./schemas.js";
@@ -45,7 +45,8 @@ export const controlRows: OpRows<typeof controlAttrs> = {
       const [body] = cx.regions;
       const { carried, count } = cx.attrs;
       if (body === undefined) return cx.fail("loop takes a region");
-      if (body.params.length !== carried + 1) cx.fail(`loop: body takes ${carried + 1} parameters, has ${body.params.length}`);
+      if (body.params.length !== carried + 1)
+        cx.fail(`loop: body takes ${carried + 1} parameters, has ${body.params.length}`);
       if (cx.types.length !== carried + 2) cx.fail(`loop takes ${carried + 2} inputs, has ${cx.types.length}`);
       const condition = body.results[0]?.type;
       if (condition === undefined || condition.dtype !== "bool" || condition.shape.length !== 0)
@@ -55,15 +56,18 @@ export const controlRows: OpRows<typeof controlAttrs> = {
         const initial = cx.types[i + 2];
         const param = body.params[i + 1]?.type;
         const next = body.results[i + 1]?.type;
-        if (initial === undefined || param === undefined || next === undefined) return cx.fail(`loop: carried value ${i} is missing`);
+        if (initial === undefined || param === undefined || next === undefined)
+          return cx.fail(`loop: carried value ${i} is missing`);
         for (const t of [initial, next]) {
           if (t.dtype !== param.dtype || t.shape.length !== param.shape.length)
             cx.fail(`loop: carried value ${i} is ${formatType(param)} and becomes ${formatType(t)}`);
-          for (const [axis, d] of param.shape.entries()) cx.unify(d, t.shape[axis] ?? 0, `loop: carried value ${i} axis ${axis}`);
+          for (const [axis, d] of param.shape.entries())
+            cx.unify(d, t.shape[axis] ?? 0, `loop: carried value ${i} axis ${axis}`);
         }
         outputs.push(param);
       }
-      for (const r of body.results.slice(carried + 1)) outputs.push({ dtype: r.type.dtype, shape: [count, ...r.type.shape] });
+      for (const r of body.results.slice(carried + 1))
+        outputs.push({ dtype: r.type.dtype, shape: [count, ...r.type.shape] });
       return outputs;
     },
     evaluate: evaluate.loop,

@@ -1,7 +1,7 @@
 // select, cast and bitcast: elementwise ops whose operands differ in dtype or that have attributes.
 
 import { bytesOf } from "../dtype.js";
-import { type OpRows, arity } from "../op-spec.js";
+import { arity, type OpRows } from "../op-spec.js";
 import { broadcastShapes } from "./broadcast.js";
 import { evaluateBitcast, evaluateCast, evaluateSelect } from "./eval-scalar.js";
 import type { convertAttrs } from "./schemas.js";

@@ -1,7 +1,7 @@
 // Ops whose element positions are data.
 
 import { isFloat, isInteger } from "../dtype.js";
-import { type InferContext, type OpRows, arity } from "../op-spec.js";
+import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import type { TensorType } from "../types.js";
 import { broadcastShapes } from "./broadcast.js";
 import * as evaluate from "./eval-index.js";

@@ -1,7 +1,7 @@
 // Reductions and running reductions along axes.
 
 import type { Dim } from "../dim.js";
-import { type InferContext, type OpRows, arity } from "../op-spec.js";
+import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import type { TensorType } from "../types.js";
 import * as evaluate from "./eval-reduce.js";
 import { inDomain } from "./scalar-rows.js";

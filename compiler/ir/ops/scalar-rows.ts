@@ -1,6 +1,6 @@
 // Rows of the scalar ops, made from their meanings in scalar.ts.
 
-import { type DType, DTYPES } from "../dtype.js";
+import { DTYPES, type DType } from "../dtype.js";
 import type { InferContext, OpSpec } from "../op-spec.js";
 import { arity } from "../op-spec.js";
 import type { TensorType } from "../types.js";

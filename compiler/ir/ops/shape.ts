@@ -1,7 +1,7 @@
 // Ops that move elements without computing: each output element is one input element, a pad value or a position.
 
 import { add, type Dim, floordiv, formatDim, mul, provenLess, provenLessEqual, range, sub } from "../dim.js";
-import { type InferContext, type OpRows, arity } from "../op-spec.js";
+import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import { elementCount, type TensorType } from "../types.js";
 import * as evaluate from "./eval-shape.js";
 import type { shapeAttrs } from "./schemas.js";

@@ -1,7 +1,7 @@
 // Sources: nodes without inputs. Their values come from the caller, the plan's constants, a state slot or a region's
 // owner, so they have no evaluation of their own.
 
-import { type OpRows, arity } from "../op-spec.js";
+import { arity, type OpRows } from "../op-spec.js";
 import type { sourceAttrs } from "./schemas.js";
 
 export const sourceRows: OpRows<typeof sourceAttrs> = {

@@ -1,0 +1,186 @@
+// Random graphs, compiled to WebAssembly: what the module computes is what the reference interpreter computes. Integers
+// and bools exactly, floats within a small error, since the compiler may regroup and the reference rounds once per op.
+// PSIONIC_RUNS multiplies the number of graphs; a failure prints the graph in text form, shrunk.
+
+import test, { type ExecutionContext } from "ava";
+import fc from "fast-check";
+import { Bug, Refused } from "../../compiler/ir/errors.js";
+import { RunIssue } from "../../compiler/ir/run-issue.js";
+import type { Tensor } from "../../compiler/ir/tensor.js";
+import { print } from "../../compiler/ir/text.js";
+import { compile } from "../../compiler/pipeline.js";
+import { interpret } from "../../compiler/reference/interpret.js";
+import { load, RunError } from "../../runtime-shim/index.js";
+import { arbitraryGraph, type RandomGraph, type RandomGraphOptions, STEPS } from "../support/random-graph.js";
+import { difference, type SampleOptions, sampleInputs } from "../support/sample.js";
+import { fromValue, toValue } from "../support/values.js";
+
+const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
+
+interface Outcome {
+  readonly refused: boolean;
+  readonly problem: string | null;
+}
+
+type Result = Readonly<Record<string, Tensor>> | string;
+
+function referenceRun({ graph }: RandomGraph, inputs: Readonly<Record<string, Tensor>>): Result {
+  try {
+    return interpret(graph, inputs).outputs;
+  } catch (e) {
+    if (e instanceof RunIssue) return e.message;
+    throw e;
+  }
+}
+
+/** Compiles a graph and compares it on samples. Refusals are counted, everything else that goes wrong is told. */
+async function judge(made: RandomGraph, seed: number, tolerance: number, sample: SampleOptions): Promise<Outcome> {
+  const { graph, builder } = made;
+  const tell = (problem: string): Outcome => ({ refused: false, problem: `${problem}\n${print(graph).text}` });
+  let bundle: Uint8Array<ArrayBuffer>;
+  try {
+    ({ bundle } = compile({ graph, builder }));
+  } catch (e) {
+    if (e instanceof Refused) return { refused: true, problem: null };
+    return tell(e instanceof Bug ? `Bug in ${e.stage}: ${e.message}\nbefore:\n${e.ir}` : `${stackOf(e)}`);
+  }
+  const model = await load(bundle);
+  for (const round of [seed, seed + 1, seed + 2]) {
+    const inputs = sampleInputs(graph, round, sample);
+    const want = referenceRun(made, inputs);
+    let have: Result;
+    try {
+      const feeds = Object.entries(inputs).map(([name, v]) => [name, toValue(v)] as const);
+      const outputs = model.runSync(Object.fromEntries(feeds));
+      have = Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v)]));
+    } catch (e) {
+      if (!(e instanceof RunError)) return tell(`inputs of seed ${round}: ${stackOf(e)}`);
+      have = e.message;
+    }
+    const shapes = Object.entries(inputs).map(([name, v]) => `${name} ${v.dtype}[${v.shape.join(", ")}]`);
+    const where = `inputs of seed ${round} (${shapes.join(", ")})`;
+    if (typeof want === "string" || typeof have === "string") {
+      // What fails in the reference must not give numbers, and what it computes must not fail.
+      if (typeof want !== typeof have)
+        return tell(`${where}: ${typeof have === "string" ? `fails: ${have}` : `gives values, want: ${String(want)}`}`);
+      continue;
+    }
+    const found = difference(have, want, tolerance);
+    if (found !== null) return tell(`${where}: ${found}`);
+  }
+  return { refused: false, problem: null };
+}
+
+function stackOf(e: unknown): string {
+  return e instanceof Error ? (e.stack ?? e.message) : String(e);
+}
+
+interface Case {
+  readonly runs: number;
+  readonly seed: number;
+  readonly graphs: RandomGraphOptions;
+  readonly tolerance: number;
+  readonly sample?: SampleOptions;
+}
+
+async function check(t: ExecutionContext, { runs, seed, graphs, tolerance, sample = {} }: Case): Promise<void> {
+  let refused = 0;
+  let total = 0;
+  const property = fc.asyncProperty(arbitraryGraph(graphs), fc.nat(1e6), async (made, inputSeed) => {
+    const { refused: isRefused, problem } = await judge(made, inputSeed, tolerance, sample);
+    total += 1;
+    if (isRefused) refused += 1;
+    if (problem !== null) throw new Error(problem);
+  });
+  const result = await fc.check(property, { numRuns: runs * times, seed });
+  if (result.failed) {
+    const cause = result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance);
+    t.fail(`seed ${result.seed}, path ${result.counterexamplePath ?? ""}, shrunk ${result.numShrinks} times:\n${cause}`);
+  } else {
+    t.log(`${total} graphs, ${refused} refused`);
+    t.true(refused <= total / 4, `${refused} of ${total} graphs are refused`);
+  }
+}
+
+const smooth = { smooth: true, tolerance: 1e-4 };
+
+test.serial("graphs of smooth float ops", (t) =>
+  check(t, { runs: 60, seed: 11, graphs: { smooth: true, steps: 10 }, tolerance: smooth.tolerance }),
+);
+
+test.serial("graphs of integers and bools, exactly", (t) =>
+  check(t, {
+    runs: 60,
+    seed: 12,
+    graphs: { dtypes: ["i32", "i64", "bool", "u8", "i8"], steps: 10, only: EXACT },
+    tolerance: 0,
+  }),
+);
+
+/** Steps that move or compare values, and integer arithmetic: no float is rounded where another order would differ. */
+const EXACT = [
+  "scalar",
+  "scalar2",
+  "cast",
+  "constant",
+  "reshape",
+  "transpose",
+  "broadcast",
+  "slice",
+  "pad",
+  "concat",
+  "gather",
+  "take",
+  "scatter",
+  "sort",
+  "nonzero",
+  "argreduce",
+  "cumulate",
+  "dims",
+  "iota",
+  "reduce",
+  "chain",
+];
+
+test.serial("graphs that only move values, with NaN, infinities and -0, exactly", (t) =>
+  check(t, {
+    runs: 60,
+    seed: 13,
+    graphs: {
+      dtypes: ["f32", "f16", "i32", "bool"],
+      steps: 10,
+      only: EXACT.filter((n) => !["scalar", "scalar2", "cumulate", "reduce", "scatter"].includes(n)),
+    },
+    tolerance: 0,
+    sample: { special: true },
+  }),
+);
+
+test.serial("graphs with branches and loops", (t) =>
+  check(t, {
+    runs: 50,
+    seed: 14,
+    graphs: { smooth: true, steps: 8, only: ["if", "loop", "scalar", "slice", "select", "concat", "reduce", "transpose"] },
+    tolerance: smooth.tolerance,
+  }),
+);
+
+test.serial("convolutional graphs", (t) =>
+  check(t, {
+    runs: 50,
+    seed: 15,
+    graphs: {
+      smooth: true,
+      steps: 10,
+      only: ["conv", "normalizedConv", "scalar", "pool", "concat", "pad", "softmax", "transpose", "matmul", "reduce"],
+    },
+    tolerance: smooth.tolerance,
+  }),
+);
+
+test.serial("every step alone, on what it takes", async (t) => {
+  for (const [i, name] of Object.keys(STEPS).entries()) {
+    const only = [name, "scalar", name, "constant", name];
+    await check(t, { runs: 6, seed: 100 + i, graphs: { smooth: true, steps: 6, only }, tolerance: smooth.tolerance });
+  }
+});
