@@ -1,6 +1,7 @@
 // A module, or one function of it, as WebAssembly text, by way of wabt.
 
 import loadWabt from "wabt";
+import type { Plan, StepPlan } from "../../plan/plan.js";
 import { badInput, messageOf } from "../failures.js";
 import { suggest } from "../nearest.js";
 
@@ -28,18 +29,29 @@ export async function disassemble(wasm: Uint8Array): Promise<string> {
   }
 }
 
-/** The text of one function by its name. Throws with suggestions; a kernel may have been inlined where it is called. */
-export function functionText(wat: string, name: string, isKernel: boolean): string {
+/**
+ * The text of one function: an entry point's export, or the function of a kernel or step by its name in the plan. The
+ * module has no names of its own; its kernels stand in the plan's order, right before the entry points.
+ */
+export function functionText(wat: string, name: string, plan: Plan): string {
   const functions = functionsOf(wat);
   const exact = functions.get(`$${name}`) ?? functions.get(name);
   if (exact !== undefined) return exact;
-  const names = [...functions.keys()].map((f) => f.slice(1));
-  if (isKernel)
-    throw badInput(
-      `the module has no function of its own for kernel "${name}": it was inlined, or the module has no names`,
-      `functions: ${names.join(", ")}; --wat all shows the module`,
-    );
+  const steps = plan.entries.flatMap((e) => callsOf(e.steps));
+  const kernel = steps.find((s) => s.name === name)?.kernel ?? plan.kernels.findIndex((k) => k.name === name);
+  const all = [...functions.values()];
+  const found = kernel < 0 ? undefined : all[all.length - plan.entries.length - plan.kernels.length + kernel];
+  if (found !== undefined) return found;
+  const names = [...plan.entries.map((e) => e.export), ...steps.map((s) => s.name)];
   throw badInput(`the module has no function "${name}"`, suggest(name, names, "functions"));
+}
+
+function callsOf(steps: readonly StepPlan[]): (StepPlan & { kind: "call" })[] {
+  return steps.flatMap((s) => {
+    if (s.kind === "call") return [s];
+    if (s.kind === "if") return [...callsOf(s.yes), ...callsOf(s.no)];
+    return s.kind === "loop" ? callsOf(s.body) : [];
+  });
 }
 
 /** Every `(func $name ...)` of a module's text, by name. */

@@ -79,8 +79,7 @@ async function partsOf(view: BundleView, options: Options, cx: Context): Promise
     const [first] = view.modules;
     if (first === undefined) throw badInput(`"${view.path}" has no module`);
     const wat = await disassemble(first);
-    const isKernel = view.plan.kernels.some((k) => k.name === options.wat);
-    const text = options.wat === "all" ? wat : functionText(wat, options.wat, isKernel);
+    const text = options.wat === "all" ? wat : functionText(wat, options.wat, view.plan);
     parts.push({ key: "wat", value: text, text });
   }
   return parts;
