@@ -170,9 +170,12 @@ async function instantiate(
   try {
     const module = await compiled;
     const imports = WebAssembly.Module.imports(module).map((i) => `${i.module}.${i.name} (${i.kind})`);
-    // A model whose outputs are all constants has code that touches no memory.
-    if (imports.some((i) => i !== "env.memory (memory)") || imports.length > 1) {
-      malformed("module", `imports ${imports.slice(0, 8).join(", ")}`, "at most env.memory (memory)");
+    if (imports.length !== 1 || imports[0] !== "env.memory (memory)") {
+      malformed(
+        "module",
+        `imports ${imports.slice(0, 8).join(", ") || "nothing"}`,
+        "env.memory (memory) and nothing else",
+      );
     }
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
     for (const entry of manifest.entries) {

@@ -21,10 +21,13 @@ export function isUnsigned(dtype: DType): boolean {
   return DTYPES[dtype].kind === "uint";
 }
 
-/** A value of `dtype` in a register after arithmetic: integers narrower than 32 bits wrap, narrow floats round. */
-export function settle(pool: ExprPool, dtype: DType, e: Expr): Expr {
+/**
+ * A value of `dtype` in a register after arithmetic: integers narrower than 32 bits wrap, narrow floats round, and with
+ * `saturate` clamp.
+ */
+export function settle(pool: ExprPool, dtype: DType, e: Expr, saturate = false): Expr {
   const { kind, bits } = DTYPES[dtype];
-  if (kind === "float") return bits >= 32 ? e : roundToNarrow(pool, dtype, e);
+  if (kind === "float") return bits >= 32 ? e : roundToNarrow(pool, dtype, e, saturate);
   if (bits >= 32 || kind === "bool") return e;
   const count = pool.i32(32 - bits);
   if (kind === "uint") return pool.same("and", e, pool.constant(e.type, (1 << bits) - 1));

@@ -5,6 +5,7 @@ import { DTYPES, type DType, isFloat, isInteger } from "../../compiler/ir/dtype.
 import type { ScalarName } from "../../compiler/ir/ops/scalar.js";
 import { isMathName, mathFunction } from "../math/index.js";
 import type { Expr, ExprPool, MachineOp } from "./expr.js";
+import { demoteToOdd, wideToOdd } from "./narrow.js";
 import { constantIn, isUnsigned, regOf, settle } from "./registers.js";
 
 type Lower = (pool: ExprPool, dtype: DType, args: readonly Expr[]) => Expr;
@@ -54,6 +55,14 @@ const floatOp =
   (pool, dtype, args) =>
     settle(pool, dtype, pool.same(op, arg(args, 0)));
 
+/** Ops on floats whose results are values of the dtype already, except in formats without a sign or a negative zero. */
+const closed =
+  (lower: Lower): Lower =>
+  (pool, dtype, args) => {
+    const asIs = isFloat(dtype) && dtype !== "f8e8m0" && dtype !== "f8e4m3fnuz" && dtype !== "f8e5m2fnuz";
+    return lower(pool, asIs ? "f32" : dtype, args);
+  };
+
 /** x / y and remainders on integers, with 0 for y = 0 and no trap for the least value over -1. */
 function intDivide(pool: ExprPool, dtype: DType, args: readonly Expr[], kind: "div" | "rem"): Expr {
   const [a, b] = [arg(args, 0), arg(args, 1)];
@@ -72,6 +81,14 @@ function intDivide(pool: ExprPool, dtype: DType, args: readonly Expr[], kind: "d
   return settle(pool, dtype, pool.select(byZero, zero, pool.select(minusOne, special, quotient)));
 }
 
+/** How many low bits of an exponent that is not negative can be set. */
+function exponentBits(dtype: DType, exponent: Expr): number {
+  const { bits } = DTYPES[dtype];
+  const all = isUnsigned(dtype) ? bits : bits - 1;
+  if (exponent.kind !== "const") return all;
+  return BigInt.asUintN(all, BigInt(exponent.value)).toString(2).length;
+}
+
 function intPow(pool: ExprPool, dtype: DType, args: readonly Expr[]): Expr {
   const [base, exponent] = [arg(args, 0), arg(args, 1)];
   const lanes = base.type.lanes;
@@ -79,9 +96,10 @@ function intPow(pool: ExprPool, dtype: DType, args: readonly Expr[]): Expr {
   let result = c(1);
   let square = base;
   let rest = exponent;
-  for (let bit = 0; bit < 6; bit++) {
+  for (let left = exponentBits(dtype, exponent); left > 0; left--) {
     const set = pool.compare("ne", pool.same("and", rest, c(1)), c(0));
     result = pool.select(set, pool.same("mul", result, square), result);
+    if (left === 1) break;
     square = pool.same("mul", square, square);
     rest = pool.same("shrU", rest, shiftCount(pool, rest, 1));
   }
@@ -149,8 +167,8 @@ const SPELL: Readonly<Record<ScalarName, Lower>> = {
     return settle(pool, dtype, pool.select(wrong, pool.same("add", r, b), r));
   },
   pow: (pool, dtype, args) => (isFloat(dtype) ? math("pow")(pool, dtype, args) : intPow(pool, dtype, args)),
-  max: split("max", "maxS", "maxU"),
-  min: split("min", "minS", "minU"),
+  max: closed(split("max", "maxS", "maxU")),
+  min: closed(split("min", "minS", "minU")),
   atan2: math("atan2"),
   and: both("and"),
   or: both("or"),
@@ -166,8 +184,8 @@ const SPELL: Readonly<Record<ScalarName, Lower>> = {
   ne: compare("ne"),
   lt: compare("lt"),
   le: compare("le"),
-  neg: both("neg"),
-  abs: (pool, dtype, args) => (isUnsigned(dtype) ? arg(args, 0) : both("abs")(pool, dtype, args)),
+  neg: closed(both("neg")),
+  abs: (pool, dtype, args) => (isUnsigned(dtype) ? arg(args, 0) : closed(both("abs"))(pool, dtype, args)),
   sign: (pool, dtype, args) => {
     const a = arg(args, 0);
     const c = (v: number): Expr => constantIn(pool, dtype, v, a.type.lanes);
@@ -177,10 +195,10 @@ const SPELL: Readonly<Record<ScalarName, Lower>> = {
     // NaN and zeros keep themselves.
     return pool.select(positive, c(1), pool.select(pool.compare("lt", a, zero), c(-1), a));
   },
-  floor: floatOp("floor"),
-  ceil: floatOp("ceil"),
-  trunc: floatOp("trunc"),
-  round: floatOp("nearest"),
+  floor: closed(floatOp("floor")),
+  ceil: closed(floatOp("ceil")),
+  trunc: closed(floatOp("trunc")),
+  round: closed(floatOp("nearest")),
   sqrt: floatOp("sqrt"),
   exp: math("exp"),
   log: math("log"),
@@ -215,32 +233,35 @@ export function lowerScalar(op: ScalarName, pool: ExprPool, dtype: DType, args: 
 /** cast as compiler/ir/ops/schemas.ts defines it. */
 export function lowerCast(pool: ExprPool, from: DType, to: DType, saturate: boolean, e: Expr): Expr {
   const { lanes } = e.type;
-  const reg = regOf(to, lanes);
   if (from === to) return e;
   if (to === "bool") return from === "bool" ? e : pool.compare("ne", e, constantIn(pool, from, 0, lanes));
   if (from === "bool") {
     const int = pool.op("maskToInt", { kind: "i32", lanes }, e);
-    return lowerCast(pool, "i32", to, false, int);
+    return lowerCast(pool, "u8", to, saturate, int);
   }
-  if (isFloat(from)) {
-    if (isFloat(to)) {
-      if (reg.kind === e.type.kind) return settle(pool, to, e);
-      return settle(pool, to, pool.op(reg.kind === "f64" ? "promote" : "demote", reg, e));
-    }
-    return floatToInt(pool, to, saturate, e);
-  }
-  if (isFloat(to)) {
-    const value = pool.op(
-      isUnsigned(from) && DTYPES[from].bits >= 32 ? "toFloatU" : "toFloatS",
-      { kind: reg.kind, lanes },
-      e,
-    );
-    return settle(pool, to, value);
-  }
+  if (isFloat(to)) return settle(pool, to, toFloat(pool, from, to, e), saturate);
+  if (isFloat(from)) return floatToInt(pool, to, saturate, e);
   if (!isInteger(to)) throw new RangeError(`no cast from ${from} to ${to}`);
+  const reg = regOf(to, lanes);
   if (reg.kind === e.type.kind) return settle(pool, to, e);
   if (reg.kind === "i64") return pool.op(isUnsigned(from) ? "extendU" : "extendS", reg, e);
   return settle(pool, to, pool.op("wrap", reg, e));
+}
+
+/** A number in the float register of `to`, such that rounding it to `to` is the only rounding that counts. */
+function toFloat(pool: ExprPool, from: DType, to: DType, e: Expr): Expr {
+  const reg = regOf(to, e.type.lanes);
+  const narrow = DTYPES[to].bits < 32;
+  if (isFloat(from)) {
+    if (reg.kind === e.type.kind) return e;
+    if (reg.kind === "f64") return pool.op("promote", reg, e);
+    return narrow ? demoteToOdd(pool, e) : pool.op("demote", reg, e);
+  }
+  const { bits } = DTYPES[from];
+  const unsigned = isUnsigned(from) && bits >= 32;
+  if (!narrow || bits < 32) return pool.op(unsigned ? "toFloatU" : "toFloatS", reg, e);
+  const double = bits === 64 ? wideToOdd(pool, e, unsigned) : pool.op(unsigned ? "toFloatU" : "toFloatS", { kind: "f64", lanes: 1 }, e);
+  return demoteToOdd(pool, double);
 }
 
 function floatToInt(pool: ExprPool, to: DType, saturate: boolean, e: Expr): Expr {

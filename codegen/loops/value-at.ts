@@ -9,7 +9,7 @@ import { constantOf, type Node, type Value } from "../../compiler/ir/graph.js";
 import { isScalarName } from "../../compiler/ir/ops/scalar.js";
 import { broadcastPosition, type Position, ravel, throughView, unravel } from "../../compiler/schedule/views.js";
 import type { Expr, ExprPool } from "./expr.js";
-import { decodeNarrow } from "./narrow.js";
+import { decodeNarrow, encodeNarrow } from "./narrow.js";
 import { constantIn, regOf } from "./registers.js";
 import { lowerCast, lowerScalar } from "./scalar.js";
 
@@ -145,11 +145,21 @@ export class ValueReader {
     return value;
   }
 
+  /** The same bits: narrow floats by their stored form, everything else in its register. */
   #bitcast(from: DType, to: DType, e: Expr): Expr {
+    const { pool } = this;
+    const raw = isNarrowFloat(from) ? encodeNarrow(pool, from, e) : e;
+    const rawDtype: DType = isNarrowFloat(from) ? (DTYPES[from].bits === 16 ? "u16" : "u8") : from;
+    if (isNarrowFloat(to)) return decodeNarrow(pool, to, lowerCast(pool, rawDtype, DTYPES[to].bits === 16 ? "u16" : "u8", false, raw));
     const reg = regOf(to);
-    if (reg.kind === e.type.kind) return lowerCast(this.pool, from, to, false, e);
-    return this.pool.op("bits", reg, e);
+    if (reg.kind === raw.type.kind) return lowerCast(pool, rawDtype, to, false, raw);
+    return pool.op("bits", reg, raw);
   }
+}
+
+function isNarrowFloat(dtype: DType): boolean {
+  const { kind, bits } = DTYPES[dtype];
+  return kind === "float" && bits < 32;
 }
 
 /** The index expression that a register holds, if that is all it holds. */

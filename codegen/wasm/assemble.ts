@@ -28,7 +28,7 @@ const TYPES: Readonly<Record<ValueType, number>> = {
 
 /**
  * Kernels come with their common subexpressions in locals, invariants hoisted and dead code gone: what is left is to
- * pick better instructions and fewer locals. The full pipeline finds nothing more and takes several times as long.
+ * pick better instructions and fewer locals. Unused elements stay: a model without kernels still imports its memory. The full pipeline finds nothing more and takes several times as long.
  */
 const PASSES = [
   "optimize-instructions",
@@ -41,7 +41,6 @@ const PASSES = [
   "reorder-locals",
   "vacuum",
   "optimize-instructions",
-  "remove-unused-module-elements",
 ];
 
 export function assemble(source: ModuleSource): Uint8Array {

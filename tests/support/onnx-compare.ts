@@ -13,7 +13,8 @@ export interface Tolerance {
 export function difference(have: Tensor | undefined, want: Tensor, { rtol, atol }: Tolerance): string | null {
   if (have === undefined) return "is missing";
   if (have.dtype !== want.dtype) return `has dtype ${have.dtype}, want ${want.dtype}`;
-  if (have.shape.join() !== want.shape.join()) return `has shape [${have.shape.join(", ")}], want [${want.shape.join(", ")}]`;
+  if (have.shape.join() !== want.shape.join())
+    return `has shape [${have.shape.join(", ")}], want [${want.shape.join(", ")}]`;
   const [a, b] = [have.elements, want.elements];
   const float = isFloat(have.dtype) || have.dtype.startsWith("c");
   let wrong = 0;

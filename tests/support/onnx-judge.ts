@@ -2,11 +2,11 @@
 // sizes are those of the data set. Where a model computes shapes from an input's values, a second try fixes small
 // integer inputs at compile time, a third small float ones; the verdict says so.
 
-import { Refused, type Refusal } from "../../compiler/ir/errors.js";
-import { Builder } from "../../compiler/ir/graph.js";
-import type { Tensor } from "../../compiler/ir/tensor.js";
 import { type DimSpec, importOnnx, type Structure } from "../../compiler/import/onnx/import.js";
 import type { GraphProto } from "../../compiler/import/onnx/proto.js";
+import { type Refusal, Refused } from "../../compiler/ir/errors.js";
+import { Builder } from "../../compiler/ir/graph.js";
+import type { Tensor } from "../../compiler/ir/tensor.js";
 import type { Target } from "../conformance/targets.js";
 import { dynamicInputs, loadCase, type OnnxCase, type OnnxDataSet } from "./onnx-case.js";
 import { difference, type Tolerance } from "./onnx-compare.js";
@@ -62,7 +62,7 @@ async function judgeSet(found: OnnxCase, set: OnnxDataSet, target: Target, netwo
         return { status: "failed", fixed: false, code: "", op: "", detail: message };
       }
       refused ??= e;
-      if (!e.refusals.some((r) => r.code === "unsupported_shape")) break;
+      if (!e.refusals.some((r) => r.code === "unsupported_shape" || r.code === "unsupported_layout")) break;
     }
   }
   return refusal(refused?.refusals ?? []);
@@ -78,7 +78,8 @@ function refusal(list: readonly Refusal[]): Verdict {
 function trials(set: OnnxDataSet): Record<string, Tensor>[] {
   const pick = (take: (t: Tensor) => boolean): Record<string, Tensor> =>
     Object.fromEntries(Object.entries(set.inputs).filter(([, t]) => take(t)));
-  const integer = (t: Tensor): boolean => (t.dtype === "i64" || t.dtype === "i32") && t.shape.length <= 1 && t.size <= 64;
+  const integer = (t: Tensor): boolean =>
+    (t.dtype === "i64" || t.dtype === "i32") && t.shape.length <= 1 && t.size <= 64;
   const small = (t: Tensor): boolean => t.shape.length <= 1 && t.size <= 8;
   return [{}, pick(integer), pick((t) => integer(t) || small(t))];
 }
@@ -93,9 +94,18 @@ async function runSet(
   const { graph: proto } = found.model;
   if (proto === undefined) return "has no graph";
   const builder = new Builder();
-  const { graph } = importOnnx(found.bytes, { builder, dims: dimsOf(proto, set), values, structures: structuresOf(set) });
+  const { graph } = importOnnx(found.bytes, {
+    builder,
+    dims: dimsOf(proto, set),
+    values,
+    structures: structuresOf(set),
+  });
   const run = await target(graph, builder);
-  const inputs = Object.fromEntries(Object.entries(set.inputs).filter(([name]) => graph.inputs.some((v) => v.node.op === "input" && v.node.attrs.name === name)));
+  const inputs = Object.fromEntries(
+    Object.entries(set.inputs).filter(([name]) =>
+      graph.inputs.some((v) => v.node.op === "input" && v.node.attrs.name === name),
+    ),
+  );
   const outputs = await run(inputs);
   const operators = operatorsOf(proto);
   const random = [...operators].some((o) => RANDOM.test(o));

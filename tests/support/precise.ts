@@ -87,7 +87,11 @@ const over = (t: Big, n: number): Big => div(t, big(n));
 
 function atanSeries(x: Big, sign: Big): Big {
   const z = mul(mul(x, x), sign);
-  return series(x, (t) => mul(t, z), (t, n) => over(t, 2 * n + 1));
+  return series(
+    x,
+    (t) => mul(t, z),
+    (t, n) => over(t, 2 * n + 1),
+  );
 }
 
 const MINUS = big(-1);

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import * as ir from "../../compiler/ir/build.js";
-import { type Dim, range, sub, sym } from "../../compiler/ir/dim.js";
+import { type Dim, mul, range, sub, sym } from "../../compiler/ir/dim.js";
 import { type DType, isFloat, isInteger } from "../../compiler/ir/dtype.js";
 import { type Binding, Builder, type Graph, TypeIssue, type Value } from "../../compiler/ir/graph.js";
 import { SCALAR, type ScalarName, scalarRow } from "../../compiler/ir/ops/scalar.js";
@@ -25,6 +25,8 @@ export interface RandomGraphOptions {
   readonly control?: boolean;
   /** Dtypes of inputs; default f32, i32, i64, bool and f16. */
   readonly dtypes?: readonly DType[];
+  /** The first input is an image and most steps are convolutions or what stands between them. */
+  readonly network?: boolean;
   /** Only these steps, by name (see STEPS). */
   readonly only?: readonly string[];
 }
@@ -238,7 +240,8 @@ export const STEPS: Readonly<Record<string, MakeStep>> = {
   select: (m) => {
     const x = m.float();
     const y = m.partner(x);
-    return ir.select(m.b, ir.lt(m.b, x, y), x, y);
+    const c = ir.lt(m.b, x, y);
+    return ir.select(m.b, m.below(2) > 0 ? c : ir.not(m.b, c), x, m.below(2) > 0 ? y : ir.neg(m.b, y));
   },
   cast: (m) => {
     const x = m.value();
@@ -263,6 +266,9 @@ export const STEPS: Readonly<Record<string, MakeStep>> = {
       );
     const i = m.axis(x);
     const d = shape[i];
+    const e = shape[i + 1];
+    if (d !== undefined && e !== undefined && m.below(2) > 0)
+      return ir.reshape(m.b, x, [...shape.slice(0, i), mul(d, e), ...shape.slice(i + 2)]);
     if (typeof d !== "number" || d % 2 !== 0) return skip();
     return ir.reshape(m.b, x, [...shape.slice(0, i), d / 2, 2, ...shape.slice(i + 1)]);
   },
@@ -287,7 +293,10 @@ export const STEPS: Readonly<Record<string, MakeStep>> = {
     if (range(d).lo < 1) return skip();
     if (typeof d !== "number") return ir.sliceAxis(m.b, x, i, 0, m.below(2) > 0 ? 1 : sub(d, 1));
     const start = m.below(d);
-    if (m.below(3) === 0) return ir.sliceAxis(m.b, x, i, d - 1, Math.ceil(d / 2), -2);
+    if (m.below(2) > 0) {
+      const down = m.below(2) > 0;
+      return ir.sliceAxis(m.b, x, i, down ? d - 1 : 0, Math.ceil(d / 2), down ? -2 : 2);
+    }
     return ir.sliceAxis(m.b, x, i, start, 1 + m.below(d - start));
   },
   pad: (m) => {
@@ -445,13 +454,19 @@ export const STEPS: Readonly<Record<string, MakeStep>> = {
 
 const MOVES = ["transpose", "transpose", "reshape", "reshape", "slice", "broadcast", "cast", "concat"];
 
+const NETWORK = [
+  ...new Array<string>(3).fill("conv"),
+  ...new Array<string>(3).fill("normalizedConv"),
+  ..."scalar scalar pool concat pad reduce reshape broadcast slice softmax transpose chain matmul".split(" "),
+];
+
 const ROUGH = new Set(["sort", "argreduce", "nonzero", "scatter", "take", "gather", "cumulate", "iota", "dims"]);
 
 function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph {
   const m = new Maker(options);
   const dtypes =
     options.smooth === true ? (["f32"] as const) : (options.dtypes ?? (["f32", "i32", "i64", "bool", "f16"] as const));
-  const names = (options.only ?? Object.keys(STEPS)).filter(
+  const names = (options.only ?? (options.network === true ? NETWORK : Object.keys(STEPS))).filter(
     (n) => !(options.control === false && (n === "if" || n === "loop")) && !(options.smooth === true && ROUGH.has(n)),
   );
   const [head, ...rest] = steps;
@@ -459,8 +474,9 @@ function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph
   const shapes: readonly (readonly Dim[])[] = [[n, 3], [2, 4, 4, 3], [1, 2, n, 4], [4], [], [2, 6], [1, 3, 5], [n]];
   if (head !== undefined) m.start(head);
   for (let i = 0; i < 2 + m.below(2); i++) {
-    const shape = m.pick(shapes) ?? [];
-    const x = ir.input(m.b, `x${i}`, (i === 0 ? undefined : m.pick(dtypes)) ?? "f32", shape);
+    const image: readonly Dim[] = [1 + m.below(2), 2, n, 4];
+    const shape = options.network === true && i === 0 ? image : (m.pick(shapes) ?? []);
+    const x = ir.input(m.b, `x${i}`, (i === 0 && options.dtypes === undefined ? undefined : m.pick(dtypes)) ?? "f32", shape);
     m.inputs.push(x);
     m.pool.push(x);
   }

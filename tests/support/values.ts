@@ -2,8 +2,8 @@
 
 import type { DType } from "../../compiler/ir/dtype.js";
 import { Tensor } from "../../compiler/ir/tensor.js";
-import { isDType } from "../../runtime-shim/format.js";
 import { viewOf } from "../../runtime-shim/dtype.js";
+import { isDType } from "../../runtime-shim/format.js";
 import type { Value } from "./oracle.js";
 
 export function toValue(t: Tensor): Value {

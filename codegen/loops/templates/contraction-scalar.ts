@@ -2,13 +2,13 @@
 // sums as the tiles.
 
 import { add, type Dim, floordiv, indexVar, mul, sub } from "../../../compiler/ir/dim.js";
+import { type DType, DTYPES, isFloat } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, stored } from "../nest.js";
-import { fromAccumulator } from "../reduction.js";
 import { constantIn, regOf } from "../registers.js";
 import { lowerCast } from "../scalar.js";
 import type { Stmt } from "../stmt.js";
@@ -22,8 +22,9 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
     throw new Bug("loops", "a contraction without operands");
   const { dtype } = result.type;
   const position = result.type.shape.map((size, axis) => (size === 1 ? 0 : indexVar(`o${axis}`, size)));
-  const sum = pool.variable(regOf(dtype), "sum");
-  const as = (e: Expr, from: typeof dtype): Expr => lowerCast(pool, from, dtype, false, e);
+  const total = sumOf(a.type.dtype, b.type.dtype, dtype);
+  const sum = pool.variable(regOf(total), "sum");
+  const as = (e: Expr, from: DType): Expr => lowerCast(pool, from, total, false, e);
   const product = (pa: readonly Dim[], pb: readonly Dim[]): Stmt => ({
     kind: "set",
     target: sum,
@@ -43,13 +44,13 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
     inner = [forLoop(k, size, [step])];
   } else if (isOp(anchor, "conv")) inner = convSum(frame, anchor.attrs, position, product);
   else throw new Bug("loops", `${anchor.op} is no contraction`);
-  reader.held.set(result, () => fromAccumulator(pool, dtype, sum));
+  reader.held.set(result, () => lowerCast(pool, total, dtype, false, sum));
   reader.reset();
   const flat = ravel(position, result.type.shape);
   const out = unravel(flat, output.type.shape);
   const value = stored(pool, output.type.dtype, reader.at(output, out));
   let body: Stmt[] = [
-    { kind: "set", target: sum, value: constantIn(pool, dtype, 0) },
+    { kind: "set", target: sum, value: constantIn(pool, total, 0) },
     ...inner,
     { kind: "store", buffer: buffer(output), dtype: output.type.dtype, index: ravel(out, output.type.shape), value },
   ];
@@ -58,6 +59,17 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
     if (v !== undefined && typeof v !== "number") body = [forLoop(v, result.type.shape[axis] ?? 1, body)];
   }
   return body;
+}
+
+/**
+ * What products are summed in: integers modulo their register's width; floats in f32, or in f64 where an operand or the
+ * result has more than f32 holds exactly.
+ */
+function sumOf(a: DType, b: DType, result: DType): DType {
+  if (![a, b, result].some(isFloat)) return DTYPES[result].bits === 64 ? "i64" : "i32";
+  if (!isFloat(result)) return "f64";
+  const fits = (d: DType): boolean => (isFloat(d) ? DTYPES[d].bits <= 32 : DTYPES[d].bits <= 8);
+  return [a, b, result].every(fits) ? "f32" : "f64";
 }
 
 interface ConvAttrs {

@@ -66,6 +66,10 @@ export function lowerArgreduce(frame: Frame): Stmt[] {
   if (last) {
     const equal = pool.compare("eq", value, best);
     better = pool.op("or", better.type, better, equal);
+    if (isFloat(dtype)) {
+      const valueNaN = pool.compare("ne", value, value);
+      better = pool.op("or", better.type, better, pool.op("and", better.type, valueNaN, pool.compare("ne", best, best)));
+    }
   }
   const outPosition = position(0).filter((_, i) => keep || i !== axis);
   const { shape: outShape } = output.type;

@@ -1,6 +1,6 @@
 // select, cast and bitcast: elementwise ops whose operands differ in dtype or that have attributes.
 
-import { bytesOf } from "../dtype.js";
+import { DTYPES } from "../dtype.js";
 import { arity, type OpRows } from "../op-spec.js";
 import { broadcastShapes } from "./broadcast.js";
 import { evaluateBitcast, evaluateCast, evaluateSelect } from "./eval-scalar.js";
@@ -33,8 +33,10 @@ export const convertRows: OpRows<typeof convertAttrs> = {
     arity: arity(1),
     infer: (cx) =>
       cx.types.map((t) => {
-        if (bytesOf(t.dtype) !== bytesOf(cx.attrs.to))
-          cx.fail(`bitcast takes dtypes of one width, has ${t.dtype} and ${cx.attrs.to}`);
+        const { to } = cx.attrs;
+        if (DTYPES[t.dtype].bits !== DTYPES[to].bits) cx.fail(`bitcast takes dtypes of one width, has ${t.dtype} and ${to}`);
+        // Only 0 and 1 are truth values.
+        if (to === "bool" && t.dtype !== "bool") cx.fail(`bitcast from ${t.dtype} to bool: compare with 0 instead`);
         return { dtype: cx.attrs.to, shape: t.shape };
       }),
     evaluate: (cx) => [evaluateBitcast(cx)],

@@ -101,9 +101,9 @@ export const SCALAR = {
   or: { arity: 2, domain: "bits", result: "same", commutes: true, int: (a, b) => a | b },
   xor: { arity: 2, domain: "bits", result: "same", commutes: true, int: (a, b) => a ^ b },
   not: { arity: 1, domain: "bits", result: "same", int: (a) => ~a },
-  /** Shift counts at or above the width give 0 (left, and right on unsigned) or the sign (right on signed). */
-  shl: { arity: 2, domain: "int", result: "same", int: (a, b) => (b >= 64n ? 0n : a << b) },
-  shr: { arity: 2, domain: "int", result: "same", int: (a, b) => a >> (b >= 64n ? 63n : b) },
+  /** Counts below 0, or at or above the width, give 0 (left, and right on unsigned) or the sign (right on signed). */
+  shl: { arity: 2, domain: "int", result: "same", int: (a, b) => (b < 0n || b >= 64n ? 0n : a << b) },
+  shr: { arity: 2, domain: "int", result: "same", int: (a, b) => (b < 0n || b >= 64n ? (a < 0n ? -1n : 0n) : a >> b) },
   eq: {
     arity: 2,
     domain: "any",

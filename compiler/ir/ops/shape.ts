@@ -1,6 +1,6 @@
 // Ops that move elements without computing: each output element is one input element, a pad value or a position.
 
-import { add, type Dim, floordiv, formatDim, mul, provenLess, provenLessEqual, range, sub } from "../dim.js";
+import { add, type Dim, floordiv, formatDim, max, mul, provenLess, provenLessEqual, range, sub } from "../dim.js";
 import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import { elementCount, type TensorType } from "../types.js";
 import * as evaluate from "./eval-shape.js";
@@ -118,7 +118,9 @@ export const shapeRows: OpRows<typeof shapeAttrs> = {
         for (const edge of [low[i] ?? 0, high[i] ?? 0])
           if (range(edge).hi < 0) cx.fail(`pad of axis ${i} is negative: ${formatDim(edge)}`);
         if (between < 0) cx.fail(`interior pad of axis ${i} is negative: ${between}`);
-        const inner = between === 0 ? d : add(mul(sub(d, 1), between + 1), 1);
+        const spread = add(mul(sub(d, 1), between + 1), 1);
+        // An empty axis stays empty.
+        const inner = between === 0 ? d : range(d).lo > 0 ? spread : max(0, spread);
         return add(low[i] ?? 0, inner, high[i] ?? 0);
       });
       return [{ dtype: x.dtype, shape }];

@@ -46,27 +46,32 @@ export interface NumericTaps {
   readonly outside: readonly boolean[];
 }
 
+/**
+ * Where output element i lies in the input, in 32-bit steps: with scales like 0.6 the exact quotient misses the whole
+ * numbers and halves that the exporter meant, and nearest then takes another element.
+ */
 function positionOf(p: AxisPlan, i: number, d: number, out: number): number {
-  const s = p.scale ?? out / d;
+  const f = Math.fround;
+  const s = f(p.scale ?? out / d);
   // As the specification's implementation has it: the length before it is rounded down to whole elements.
-  const length = s * d;
+  const length = p.scale === null ? out : f(s * d);
   switch (p.coordinates) {
     case "half_pixel":
-      return (i + 0.5) / s - 0.5;
+      return f(f((i + 0.5) / s) - 0.5);
     case "half_pixel_symmetric":
-      return (d / 2) * (1 - out / (s * d)) + (i + 0.5) / s - 0.5;
+      return f(f((d / 2) * (1 - out / (s * d))) + f(f((i + 0.5) / s) - 0.5));
     case "pytorch_half_pixel":
-      return out > 1 ? (i + 0.5) / s - 0.5 : 0;
+      return out > 1 ? f(f((i + 0.5) / s) - 0.5) : 0;
     case "align_corners":
-      return out > 1 ? (i * (d - 1)) / (length - 1) : 0;
+      return out > 1 ? f((i * (d - 1)) / (length - 1)) : 0;
     case "asymmetric":
-      return i / s;
+      return f(i / s);
     case "tf_half_pixel_for_nn":
-      return (i + 0.5) / s;
+      return f((i + 0.5) / s);
     case "tf_crop_and_resize":
       return out > 1
-        ? p.start * (d - 1) + (i * (p.end - p.start) * (d - 1)) / (length - 1)
-        : 0.5 * (p.start + p.end) * (d - 1);
+        ? f(p.start * (d - 1) + (i * (p.end - p.start) * (d - 1)) / (length - 1))
+        : f(0.5 * (p.start + p.end) * (d - 1));
   }
 }
 
