@@ -3,6 +3,8 @@
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import { buildWasm } from "../codegen/wasm/target.js";
+import { wasmRefusals } from "../targets/wasm/capabilities.js";
+import { Refused } from "./ir/errors.js";
 import type { Builder, Graph } from "./ir/graph.js";
 import { print } from "./ir/print.js";
 import { runPasses } from "./passes/run.js";
@@ -40,6 +42,8 @@ export function compile(
   const { tier = "strict", entry = "main", producer = PRODUCER } = options;
   const sourceText = print(graph).text;
   const { graph: functional, log } = runPasses(builder, graph);
+  const refusals = wasmRefusals(functional, builder);
+  if (refusals.length > 0) throw new Refused(refusals);
   const scheduled = schedule(functional);
   const { plan, weights, module } = buildWasm(scheduled, builder, entry, tier);
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };

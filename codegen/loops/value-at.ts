@@ -148,9 +148,12 @@ export class ValueReader {
   /** The same bits: narrow floats by their stored form, everything else in its register. */
   #bitcast(from: DType, to: DType, e: Expr): Expr {
     const { pool } = this;
+    if (from === "bool") return this.#bitcast("u8", to, pool.op("maskToInt", { kind: "i32", lanes: 1 }, e));
+    if (to === "bool") return pool.op("intToMask", { kind: "mask32", lanes: 1 }, this.#bitcast(from, "u8", e));
     const raw = isNarrowFloat(from) ? encodeNarrow(pool, from, e) : e;
     const rawDtype: DType = isNarrowFloat(from) ? (DTYPES[from].bits === 16 ? "u16" : "u8") : from;
-    if (isNarrowFloat(to)) return decodeNarrow(pool, to, lowerCast(pool, rawDtype, DTYPES[to].bits === 16 ? "u16" : "u8", false, raw));
+    if (isNarrowFloat(to))
+      return decodeNarrow(pool, to, lowerCast(pool, rawDtype, DTYPES[to].bits === 16 ? "u16" : "u8", false, raw));
     const reg = regOf(to);
     if (reg.kind === raw.type.kind) return lowerCast(pool, rawDtype, to, false, raw);
     return pool.op("bits", reg, raw);

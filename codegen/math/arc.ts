@@ -38,9 +38,10 @@ function halfAngle(m: Terms, a: Expr): { large: Expr; s: Expr; value: Expr; rest
 
 export function asin(m: Terms, x: Expr): Expr {
   const { large, s, value, rest } = halfAngle(m, m.abs(x));
-  // pi/2 - 2 s is exact near s = 1/2, where it cancels.
-  const head = m.sub(m.c(m.pick(HALF_PI)), m.add(s, s));
-  const beyond = m.sub(head, m.sub(m.add(rest, rest), m.c(m.pick(HALF_PI_LOW))));
+  // pi/2 - 2 s - 2 rest around pi/4, so that only the last difference rounds by much.
+  const quarter = m.c(m.pick(QUARTER_PI));
+  const excess = m.add(m.sub(m.add(s, s), quarter), m.sub(m.add(rest, rest), m.c(2 * m.pick(QUARTER_PI_LOW))));
+  const beyond = m.sub(quarter, excess);
   return m.flip(m.select(large, beyond, value), m.signBit(x));
 }
 

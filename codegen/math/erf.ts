@@ -1,14 +1,14 @@
-// erf. On |x| <= 1 it is x + x E(x^2), E a minimax (Remez) fit of erf(x) / x - 1. Beyond, f32 takes 1 - P(|x|)^4 with P a
-// fit of erfc^(1/4) on [1, 4] around 1, weighted by 4 P^3, and f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) on
-// [1, 6], weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-29.4 relative (7 coefficients) and
-// 2^-31 absolute (9); f64 2^-56.3 relative (13) and 2^-59.4 absolute (19).
+// erf. Near 0 it is x + x E(x^2), E a minimax (Remez) fit of erf(x) / x - 1. From 0.82 on, f32 takes 1 - P(|x|)^4 with P a
+// fit of erfc^(1/4) up to 4 around 1, weighted by 4 P^3; from 1 on, f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) up
+// to 6, weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-30.1 relative (7 coefficients) and
+// 2^-30.4 absolute (10); f64 2^-56.3 relative (13) and 2^-59.4 absolute (19).
 
 import type { Expr } from "../loops/expr.js";
 import { exp } from "./exp.js";
 import type { Terms } from "./terms.js";
 
 const SMALL = {
-  f32: [0.1283791661, -0.3761262596, 0.1128357872, -0.0268533472, 0.005187162198, -0.0007997853099, 7.806903886e-5],
+  f32: [0.1283791661, -0.3761262894, 0.1128362268, -0.02685536444, 0.005190940574, -0.0008026373689, 7.867113891e-5],
   f64: [
     0.12837916709551259, -0.37612638903184098, 0.11283791670971098, -0.02686617064803111, 0.0052239776526917534,
     -0.00085483285357203307, 0.00012055386189326684, -1.4926881339463945e-5, 1.6481056479299844e-6,
@@ -18,8 +18,8 @@ const SMALL = {
 /** erfc(1)^(1/4), as a pair, and the fit of (erfc(1 + u)^(1/4) - that) / u. */
 const ROOT_AT_ONE = [0.6297695041, 9.83312809e-9] as const;
 const FOURTH_ROOT = [
-  -0.4154853523, 0.004316344392, 0.05088677257, -0.004022990819, -0.00492912624, 0.0007428778335, 0.0003555760195,
-  -0.0001225843298, 1.137201525e-5,
+  -0.4154853225, 0.004315724131, 0.05089021102, -0.004030506592, -0.004923352506, 0.0007458132459, 0.0003474686237,
+  -0.0001170392861, 9.708576727e-6, 1.880968057e-7,
 ];
 const MINUS_LOG = [
   1.8436505859308426e-7, 1.1283772825874796, 0.63662870290063667, 0.10274664482166139, -0.019076959458329205,
@@ -33,7 +33,10 @@ export function erf(m: Terms, x: Expr): Expr {
   const z = m.mul(a, a);
   const small = m.madd(a, m.poly(z, m.pick(SMALL)), a);
   const bounded = m.min(a, m.c(m.pick({ f32: 4, f64: 6 })));
-  return m.flip(m.select(m.le(a, m.c(1)), small, m.wide ? largeWide(m, bounded) : large(m, bounded)), m.signBit(x));
+  return m.flip(
+    m.select(m.lt(a, m.c(m.pick({ f32: 0.82, f64: 1 }))), small, m.wide ? largeWide(m, bounded) : large(m, bounded)),
+    m.signBit(x),
+  );
 }
 
 function large(m: Terms, a: Expr): Expr {
@@ -42,8 +45,8 @@ function large(m: Terms, a: Expr): Expr {
   const root = m.c(ROOT_AT_ONE[0]);
   const p = m.add(root, change);
   const low = m.add(m.add(m.sub(root, p), change), m.c(ROOT_AT_ONE[1]));
-  const square = m.madd(m.add(p, p), low, m.mul(p, p));
-  return m.sub(m.c(1), m.mul(square, square));
+  const square = m.mul(p, p);
+  return m.sub(m.c(1), m.mul(square, m.madd(m.mul(p, m.c(4)), low, square)));
 }
 
 function largeWide(m: Terms, a: Expr): Expr {

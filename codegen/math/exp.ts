@@ -58,9 +58,8 @@ export function expm1(m: Terms, x: Expr): Expr {
   const low = m.c(m.pick({ f32: -26, f64: -56 }));
   const high = m.c(m.pick({ f32: 88.9, f64: 709.9 }));
   const parts = expParts(m, m.min(m.max(x, low), high), m.bias - 1);
-  const t = m.add(parts.r, parts.rSquareQ);
   const half = m.power(m.bits(parts.shifted));
-  const sum = m.madd(half, t, m.sub(half, m.c(0.5)));
+  const sum = m.madd(half, parts.rSquareQ, m.madd(half, parts.r, m.sub(half, m.c(0.5))));
   const tiny = m.lt(m.abs(x), m.c(m.pick({ f32: 2 ** -25, f64: 2 ** -54 })));
   return m.select(tiny, x, m.add(sum, sum));
 }

@@ -44,11 +44,11 @@ export function cosh(m: Terms, x: Expr): Expr {
   return m.add(half, m.div(m.c(0.25), half));
 }
 
-/** log(1 + w) where w is at most `bound`, and log(a) + ln 2 above; a >= 0. */
-function logOfDouble(m: Terms, a: Expr, w: Expr, large: Expr): Expr {
+/** log(1 + w + wLow), or log(a) + ln 2 where `large` holds; a >= 0. */
+function logOfDouble(m: Terms, a: Expr, w: Expr, wLow: Expr, large: Expr): Expr {
   const sum = m.twoSum(m.c(1), w);
   const u = m.select(large, a, sum.hi);
-  const low = m.select(large, m.c(0), sum.lo);
+  const low = m.select(large, m.c(0), m.add(sum.lo, wLow));
   const value = logOfSum(m, u, low, m.select(large, m.c(1), m.c(0)));
   return m.select(m.lt(a, m.c(Number.POSITIVE_INFINITY)), value, a);
 }
@@ -59,8 +59,9 @@ const BIG = { f32: 2 ** 14, f64: 2 ** 28 };
 export function asinh(m: Terms, x: Expr): Expr {
   const a = m.abs(x);
   const square = m.mul(a, a);
-  const w = m.add(a, m.div(square, m.add(m.c(1), m.sqrt(m.add(square, m.c(1))))));
-  const value = logOfDouble(m, a, w, m.lt(m.c(m.pick(BIG)), a));
+  const more = m.div(square, m.add(m.c(1), m.sqrt(m.add(square, m.c(1)))));
+  const w = m.add(a, more);
+  const value = logOfDouble(m, a, w, m.sub(more, m.sub(w, a)), m.lt(m.c(m.pick(BIG)), a));
   const tiny = m.lt(a, m.c(m.pick({ f32: 2 ** -13, f64: 2 ** -27 })));
   return m.flip(m.select(tiny, a, value), m.signBit(x));
 }
@@ -68,8 +69,9 @@ export function asinh(m: Terms, x: Expr): Expr {
 /** log(x + sqrt(x^2 - 1)) = log1p(t + sqrt(t (t + 2))), t = x - 1. */
 export function acosh(m: Terms, x: Expr): Expr {
   const t = m.sub(x, m.c(1));
-  const w = m.add(t, m.sqrt(m.mul(t, m.add(t, m.c(2)))));
-  const value = logOfDouble(m, x, w, m.lt(m.c(m.pick(BIG)), x));
+  const root = m.sqrt(m.mul(t, m.add(t, m.c(2))));
+  const w = m.add(root, t);
+  const value = logOfDouble(m, x, w, m.sub(t, m.sub(w, root)), m.lt(m.c(m.pick(BIG)), x));
   const zero = m.select(m.eq(x, m.c(1)), m.c(0), m.c(Number.NaN));
   return m.select(m.lt(m.c(1), x), value, zero);
 }

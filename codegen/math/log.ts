@@ -26,13 +26,14 @@ export function split(m: Terms, u: Expr): { exponent: Expr; mantissa: Expr } {
   return { exponent, mantissa: m.ofBits(m.add(low, base)) };
 }
 
-/** `e` ln 2 + log(1 + f). */
-function logSum(m: Terms, e: Expr, f: Expr): Expr {
+/** `e` ln 2 + log(1 + f), less `excess`. */
+function logSum(m: Terms, e: Expr, f: Expr, excess: Expr | null): Expr {
   const s = m.div(f, m.add(m.c(2), f));
   const z = m.mul(s, s);
   const halfSquare = m.mul(m.mul(m.c(0.5), f), f);
   const tail = m.mul(s, m.add(halfSquare, m.mul(z, m.poly(z, m.pick(R)))));
-  const rest = m.sub(halfSquare, m.madd(e, m.c(m.pick(LN2_LOW)), tail));
+  const more = m.sub(halfSquare, m.madd(e, m.c(m.pick(LN2_LOW)), tail));
+  const rest = excess === null ? more : m.add(more, excess);
   return m.add(m.mul(e, m.c(m.pick(LN2_HIGH))), m.sub(f, rest));
 }
 
@@ -46,7 +47,7 @@ export function normalize(m: Terms, x: Expr): { normal: Expr; bump: Expr } {
 export function log(m: Terms, x: Expr): Expr {
   const { normal, bump } = normalize(m, x);
   const { exponent, mantissa } = split(m, normal);
-  const value = logSum(m, m.sub(m.toFloat(exponent), bump), m.sub(mantissa, m.c(1)));
+  const value = logSum(m, m.sub(m.toFloat(exponent), bump), m.sub(mantissa, m.c(1)), null);
   const regular = m.both(m.lt(m.c(0), x), m.lt(x, m.c(Number.POSITIVE_INFINITY)));
   const below = m.select(m.lt(x, m.c(0)), m.c(Number.NaN), x);
   return m.select(regular, value, m.select(m.eq(x, m.c(0)), m.c(Number.NEGATIVE_INFINITY), below));
@@ -58,8 +59,10 @@ export function logOfSum(m: Terms, u: Expr, low: Expr, extra: Expr): Expr {
   const e = m.toFloat(exponent);
   // Where 2^-e is no normal number, `low` no longer counts.
   const downBy = m.sub(m.c(m.magic + m.bias), m.min(e, m.c(m.bias - 1)));
-  const f = m.add(m.sub(mantissa, m.c(1)), m.mul(low, m.power(m.bits(downBy))));
-  return logSum(m, m.add(e, extra), f);
+  const high = m.sub(mantissa, m.c(1));
+  const down = m.mul(low, m.power(m.bits(downBy)));
+  const f = m.add(high, down);
+  return logSum(m, m.add(e, extra), f, m.sub(m.sub(f, high), down));
 }
 
 /** log(1 + x), x >= 0 or NaN, without special cases but infinity; `tiny` results are x itself. */

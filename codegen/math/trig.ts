@@ -1,6 +1,10 @@
 // sin, cos and tan. |x| = k pi/2 + r with pi/2 in five parts, four of half a significand, and k in two such halves, so
 // that every product and the leading differences are exact (Cody and Waite); r is a pair, right to
-// well below an ulp however close |x| is to a multiple of pi/2.
+// well below an ulp however close |x| is to a multiple of pi/2. From TRIG_LIMIT on k has more digits than that holds for:
+// the result is NaN.
+// sin r = r + r^3 S(r^2), cos r = 1 - r^2/2 + r^4 C(r^2), tan r = r + r^3 T(r^2), minimax (Remez) fits rounded as in exp.ts,
+// on |r| <= 0.9 (tan in f64: 0.79; k may be off by a little where x is large). Max errors: S f32 2^-32 (4 coefficients), f64
+// 2^-62.9 (7), relative; C f32 2^-31.2 (3), f64 2^-61 (6), absolute; T f32 2^-29.1 (8), f64 2^-59.6 (15), relative.
 
 import type { Expr } from "../loops/expr.js";
 import type { Pair, Terms } from "./terms.js";
@@ -35,13 +39,17 @@ const HALF_PI = {
   f64: [1.5707963109016418, 1.5893254712295857e-8, 6.123233601181349e-17, 3.945554081778929e-24, 8.4784276603689e-32],
 };
 
+/** sin, cos and tan of numbers of this size and more are NaN. */
+export const TRIG_LIMIT = { f32: 2 ** 20, f64: 2 ** 47 } as const;
+
 interface Reduced {
   /** In its low bits the quadrant. */
   readonly quadrant: Expr;
   readonly r: Pair;
 }
 
-function reduce(m: Terms, a: Expr): Reduced {
+function reduce(m: Terms, size: Expr): Reduced {
+  const a = m.select(m.lt(size, m.c(m.pick(TRIG_LIMIT))), size, m.c(Number.NaN));
   const halfBits = m.pick({ f32: 12, f64: 26 });
   const shifter = m.c(m.magic);
   const shifted = m.madd(a, m.c(2 / Math.PI), shifter);

@@ -202,6 +202,8 @@ class Assembler {
         return m.br(this.#label, child(0));
       case "return":
         return m.return(child(0));
+      case "i32.load":
+        return this.#load(x);
       case "select":
         return m.select(child(0), child(1), child(2));
       case "call.fn":
@@ -225,6 +227,16 @@ class Assembler {
       default:
         return this.#plain(op, operands);
     }
+  }
+
+  /** Binaryen marks a 32-bit load as signed, and then merges it with an unsigned extension into a signed 64-bit load. */
+  #load([op, ...operands]: Instruction): Ref {
+    const load = this.#plain(op, operands);
+    const raw = binaryen as unknown as Readonly<Record<string, (...args: number[]) => number>>;
+    const setSigned = raw["_BinaryenLoadSetSigned"];
+    if (setSigned === undefined) throw new Bug("wasm", "Binaryen has no signs of loads");
+    setSigned(load, 0);
+    return load;
   }
 
   #if(operands: readonly Operand[]): Ref {

@@ -1,7 +1,7 @@
 // A kernel's loops become one WebAssembly function over buffer addresses. Every expression is computed once, in the
 // outermost loop in which it does not change; addresses are split the same way, so that inner loops add one term.
 
-import { add, atomExpr, type Dim, mul, range, type Sym, symOf, symsOf, terms } from "../../compiler/ir/dim.js";
+import { add, atomExpr, type Dim, mul, range, type Sym, sub, symOf, symsOf, terms } from "../../compiler/ir/dim.js";
 import { bytesOf as elementBytes } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import type { Tier } from "../../compiler/plan/plan.js";
@@ -32,6 +32,8 @@ export class KernelEmitter {
   #levels = new Map<Expr | Sym | Dim, number>();
   /** Depth of the innermost branch that may not be taken: what reads memory stays inside it. */
   #guard = 0;
+  /** Depth of the innermost scope that may not run at all: checks that can fail a run stay inside it. */
+  #optional = 0;
   #fleeting = new Map<Expr, number>();
 
   constructor(kernel: LoopKernel, tier: Tier) {
@@ -66,16 +68,18 @@ export class KernelEmitter {
   }
 
   /** Emits a body into a scope of its own. */
-  #inside(body: () => void, guarded = false): readonly Instruction[] {
+  #inside(body: () => void, guarded: boolean, optional = guarded): readonly Instruction[] {
     const scope: Scope = { code: [], known: new Map() };
     this.#scopes.push(scope);
-    const guard = this.#guard;
+    const [guard, skipped] = [this.#guard, this.#optional];
     if (guarded) this.#guard = this.#depth;
+    if (optional) this.#optional = this.#depth;
     this.#levels = new Map();
     this.#fleeting = new Map();
     body();
     this.#scopes.pop();
     this.#guard = guard;
+    this.#optional = skipped;
     this.#levels = new Map();
     this.#fleeting = new Map();
     return scope.code;
@@ -146,13 +150,17 @@ export class KernelEmitter {
     if (trips !== null && trips <= 0) return;
     this.#push(set(local, this.#dim(from)));
     const limit = this.#dim(to);
-    const body = this.#inside(() => {
-      this.#loopVars.set(v, { local, depth: this.#depth });
-      for (const x of s.body) this.#statement(x);
-      if (trips === 1) return;
-      this.#push(set(local, ["i32.add", get(local, "i32"), i32(step)]));
-      this.#push(["continue_if", ["i32.lt_s", get(local, "i32"), limit]]);
-    });
+    const body = this.#inside(
+      () => {
+        this.#loopVars.set(v, { local, depth: this.#depth });
+        for (const x of s.body) this.#statement(x);
+        if (trips === 1) return;
+        this.#push(set(local, ["i32.add", get(local, "i32"), i32(step)]));
+        this.#push(["continue_if", ["i32.lt_s", get(local, "i32"), limit]]);
+      },
+      false,
+      range(sub(to, from)).lo <= 0,
+    );
     if (before === undefined) this.#loopVars.delete(v);
     else this.#loopVars.set(v, before);
     if (trips === 1) this.#push(["block", ...body]);
@@ -207,7 +215,7 @@ export class KernelEmitter {
       case "lanes":
         return Math.max(...e.items.map((i) => this.#level(i)));
       case "op":
-        return Math.max(e.op === "checkedIndex" ? this.#guard : 0, ...e.args.map((a) => this.#level(a)));
+        return Math.max(e.op === "checkedIndex" ? this.#optional : 0, ...e.args.map((a) => this.#level(a)));
     }
   }
 
@@ -228,12 +236,14 @@ export class KernelEmitter {
     if (found !== undefined) return get(found, type);
     const above = this.#scopes.splice(level + 1);
     const saved = this.#levels;
-    const guard = this.#guard;
+    const [guard, skipped] = [this.#guard, this.#optional];
     this.#guard = Math.min(guard, level);
+    this.#optional = Math.min(skipped, level);
     this.#levels = new Map();
     const value = make();
     this.#levels = saved;
     this.#guard = guard;
+    this.#optional = skipped;
     const local = this.#newLocal(type);
     this.#push(set(local, value));
     this.#scope(level).known.set(key, local);
@@ -426,10 +436,18 @@ export function symbolName(d: Dim): string {
 /** How many places read each expression. */
 function countUses(kernel: LoopKernel, uses: Map<Expr, number>): void {
   const seen = new Set<Expr>();
+  const indices = (d: Dim): void => {
+    for (const s of symsOf(d)) {
+      const dynamic = kernel.pool.dynamic.get(s);
+      if (dynamic !== undefined) visit(dynamic);
+    }
+  };
   const visit = (e: Expr): void => {
     uses.set(e, (uses.get(e) ?? 0) + 1);
     if (seen.has(e)) return;
     seen.add(e);
+    if (e.kind === "load" || e.kind === "address") indices(e.index);
+    else if (e.kind === "index") indices(e.dim);
     if (e.kind === "op") for (const a of e.args) visit(a);
     else if (e.kind === "lane") visit(e.from);
     else if (e.kind === "lanes") for (const i of e.items) visit(i);
@@ -438,6 +456,11 @@ function countUses(kernel: LoopKernel, uses: Map<Expr, number>): void {
   const statement = (s: Stmt): void => {
     if (s.kind === "store" || s.kind === "set" || s.kind === "symbol" || s.kind === "storeAt") visit(s.value);
     if (s.kind === "storeAt") visit(s.address);
+    if (s.kind === "store") indices(s.index);
+    if (s.kind === "for") {
+      indices(s.from);
+      indices(s.to);
+    }
     if (s.kind === "if" || s.kind === "while") visit(s.mask);
     if (s.kind === "for" || s.kind === "while") for (const x of s.body) statement(x);
     if (s.kind === "if") for (const x of [...s.yes, ...s.no]) statement(x);

@@ -10,6 +10,7 @@ import { type Context, contextFor } from "./context.js";
 import { type ExitCode, usage } from "./failures.js";
 import { report } from "./report.js";
 import type { Leaf, Verb } from "./verb.js";
+import { benchVerb } from "./verbs/bench.js";
 import { compileVerb } from "./verbs/compile.js";
 import { diffVerb } from "./verbs/diff.js";
 import { inspectVerb } from "./verbs/inspect.js";
@@ -18,7 +19,16 @@ import { runVerb } from "./verbs/run.js";
 import { typesVerb } from "./verbs/types.js";
 import { verifyVerb } from "./verbs/verify.js";
 
-const VERBS: readonly Verb[] = [compileVerb, runVerb, inspectVerb, verifyVerb, diffVerb, replayVerb, typesVerb];
+const VERBS: readonly Verb[] = [
+  compileVerb,
+  runVerb,
+  inspectVerb,
+  verifyVerb,
+  diffVerb,
+  replayVerb,
+  typesVerb,
+  benchVerb,
+];
 
 const EXIT_CODES = `
 Exit codes:

@@ -4,7 +4,7 @@
 // rewritten in turn, so a set of rules that undoes its own work would never end: that is a Bug that names the last rule.
 
 import type { AttrSchema } from "./attrs.js";
-import { type Dim, provenEqual } from "./dim.js";
+import { type Dim, provenEqual, provenLess } from "./dim.js";
 import { Bug } from "./errors.js";
 import {
   type Builder,
@@ -328,7 +328,7 @@ function rebuild(b: Builder, node: Node, normal: ReadonlyMap<Node, readonly Valu
 }
 
 /**
- * A rule may not change a dtype or a rank. A dimension that is only assumed equal, by a run-time constraint, could make
+ * A rule may not change a dtype, a rank or a size. A dimension that is only assumed equal, by a run-time constraint, could make
  * the types downstream differ, so such a replacement is left alone.
  */
 function accepts(r: Rule, node: Node, values: readonly Value[]): boolean {
@@ -337,7 +337,11 @@ function accepts(r: Rule, node: Node, values: readonly Value[]): boolean {
   for (const [i, v] of values.entries()) {
     const want = node.outputs[i]?.type;
     if (want === undefined) return false;
-    if (v.type.dtype !== want.dtype || v.type.shape.length !== want.shape.length)
+    const differ = v.type.shape.some((d, axis) => {
+      const e = want.shape[axis] ?? d;
+      return d !== e && (provenLess(d, e) || provenLess(e, d));
+    });
+    if (v.type.dtype !== want.dtype || v.type.shape.length !== want.shape.length || differ)
       throw new Bug(r.name, `gives ${formatType(v.type)} for ${node.op}, which is ${formatType(want)}`);
     if (!provenSameType(v.type, want)) return false;
   }

@@ -87,14 +87,16 @@ const signs: readonly Rule[] = [
     // |-x| is |x|, also for the least integer, whose negative is itself.
     return x.node.op === "neg" ? b.one("abs", [inputOf(x.node)], {}) : null;
   }),
+  // f8e8m0 has no signs: its negation gives the number back.
   rule("add-neg", "add", (node, { b }) => {
     const [x, y] = operands(node);
+    if (x.type.dtype === "f8e8m0") return null;
     if (y.node.op === "neg") return b.one("sub", [x, inputOf(y.node)], {});
     return x.node.op === "neg" && y.node.op !== "const" ? b.one("sub", [y, inputOf(x.node)], {}) : null;
   }),
   rule("sub-neg", "sub", (node, { b }) => {
     const [x, y] = operands(node);
-    return y.node.op === "neg" ? b.one("add", [x, inputOf(y.node)], {}) : null;
+    return y.node.op === "neg" && x.type.dtype !== "f8e8m0" ? b.one("add", [x, inputOf(y.node)], {}) : null;
   }),
   rule("mul-minus-one", "mul", (node, { b }) => {
     const [x, y] = operands(node);

@@ -1,20 +1,20 @@
-// Drops what nothing needs: bindings of symbols that no node mentions, constraints between them, and results of an
-// `if` that no node reads. (Nodes that nothing reaches are no part of a graph.)
+// Drops what nothing needs: results of an `if` and stacked results of a loop that no node reads, bindings of symbols
+// that no node mentions, constraints between them. (Nodes that nothing reaches are no part of a graph.)
 
-import { type Graph, type Node, nodesOf, type Value } from "../ir/graph.js";
+import { type Builder, type Graph, type Node, nodesOf, type Region, symbolsOf, type Value } from "../ir/graph.js";
 import { mapGraph, remake, sameRoots } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 
 function readValues(graph: Graph): ReadonlySet<Value> {
-  const read = new Set<Value>([
-    ...graph.outputs.map((o) => o.value),
-    ...graph.states.map((s) => s.next),
-    ...graph.bindings.map((x) => x.value),
-  ]);
-  for (const node of nodesOf(graph)) {
+  const read = new Set<Value>([...graph.outputs.map((o) => o.value), ...graph.states.map((s) => s.next)]);
+  const nodes = nodesOf(graph);
+  for (const node of nodes) {
     for (const v of node.inputs) read.add(v);
     for (const r of node.regions) for (const v of r.results) read.add(v);
   }
+  // A binding reads its value where a node other than the one that brings the symbol into being mentions it.
+  for (const x of graph.bindings)
+    if (nodes.some((node) => node !== x.value.node && symbolsOf(node).has(x.symbol))) read.add(x.value);
   return read;
 }
 
@@ -28,21 +28,36 @@ function pick<T>(list: readonly T[], indices: readonly number[]): T[] {
   return indices.flatMap((i) => list.slice(i, i + 1));
 }
 
-function sweep(b: Parameters<Pass["run"]>[0], graph: Graph): Graph {
+/** The node without the results that nobody reads: of an `if` any, of a loop those that it stacks. */
+function narrowed(
+  b: Builder,
+  node: Node,
+  inputs: readonly Value[],
+  regions: readonly Region[],
+  read: ReadonlySet<Value>,
+) {
+  const indices = kept(node, read);
+  if (indices === null || indices.length === 0) return null;
+  if (node.op === "if") {
+    const fewer = regions.map((r) => ({ params: r.params, results: pick(r.results, indices) }));
+    return { indices, values: b.op("if", inputs, { shapes: pick(node.attrs.shapes, indices) }, fewer) };
+  }
+  if (node.op !== "loop") return null;
+  const { carried } = node.attrs;
+  const stay = [...Array.from({ length: carried }, (_, i) => i), ...indices.filter((i) => i >= carried)];
+  if (stay.length === node.outputs.length) return null;
+  const fewer = regions.map((r) => ({ params: r.params, results: pick(r.results, [0, ...stay.map((i) => i + 1)]) }));
+  return { indices: stay, values: b.op("loop", inputs, node.attrs, fewer) };
+}
+
+function sweep(b: Builder, graph: Graph): Graph {
   const read = readValues(graph);
   return mapGraph(b, graph, (node, inputs, regions) => {
-    const indices = node.op === "if" ? kept(node, read) : null;
-    if (node.op !== "if" || indices === null || indices.length === 0) return remake(b, node, inputs, regions);
-    const smaller = b.op(
-      "if",
-      inputs,
-      { shapes: pick(node.attrs.shapes, indices) },
-      regions.map((r) => ({ params: r.params, results: pick(r.results, indices) })),
-    );
-    // Outputs that nobody reads keep their place with a value that nobody reads.
-    return node.outputs.flatMap((_, i) =>
-      smaller.slice(Math.max(0, indices.indexOf(i)), Math.max(0, indices.indexOf(i)) + 1),
-    );
+    const fewer = node.regions.length === 0 ? null : narrowed(b, node, inputs, regions, read);
+    if (fewer === null) return remake(b, node, inputs, regions);
+    // A result that nobody reads keeps its place with a value that nobody reads.
+    const { indices, values } = fewer;
+    return node.outputs.flatMap((_, i) => values.slice(Math.max(0, indices.indexOf(i))).slice(0, 1));
   });
 }
 

@@ -72,23 +72,32 @@ export async function ceilings(): Promise<() => Ceilings> {
   const read = instantiate(readModule(MEMORY_BYTES / 65536));
   if (mulAdd === null || read === null) throw new Error("this engine has no WebAssembly SIMD");
   const flops = 2 * LANES * CHAINS;
-  return () => ({
-    mulAdd: rate(mulAdd, flops),
-    relaxedMadd: madd === null ? null : rate(madd, flops),
-    l2: rate((n) => read(n, L2_BYTES), L2_BYTES),
-    l3: rate((n) => read(n, L3_BYTES), L3_BYTES),
-    memory: rate((n) => read(n, MEMORY_BYTES), MEMORY_BYTES),
-  });
+  let leastMs = FIRST_MS;
+  return () => {
+    const measured = {
+      mulAdd: rate(mulAdd, flops, leastMs),
+      relaxedMadd: madd === null ? null : rate(madd, flops, leastMs),
+      l2: rate((n) => read(n, L2_BYTES), L2_BYTES, leastMs),
+      l3: rate((n) => read(n, L3_BYTES), L3_BYTES, leastMs),
+      memory: rate((n) => read(n, MEMORY_BYTES), MEMORY_BYTES, leastMs),
+    };
+    leastMs = 0;
+    return measured;
+  };
 }
 
-const TRIES = 6;
 const TRY_MS = 4;
+/** Tries without a better one that end a measurement. */
+const LAST_TRIES = 10;
+/** The engine compiles a hot loop in the background, and the first measurement must not end before it has. */
+const FIRST_MS = 400;
 
-/** Billions of units a second, the best of some tries of a few milliseconds. */
-function rate(run: (n: number) => number, units: number): number {
+/** Billions of units a second, the best of many tries of a few milliseconds. */
+function rate(run: (n: number) => number, units: number, leastMs: number): number {
+  const begin = performance.now();
   let n = 1;
   let best = 0;
-  for (let i = 0; i < TRIES; ) {
+  for (let since = 0; since < LAST_TRIES || performance.now() - begin < leastMs; ) {
     const start = performance.now();
     run(n);
     const ms = performance.now() - start;
@@ -96,8 +105,9 @@ function rate(run: (n: number) => number, units: number): number {
       n *= 2;
       continue;
     }
-    best = Math.max(best, (n * units) / ms / 1e6);
-    i++;
+    const now = (n * units) / ms / 1e6;
+    since = now > best * 1.01 ? 0 : since + 1;
+    best = Math.max(best, now);
   }
   return best;
 }

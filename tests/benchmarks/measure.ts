@@ -23,7 +23,7 @@ export interface Timing {
 }
 
 const SAMPLE_MS = 2;
-const WARM_MS = 150;
+const WARM_MS = 300;
 const WARM_RUNS = 3;
 /** V8 compiles hot code in the background: warm-up lasts until runs stop getting quicker, at most this long. */
 const WARM_LIMIT_MS = 2000;

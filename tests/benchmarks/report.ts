@@ -54,7 +54,7 @@ export interface Results {
 }
 
 const COLUMNS = [
-  ["row", -26],
+  ["row", -29],
   ["dtype", -11],
   ["shape", -32],
   ["ms", 9],
@@ -85,7 +85,7 @@ export function msText(ms: number): string {
 }
 
 export function rowLine(r: RowResult, peers: readonly string[]): string {
-  if (r.invalid !== "" && r.peers.length === 0) return `${r.name.padEnd(26)} ${r.invalid}`;
+  if (r.invalid !== "" && r.peers.length === 0) return `${r.name.padEnd(29)} ${r.invalid}`;
   const peerCells = peers.flatMap((name) => {
     const peer = r.peers.find((p) => p.name === name);
     return peer === undefined ? ["", ""] : [msText(peer.ms), peer.ratio.toFixed(2)];
@@ -127,7 +127,7 @@ export function comparison(before: Results, now: Results): string[] {
     const [a, b] = [was.peers[0]?.ratio, r.peers[0]?.ratio];
     const gain =
       a === undefined || b === undefined ? "" : `, ratio ${a.toFixed(2)} -> ${b.toFixed(2)} (x${(b / a).toFixed(2)})`;
-    return [`${r.name.padEnd(26)} ${msText(was.ms)} -> ${msText(r.ms)} ms (x${(was.ms / r.ms).toFixed(2)})${gain}`];
+    return [`${r.name.padEnd(29)} ${msText(was.ms)} -> ${msText(r.ms)} ms (x${(was.ms / r.ms).toFixed(2)})${gain}`];
   });
   return [`compared with ${before.node}, ${before.tier}:`, ...lines];
 }

@@ -11,24 +11,31 @@ export interface Work {
   readonly bytes: number;
 }
 
-/** Regions count once: a loop's trips and a branch not taken are not known here. Symbolic sizes count as nothing. */
+/** A loop's body counts once, and of an if the larger branch. Symbolic sizes count as nothing. */
 export function workOf(graph: Graph, plan: Plan): Work {
-  const seen = new Set<Node>();
-  const pending: Value[] = [...graph.outputs.map((o) => o.value), ...graph.states.map((s) => s.next)];
+  const flops = flopsFrom([...graph.outputs.map((o) => o.value), ...graph.states.map((s) => s.next)], new Set());
+  const [entry] = plan.entries;
+  const ports = [...(entry?.inputs ?? []), ...(entry?.outputs ?? [])];
+  return { flops, bytes: ports.reduce((sum, p) => sum + p.bytes, plan.memory.weights.bytes) };
+}
+
+/** Of everything that the values depend on and that is not in `seen`. */
+function flopsFrom(values: readonly Value[], seen: Set<Node>): number {
+  const pending = [...values];
   let flops = 0;
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     const { node } = value;
     if (seen.has(node)) continue;
     seen.add(node);
     flops += flopsOf(node);
-    pending.push(...node.inputs, ...node.regions.flatMap((r) => r.results));
+    pending.push(...node.inputs);
+    if (node.op === "if") flops += Math.max(...node.regions.map((r) => flopsFrom(r.results, new Set(seen))));
+    else pending.push(...node.regions.flatMap((r) => r.results));
   }
-  const [entry] = plan.entries;
-  const ports = [...(entry?.inputs ?? []), ...(entry?.outputs ?? [])];
-  return { flops, bytes: ports.reduce((sum, p) => sum + p.bytes, plan.memory.weights.bytes) };
+  return flops;
 }
 
-function flopsOf(node: Node): number {
+export function flopsOf(node: Node): number {
   const [a, b] = node.inputs.map((v) => staticShape(v.type.shape));
   const [out] = node.outputs.map((v) => staticShape(v.type.shape));
   if (a === undefined || b === undefined || out === undefined || a === null || b === null || out === null) return 0;

@@ -4,21 +4,31 @@
 import type { Builder, Graph } from "../../compiler/ir/graph.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
 import { interpret } from "../../compiler/reference/interpret.js";
+import { fromValue, toValue } from "../support/values.js";
 
 export type RunGraph = (inputs: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, Tensor>>>;
 export type Target = (graph: Graph, builder: Builder) => Promise<RunGraph>;
 
 const reference: Target = async (graph) => async (inputs) => interpret(graph, inputs).outputs;
 
-/** The compiled plan, loaded and run by the runtime. */
+/** The compiled bundle, loaded and run by the runtime. */
 const wasm: Target = async (graph, builder) => {
-  const pipeline: { readonly compileToRunner?: Target } = await import(pipelinePath());
-  if (pipeline.compileToRunner === undefined) throw new Error("the pipeline exports no compileToRunner");
-  return pipeline.compileToRunner(graph, builder);
+  // Only here: a run on the reference alone does not load the compiler.
+  const [{ compile }, { load }] = await Promise.all([
+    import("../../compiler/pipeline.js"),
+    import("../../runtime-shim/index.js"),
+  ]);
+  const { bundle } = compile({ graph, builder });
+  const model = await load(bundle);
+  return async (inputs) => {
+    const feeds = Object.fromEntries(
+      Object.entries(inputs)
+        .filter(([name]) => model.inputs.some((p) => p.name === name))
+        .map(([name, t]) => [name, toValue(t)]),
+    );
+    const outputs = model.runSync(feeds);
+    return Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v)]));
+  };
 };
-
-function pipelinePath(): string {
-  return new URL("../../compiler/pipeline.js", import.meta.url).href;
-}
 
 export const TARGETS: Readonly<Record<string, Target>> = { reference, wasm };

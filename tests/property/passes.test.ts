@@ -2,12 +2,15 @@
 
 import test from "ava";
 import fc from "fast-check";
-import type { Graph } from "../../compiler/ir/graph.js";
+import * as ir from "../../compiler/ir/build.js";
+import { Bug } from "../../compiler/ir/errors.js";
+import { Builder, type Graph, type Value } from "../../compiler/ir/graph.js";
+import { rewrite, rule } from "../../compiler/ir/rewrite.js";
 import { RunIssue } from "../../compiler/ir/run-issue.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
 import { print } from "../../compiler/ir/text.js";
 import type { Pass } from "../../compiler/passes/pass.js";
-import { PASSES, PIPELINE } from "../../compiler/passes/pipeline.js";
+import { checkOrder, PASSES, PIPELINE } from "../../compiler/passes/pipeline.js";
 import { runPass, runPasses } from "../../compiler/passes/run.js";
 import { interpret } from "../../compiler/reference/interpret.js";
 import { arbitraryGraph, type RandomGraphOptions } from "../support/random-graph.js";
@@ -16,7 +19,8 @@ import { difference, type SampleOptions, sampleInputs } from "../support/sample.
 /** null: the inputs make the model itself fail. */
 function outputsOf(graph: Graph, inputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> | null {
   try {
-    return interpret(graph, inputs).outputs;
+    const { outputs, states } = interpret(graph, inputs);
+    return { ...outputs, ...states };
   } catch (e) {
     if (e instanceof RunIssue) return null;
     throw e;
@@ -27,7 +31,8 @@ function compare(before: Graph, after: Graph, seed: number, tolerance: number, o
   const inputs = sampleInputs(before, seed, options);
   const want = outputsOf(before, inputs);
   if (want === null) return null;
-  const found = difference(interpret(after, inputs).outputs, want, tolerance);
+  const have = interpret(after, inputs);
+  const found = difference({ ...have.outputs, ...have.states }, want, tolerance);
   return found === null ? null : `${found}\nbefore:\n${print(before).text}\nafter:\n${print(after).text}`;
 }
 
@@ -84,4 +89,52 @@ test("the whole pipeline keeps the values of random graphs, and a second run cha
     }),
     { numRuns: 250, seed: 9 },
   );
+});
+
+function small(b: Builder, make: (x: Value) => Value): Graph {
+  const x = ir.input(b, "x", "f32", [2]);
+  const value = make(x);
+  return { name: "g", inputs: [x], outputs: [{ name: "y", value }], states: [], bindings: [], constraints: [] };
+}
+
+test("rules that undo each other are a bug that names the last one", (t) => {
+  const b = new Builder();
+  const graph = small(b, (x) => ir.sin(b, x));
+  const rules = [
+    rule("to-cos", "sin", (node) => b.op("cos", node.inputs, {})),
+    rule("to-sin", "cos", (node) => b.op("sin", node.inputs, {})),
+  ];
+  const error = t.throws(() => rewrite(b, graph, rules), { instanceOf: Bug });
+  t.is(error?.message, 'rewrite: the rules do not terminate: "to-sin" gives back what it replaced');
+});
+
+test("rules that grow without end run out of fuel", (t) => {
+  const b = new Builder();
+  const graph = small(b, (x) => ir.sin(b, x));
+  const grow = rule("grow", "sin", (node) => b.one("sin", [b.one("neg", node.inputs, {})], {}));
+  const error = t.throws(() => rewrite(b, graph, [grow], 2), { instanceOf: Bug });
+  t.regex(error?.message ?? "", /out of fuel after \d+ rewrites, the last was "grow"/);
+});
+
+test("a rule that changes a type is a bug of that rule", (t) => {
+  const b = new Builder();
+  const graph = small(b, (x) => ir.sin(b, x));
+  const wrong = rule("wrong", "sin", () => ir.constant(b, ir.filled("f32", [3], 0)));
+  const error = t.throws(() => rewrite(b, graph, [wrong]), { instanceOf: Bug });
+  t.is(error?.message, "wrong: gives f32[3] for sin, which is f32[2]");
+});
+
+test("a pass that breaks a graph is blamed, with the graph before it", (t) => {
+  const b = new Builder();
+  const graph = small(b, (x) => ir.sin(b, x));
+  const breaks: Pass = { name: "breaks", after: {}, run: (_, g) => ({ ...g, inputs: [] }) };
+  const error = t.throws(() => runPasses(b, graph, { passes: [breaks] }), { instanceOf: Bug });
+  t.is(error?.message, 'breaks: %0 (input): input "x" is not among the graph\'s inputs');
+  t.is(error?.ir, print(graph).text);
+});
+
+test("the order of passes is checked against their reasons", (t) => {
+  t.notThrows(() => checkOrder(PIPELINE));
+  const error = t.throws(() => checkOrder(PIPELINE.toReversed()), { instanceOf: Bug });
+  t.regex(error?.message ?? "", /must run after/);
 });

@@ -1,12 +1,14 @@
 // Random graphs, compiled to WebAssembly: what the module computes is what the reference interpreter computes. Integers
 // and bools exactly, floats within a small error, since the compiler may regroup and the reference rounds once per op.
-// PSIONIC_RUNS multiplies the number of graphs; a failure prints the graph in text form, shrunk.
+// PSIONIC_RUNS multiplies the number of graphs, PSIONIC_SEED adds to the seeds; a failure prints the graph, shrunk.
 
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
+import { withStates } from "../../compiler/import/states.js";
 import { Bug, Refused } from "../../compiler/ir/errors.js";
 import { RunIssue } from "../../compiler/ir/run-issue.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
+import { sameType, staticShape } from "../../compiler/ir/types.js";
 import { print } from "../../compiler/ir/text.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
@@ -16,17 +18,19 @@ import { difference, type SampleOptions, sampleInputs } from "../support/sample.
 import { fromValue, toValue } from "../support/values.js";
 
 const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
+const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
 
 interface Outcome {
   readonly refused: boolean;
   readonly problem: string | null;
 }
 
-type Result = Readonly<Record<string, Tensor>> | string;
+type Tensors = Readonly<Record<string, Tensor>>;
+type Result = { readonly outputs: Tensors; readonly states: Tensors } | string;
 
-function referenceRun({ graph }: RandomGraph, inputs: Readonly<Record<string, Tensor>>): Result {
+function referenceRun({ graph }: RandomGraph, inputs: Tensors, states: Tensors): Result {
   try {
-    return interpret(graph, inputs).outputs;
+    return interpret(graph, inputs, { states });
   } catch (e) {
     if (e instanceof RunIssue) return e.message;
     throw e;
@@ -45,14 +49,18 @@ async function judge(made: RandomGraph, seed: number, tolerance: number, sample:
     return tell(e instanceof Bug ? `Bug in ${e.stage}: ${e.message}\nbefore:\n${e.ir}` : `${stackOf(e)}`);
   }
   const model = await load(bundle);
+  let states: Tensors = {};
   for (const round of [seed, seed + 1, seed + 2]) {
     const inputs = sampleInputs(graph, round, sample);
-    const want = referenceRun(made, inputs);
+    const want = referenceRun(made, inputs, states);
     let have: Result;
     try {
       const feeds = Object.entries(inputs).map(([name, v]) => [name, toValue(v)] as const);
       const outputs = model.runSync(Object.fromEntries(feeds));
-      have = Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v)]));
+      have = {
+        outputs: Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v)])),
+        states: Object.fromEntries(graph.states.map((s) => [s.name, fromValue(model.state(s.name).get())])),
+      };
     } catch (e) {
       if (!(e instanceof RunError)) return tell(`inputs of seed ${round}: ${stackOf(e)}`);
       have = e.message;
@@ -63,10 +71,11 @@ async function judge(made: RandomGraph, seed: number, tolerance: number, sample:
       // What fails in the reference must not give numbers, and what it computes must not fail.
       if (typeof want !== typeof have)
         return tell(`${where}: ${typeof have === "string" ? `fails: ${have}` : `gives values, want: ${String(want)}`}`);
-      continue;
+      return { refused: false, problem: null };
     }
-    const found = difference(have, want, tolerance);
+    const found = difference(have.outputs, want.outputs, tolerance) ?? difference(have.states, want.states, tolerance);
     if (found !== null) return tell(`${where}: ${found}`);
+    states = want.states;
   }
   return { refused: false, problem: null };
 }
@@ -81,6 +90,17 @@ interface Case {
   readonly graphs: RandomGraphOptions;
   readonly tolerance: number;
   readonly sample?: SampleOptions;
+  /** Makes states of inputs, where an output has the type of one. */
+  readonly keeps?: boolean;
+}
+
+/** The graph with an input and the last output of its type as a state, or as it is. */
+function keeping({ graph, builder }: RandomGraph): RandomGraph {
+  const pairs = graph.inputs.flatMap((v) => {
+    const output = graph.outputs.findLast((o) => sameType(o.value.type, v.type) && staticShape(v.type.shape) !== null);
+    return v.node.op === "input" && output !== undefined ? [{ input: v.node.attrs.name, output: output.name }] : [];
+  });
+  return { builder, graph: withStates(graph, builder, pairs.slice(0, 1)) };
 }
 
 async function check(t: ExecutionContext, c: Case): Promise<void> {
@@ -91,16 +111,16 @@ async function check(t: ExecutionContext, c: Case): Promise<void> {
 
 /** Judges graphs; how many were refused is for the caller. */
 async function count(t: ExecutionContext, c: Case): Promise<{ readonly refused: number; readonly total: number }> {
-  const { runs, seed, graphs, tolerance, sample = {} } = c;
+  const { runs, seed, graphs, tolerance, sample = {}, keeps = false } = c;
   let refused = 0;
   let total = 0;
   const property = fc.asyncProperty(arbitraryGraph(graphs), fc.nat(1e6), async (made, inputSeed) => {
-    const { refused: isRefused, problem } = await judge(made, inputSeed, tolerance, sample);
+    const { refused: isRefused, problem } = await judge(keeps ? keeping(made) : made, inputSeed, tolerance, sample);
     total += 1;
     if (isRefused) refused += 1;
     if (problem !== null) throw new Error(problem);
   });
-  const result = await fc.check(property, { numRuns: runs * times, seed });
+  const result = await fc.check(property, { numRuns: runs * times, seed: seed + shift });
   if (result.failed) {
     const cause = result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance);
     t.fail(`seed ${result.seed}, path ${result.counterexamplePath ?? ""}, shrunk ${result.numShrinks} times:\n${cause}`);
@@ -164,6 +184,16 @@ test.serial("graphs with branches and loops", (t) =>
     seed: 14,
     graphs: { smooth: true, steps: 8, only: ["if", "loop", "scalar", "slice", "select", "concat", "reduce", "transpose"] },
     tolerance: smooth.tolerance,
+  }),
+);
+
+test.serial("graphs with states, over several runs", (t) =>
+  check(t, {
+    runs: 50,
+    seed: 16,
+    graphs: { smooth: true, steps: 8, only: ["scalar", "scalar2", "select", "slice", "concat", "loop", "transpose"] },
+    tolerance: smooth.tolerance,
+    keeps: true,
   }),
 );
 

@@ -6,6 +6,7 @@ import { type DimSpec, importOnnx, type Structure } from "../../compiler/import/
 import type { GraphProto } from "../../compiler/import/onnx/proto.js";
 import { type Refusal, Refused } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
+import { formatIssue, verify } from "../../compiler/ir/verify.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
 import type { Target } from "../conformance/targets.js";
 import { dynamicInputs, loadCase, type OnnxCase, type OnnxDataSet } from "./onnx-case.js";
@@ -21,14 +22,14 @@ export interface Verdict {
   readonly detail: string;
 }
 
-const RANDOM = /^(Bernoulli|Multinomial|RandomNormal|RandomNormalLike|RandomUniform|RandomUniformLike)$/u;
+const RANDOM = /^(Bernoulli|Multinomial|RandomNormal|RandomNormalLike|RandomUniform|RandomUniformLike|TrainingDropout)$/u;
 const SPECTRAL = /^(DFT|STFT)$/u;
 
 export function operatorsOf(graph: GraphProto): Set<string> {
   const out = new Set<string>();
   const walk = (g: GraphProto): void => {
     for (const n of g.node) {
-      out.add(n.opType ?? "");
+      out.add(n.opType === "Dropout" && n.input.length > 2 ? "TrainingDropout" : (n.opType ?? ""));
       for (const a of n.attribute) if (a.g !== undefined) walk(a.g);
     }
   };
@@ -100,6 +101,8 @@ async function runSet(
     values,
     structures: structuresOf(set),
   });
+  const issues = verify(graph);
+  if (issues.length > 0) return `the imported graph is unsound: ${issues.map((i) => formatIssue(i)).join("; ")}`;
   const run = await target(graph, builder);
   const inputs = Object.fromEntries(
     Object.entries(set.inputs).filter(([name]) =>

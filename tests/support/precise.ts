@@ -121,7 +121,9 @@ function expm1Small(r: Big): Big {
   return series(r, (t, n) => over(mul(t, r), n + 2), same);
 }
 
+/** Beyond any format's range, a stand-in of the right order. */
 export function exp(x: Big): Big {
+  if (magnitude(x) > 16) return { m: 1n, e: x.m < 0n ? -100000 : 100000 };
   const k = Math.round(toNumber(x) / Math.LN2);
   return twice(add(ONE, expm1Small(sub(x, mul(big(k), LN2)))), k);
 }
@@ -202,6 +204,7 @@ export function atan2(y: Big, x: Big): Big {
 }
 
 export const sinh = (x: Big): Big => {
+  if (magnitude(x) > 8) return twice(sub(exp(x), exp(neg(x))), -1);
   const t = expm1(x);
   return twice(add(t, div(t, add(t, ONE))), -1);
 };
@@ -229,7 +232,7 @@ export const pow = (x: Big, y: Big): Big => exp(mul(y, log(x)));
 
 /** 2 / sqrt(pi) exp(-x^2) sum of 2^n x^(2n+1) / (1 3 5 ... (2n+1)). */
 export function erf(x: Big): Big {
-  if (magnitude(x) > 4) return x.m < 0n ? MINUS : ONE;
+  if (magnitude(x) > 7) return x.m < 0n ? MINUS : ONE;
   const z = twice(mul(x, x));
   const sum = series(x, (t, n) => over(mul(t, z), 2 * n + 3), same);
   const factor = div(big(2), sqrt({ m: PI, e: -1400 }));

@@ -42,7 +42,7 @@ interface Step {
   readonly draws: readonly number[];
 }
 
-const MOST_ELEMENTS = 600;
+const MOST_ELEMENTS = 1000;
 const SMOOTH: readonly ScalarName[] = [
   "add",
   "sub",
@@ -123,7 +123,8 @@ class Maker {
     const known = x.type.shape.map((d) => (typeof d === "number" && this.below(2) > 0 ? d : 1));
     const shape = known.slice(this.below(known.length + 1));
     if (this.below(4) > 0) return this.constant(x.type.dtype, shape);
-    return ir.scalar(this.b, x.type.dtype, this.pick([0, 1, 2, -1, 4]) ?? 0);
+    const number = this.pick([0, 1, 2, -1, 4]) ?? 0;
+    return ir.scalar(this.b, x.type.dtype, x.type.dtype === "bool" ? number & 1 : number);
   }
 }
 
@@ -301,7 +302,8 @@ export const STEPS: Readonly<Record<string, MakeStep>> = {
   },
   pad: (m) => {
     const x = m.value((v) => v.type.shape.length > 0);
-    const each = (): number[] => x.type.shape.map(() => m.below(2));
+    const some = m.axis(x);
+    const each = (): number[] => x.type.shape.map((_, i) => (i === some || m.below(4) === 0 ? m.below(2) : 0));
     return m.b.one("pad", [x, ir.scalar(m.b, x.type.dtype, m.below(2))], {
       low: each(),
       high: each(),
@@ -462,6 +464,14 @@ const NETWORK = [
 
 const ROUGH = new Set(["sort", "argreduce", "nonzero", "scatter", "take", "gather", "cumulate", "iota", "dims"]);
 
+/** What a state slot holds next: the newest value of its type, or one made for it. */
+function nextOf(m: Maker, slot: Value): Value {
+  const like = m.pool.findLast(
+    (v) => v !== slot && v.type.dtype === "f32" && v.type.shape.join() === slot.type.shape.join(),
+  );
+  return like ?? ir.tanh(m.b, ir.add(m.b, slot, 1));
+}
+
 function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph {
   const m = new Maker(options);
   const dtypes =
@@ -476,10 +486,17 @@ function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph
   for (let i = 0; i < 2 + m.below(2); i++) {
     const image: readonly Dim[] = [1 + m.below(2), 2, n, 4];
     const shape = options.network === true && i === 0 ? image : (m.pick(shapes) ?? []);
-    const x = ir.input(m.b, `x${i}`, (i === 0 && options.dtypes === undefined ? undefined : m.pick(dtypes)) ?? "f32", shape);
+    const x = ir.input(
+      m.b,
+      `x${i}`,
+      (i === 0 && options.dtypes === undefined ? undefined : m.pick(dtypes)) ?? "f32",
+      shape,
+    );
     m.inputs.push(x);
     m.pool.push(x);
   }
+  const slot = m.below(3) === 0 ? ir.state(m.b, "s", "f32", [1, 4]) : undefined;
+  if (slot !== undefined) m.pool.push(slot);
   for (const step of rest) {
     m.start(step);
     const make = STEPS[names[step.op % names.length] ?? ""];
@@ -503,7 +520,7 @@ function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph
     name: "random",
     inputs: m.inputs,
     outputs: last.map((value, i) => ({ name: `y${i}`, value })),
-    states: [],
+    states: slot === undefined ? [] : [{ name: "s", current: slot, next: nextOf(m, slot) }],
     bindings: m.bindings,
     constraints: [],
   });

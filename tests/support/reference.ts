@@ -6,6 +6,9 @@ import type { DType } from "../../compiler/ir/dtype.js";
 import type { Binding, Builder, Graph, Value } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { interpret } from "../../compiler/reference/interpret.js";
+import { noise } from "./noise.js";
+
+export { noise };
 
 export function graphOf(
   b: Builder,
@@ -30,16 +33,6 @@ export function valuesOf(b: Builder, ...values: readonly Value[]): Tensor[] {
 
 export function numbersOf(b: Builder, v: Value): number[] {
   return valuesOf(b, v).flatMap((t) => t.numbers());
-}
-
-/** Numbers that look random and are the same in every run, in lo..hi. */
-export function noise(seed: number, size: number, lo = -2, hi = 2): number[] {
-  let state = (seed + 1) >>> 0;
-  return Array.from({ length: size }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const mixed = Math.imul(state ^ (state >>> 15), 2246822519) >>> 0;
-    return lo + ((hi - lo) * mixed) / 2 ** 32;
-  });
 }
 
 export function noiseTensor(dtype: DType, shape: readonly number[], seed: number, lo = -2, hi = 2): Tensor {

@@ -1,6 +1,6 @@
 // Sounds for tests, the same in every run: nothing here uses a random number or a clock.
 
-import { noise } from "./reference.js";
+import { noise } from "./noise.js";
 
 /**
  * Something like speech in -1..1: syllables of a gliding pitch with harmonics under moving formants, with pauses and a

@@ -1,7 +1,7 @@
 // What one import shares: the builder, what was refused and noted so far, symbols made for sizes that only the run
 // knows, and limits that keep a hostile file from taking all memory or time.
 
-import { type Dim, range, sym } from "../../ir/dim.js";
+import { type Dim, range, sym, symOf, symsOf } from "../../ir/dim.js";
 import type { Refusal } from "../../ir/errors.js";
 import type { Binding, Builder, Value } from "../../ir/graph.js";
 import { reachable } from "../../ir/graph.js";
@@ -100,6 +100,15 @@ export class Session {
       this.#boundElements.set(key, d);
     }
     return d;
+  }
+
+  /** Whether a dimension mentions a symbol that the run binds to data. */
+  isBound(d: Dim): boolean {
+    const symbols = symsOf(d);
+    return this.bindings.some((b) => {
+      const s = symOf(b.symbol);
+      return s !== undefined && symbols.has(s);
+    });
   }
 
   /** A fresh symbol equal to the run-time size of an axis of a value that `make` builds with it. */

@@ -247,7 +247,12 @@ function wrapDouble(v: number): number {
   return v | 0;
 }
 
+/** 4-bit and 2-bit types keep their bits, in the byte that holds them: sign-extended where they are signed. */
 export function evaluateBitcast(cx: EvalContext<AttrValues<Attrs["bitcast"]>>): Tensor {
   const x = inputOf(cx, 0);
-  return new Tensor(cx.attrs.to, x.shape, x.bytes);
+  const { to } = cx.attrs;
+  const { bits, kind } = DTYPES[to];
+  if (bits >= 8) return new Tensor(to, x.shape, x.bytes);
+  const bytes = x.bytes.map((byte) => (kind === "int" ? (byte << (32 - bits)) >> (32 - bits) : byte & ((1 << bits) - 1)));
+  return new Tensor(to, x.shape, bytes);
 }

@@ -38,6 +38,11 @@ function floorMod(a: number, b: number): number {
   return r !== 0 && r < 0 !== b < 0 ? r + b : r;
 }
 
+/** C's pow: 1 to any power is 1, NaN too, and -1 to an infinite one. */
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b;
+}
+
 function intPow(a: bigint, b: bigint): bigint {
   if (b < 0n) return a === 1n ? 1n : a === -1n ? (b % 2n === 0n ? 1n : -1n) : 0n;
   let result = 1n;
@@ -78,7 +83,7 @@ export const SCALAR = {
     float: floorMod,
     int: (a, b) => (b === 0n ? 0n : ((a % b) + b) % b),
   },
-  pow: { arity: 2, domain: "number", result: "same", float: (a, b) => (a === 1 ? 1 : a ** b), int: intPow },
+  pow: { arity: 2, domain: "number", result: "same", float: power, int: intPow },
   max: {
     arity: 2,
     domain: "number",

@@ -6,6 +6,7 @@ import { bytesOf, type DType, isFloat } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Result, Translator, Translators } from "../context.js";
 import type { Item } from "../items.js";
+import { dropped } from "./random.js";
 import { dtypeOfTensor, readSparse, stringsOf } from "../tensor-data.js";
 
 const constantOp: Translator = (cx): Result => {
@@ -143,14 +144,13 @@ const trilu: Translator = (cx) => {
   return ir.select(b, keep, x, x.type.dtype === "bool" ? ir.scalar(b, "bool", false) : 0);
 };
 
-/** Inference keeps every element; training would need random numbers. */
+/** Inference keeps every element; training draws which to drop. */
 const dropout: Translator = (cx) => {
   const x = cx.in(0);
   const training = cx.opt(2);
-  if (training !== undefined && (cx.known(training)?.at(0) ?? 1) !== 0) {
-    const ratio = cx.opt(1);
-    if (ratio === undefined || cx.known(ratio)?.at(0) !== 0)
-      return cx.fail("unsupported_op", "drops elements at random in training mode", "export the model for inference");
+  if (training !== undefined && cx.known(training)?.at(0) !== 0) {
+    const ratio = cx.opt(1) ?? ir.scalar(cx.b, "f32", 0.5);
+    if (cx.known(ratio)?.at(0) !== 0) return dropped(cx, x, ratio, training);
   }
   const mask = cx.opset < 10 ? ir.full(cx.b, x.type.dtype, x.type.shape, 1) : ir.full(cx.b, "bool", x.type.shape, 1);
   return [x, mask];

@@ -74,7 +74,9 @@ function planOf(cx: NodeContext, x: Value): Plan {
     axes: axes.map((axis, i) => {
       const d = cx.dim(x, axis);
       const { out, scale } = target[i] ?? cx.malformed("has no scale for an axis");
-      return { ...common, axis, d, out, scale, start: roi?.[i] ?? 0, end: roi?.[i + axes.length] ?? 1 };
+      // Operator set 10 has no such attribute: it rounds toward the end where an axis shrinks.
+      const shrinks = cx.op === "Resize" && upsample && scale !== null && scale < 1;
+      return { ...common, ...(shrinks ? { nearest: "ceil" as const } : {}), axis, d, out, scale, start: roi?.[i] ?? 0, end: roi?.[i + axes.length] ?? 1 };
     }),
   };
 }

@@ -160,8 +160,10 @@ export function commonShape(cx: NodeContext, x: readonly Dim[], target: readonly
   return broadcastShapes([x, target], (a, d, what) => {
     if (provenEqual(a, d)) return a;
     if (typeof a === "number" && typeof d === "number") return cx.malformed(`cannot broadcast ${a} to ${d}`);
+    // A size from data is 1 or this one: anything else the model must not compute.
+    if (typeof a === "number" && cx.session.isBound(d)) return a;
     cx.b.require(a, d, `${cx.op}: ${what}`);
-    return typeof d === "number" ? d : a;
+    return d;
   });
 }
 

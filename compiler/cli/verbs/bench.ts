@@ -1,0 +1,256 @@
+// `psionic bench`: how long a bundle takes to load and to run here, and what memory it takes. Inputs that are not given
+// are made up from the signature.
+
+import type { Command } from "commander";
+import type { Manifest } from "../../../runtime-shim/format.js";
+import type { AnyModel, EntryInfo, Feed, Model } from "../../../runtime-shim/index.js";
+import type { Tensor } from "../../ir/tensor.js";
+import type { Context } from "../context.js";
+import { type ExitCode, usage } from "../failures.js";
+import { type Leaf, repeated } from "../verb.js";
+import { INPUT_HELP } from "./run.js";
+
+interface Options {
+  readonly input?: readonly string[];
+  readonly dim?: readonly string[];
+  readonly entry?: string;
+  readonly repeat?: string;
+  readonly json?: boolean;
+}
+
+interface Measured {
+  readonly digest: string;
+  readonly tier: string;
+  readonly target: string;
+  readonly entry: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly threads: number;
+  readonly milliseconds: {
+    readonly load: number;
+    readonly first: number;
+    readonly fastest: number;
+    readonly median: number;
+    readonly p95: number;
+  };
+  readonly runs: number;
+  readonly bytes: { readonly bundle: number; readonly memory: number; readonly peak: number };
+}
+
+/** Without --repeat: as many runs as fit, within bounds. */
+const SECONDS = 2;
+const LEAST_RUNS = 10;
+const MOST_RUNS = 10_000;
+/** V8 compiles hot code in the background; the runs before this much time has gone do not count. */
+const WARM_MS = 300;
+const LOADS = 5;
+
+export const benchVerb: Leaf = {
+  name: "bench",
+  summary: "time a bundle: load, first run, warm runs, memory",
+  examples: [
+    ["psionic bench rec.psn", "on made-up inputs of the greatest sizes, for about two seconds"],
+    ["psionic bench rec.psn --dim batch=1", "at another size"],
+    ["psionic bench rec.psn --input x=@picture.npy --repeat 100", "on a given input, 100 warm runs"],
+    ["psionic bench vad.psn --input sr=16000 --json", "the figures as JSON; inputs not given are made up"],
+  ],
+  declare(command: Command): void {
+    command
+      .argument("<model.psn>", "the bundle")
+      .option("-i, --input <value>", `${INPUT_HELP}; others are made up: floats in [-1, 1), zeros elsewhere`, repeated)
+      .option(
+        "--dim <name=size>",
+        "value of a symbol of the signature, for made-up inputs (default: its greatest); repeatable",
+        repeated,
+      )
+      .option("--entry <name>", "the entry point (default: the first)")
+      .option("--repeat <n>", "warm runs to time (default: as many as take two seconds)")
+      .option("--json", "the figures as JSON on stdout");
+  },
+  async run(command: Command, cx: Context): Promise<ExitCode> {
+    const [path = ""] = command.args;
+    const options = command.opts<Options>();
+    const repeat = options.repeat === undefined ? null : parseRepeat(options.repeat);
+    const [{ openModel }, { chooseEntry }, { feedFrom }, { statOf }, { openView }] = await Promise.all([
+      import("../open-model.js"),
+      import("../feeds.js"),
+      import("../io/feed.js"),
+      import("../io/files.js"),
+      import("../open-view.js"),
+    ]);
+    const loads: number[] = [];
+    let model: Model<AnyModel> | undefined;
+    for (let i = 0; i < LOADS; i++) {
+      model?.dispose();
+      const start = performance.now();
+      model = await openModel(path);
+      loads.push(performance.now() - start);
+    }
+    if (model === undefined) throw usage("nothing was loaded");
+    const entry = chooseEntry(model, options.entry);
+    const view = openView(path);
+    const inputs = await completeInputs(options.input ?? [], entry, view.manifest, parseSizes(options.dim ?? []));
+    const feeds = Object.fromEntries([...inputs].map(([name, t]) => [name, feedFrom(t)]));
+    const times = timeRuns(model, entry.name, feeds, repeat);
+    const measured: Measured = {
+      digest: model.digest,
+      tier: model.tier,
+      target: model.target,
+      entry: entry.name,
+      inputs: Object.fromEntries([...inputs].map(([name, t]) => [name, `${t.dtype}[${t.shape.join(", ")}]`])),
+      threads: 1,
+      milliseconds: {
+        load: at(loads, 0.5),
+        first: times.first,
+        fastest: at(times.warm, 0),
+        median: at(times.warm, 0.5),
+        p95: at(times.warm, 0.95),
+      },
+      runs: times.warm.length,
+      bytes: {
+        bundle: statOf(path)?.size ?? 0,
+        memory: view.manifest.memory.bytes,
+        peak: process.resourceUsage().maxRSS * 1024,
+      },
+    };
+    await print(cx, measured);
+    return 0;
+  },
+};
+
+function parseRepeat(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < 1 || n > 1e9) throw usage(`--repeat ${text}: want a whole number from 1`);
+  return n;
+}
+
+function parseSizes(args: readonly string[]): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const arg of args) {
+    const [, name, size] = /^([^=]+)=(\d+)$/.exec(arg) ?? [];
+    if (name === undefined || size === undefined) throw usage(`--dim ${arg}: want name=size`, "for example width=320");
+    sizes.set(name, Number(size));
+  }
+  return sizes;
+}
+
+/** What was given, and made-up arrays for the other inputs. */
+async function completeInputs(
+  args: readonly string[],
+  entry: EntryInfo,
+  manifest: Manifest,
+  sizes: ReadonlyMap<string, number>,
+): Promise<Map<string, Tensor>> {
+  const [{ readInputs }, { parseInputArg }, { suggest }] = await Promise.all([
+    import("../feeds.js"),
+    import("../io/source.js"),
+    import("../nearest.js"),
+  ]);
+  const symbols = manifest.symbols.map((s) => s.name);
+  for (const [name, size] of sizes) {
+    const symbol = manifest.symbols.find((s) => s.name === name);
+    if (symbol === undefined)
+      throw usage(`--dim ${name}: the bundle has no such symbol`, suggest(name, symbols, "symbols"));
+    if (size < symbol.lo || size > symbol.hi)
+      throw usage(`--dim ${name}=${size}: want ${symbol.lo} to ${symbol.hi}`, "psionic inspect shows the signature");
+  }
+  const named = args.map((a) => parseInputArg(a).name);
+  // A file that names its arrays must have them all.
+  const isGiven = (name: string): boolean => named.includes(null) || named.includes(name);
+  const known = entry.inputs.map((p) => p.name);
+  for (const name of named)
+    if (name !== null && !known.includes(name))
+      throw usage(`entry "${entry.name}" has no input "${name}"`, suggest(name, known, "inputs"));
+  const given = await readInputs(args, { ...entry, inputs: entry.inputs.filter((p) => isGiven(p.name)) });
+  const made = await madeUp(entry, manifest, sizes);
+  return new Map(
+    entry.inputs.flatMap(({ name }) => {
+      const tensor = given.get(name) ?? made.get(name);
+      return tensor === undefined ? [] : [[name, tensor] as const];
+    }),
+  );
+}
+
+/** An array for each input: floats in [-1, 1), the same each time, and zeros of every other dtype. */
+async function madeUp(
+  entry: EntryInfo,
+  manifest: Manifest,
+  sizes: ReadonlyMap<string, number>,
+): Promise<Map<string, Tensor>> {
+  const [{ compileDim }, { tensorFrom, sizeOf }, { isFloat }] = await Promise.all([
+    import("../../../runtime-shim/dims.js"),
+    import("../../ir/tensor.js"),
+    import("../../ir/dtype.js"),
+  ]);
+  const values = manifest.symbols.map((s) => sizes.get(s.name) ?? s.hi);
+  const slot = (name: string): number => manifest.symbols.findIndex((s) => s.name === name);
+  const spec = manifest.entries.find((e) => e.name === entry.name);
+  return new Map(
+    (spec?.inputs ?? []).map(({ name, dtype, shape: dims }) => {
+      const shape = dims.map((d) => compileDim(d, slot)(values));
+      return [
+        name,
+        tensorFrom(dtype, shape, isFloat(dtype) ? pseudoRandom(sizeOf(shape)) : zeros(sizeOf(shape), dtype)),
+      ];
+    }),
+  );
+}
+
+function* pseudoRandom(count: number): Iterable<number> {
+  let state = count >>> 0;
+  for (let i = 0; i < count; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield state / 2 ** 31 - 1;
+  }
+}
+
+function zeros(count: number, dtype: string): (number | bigint)[] {
+  return Array.from({ length: count }, () => (dtype === "i64" || dtype === "u64" ? 0n : 0));
+}
+
+interface Times {
+  readonly first: number;
+  readonly warm: readonly number[];
+}
+
+/** States go on from run to run. */
+function timeRuns(
+  model: Model<AnyModel>,
+  entry: string,
+  feeds: Readonly<Record<string, Feed>>,
+  repeat: number | null,
+): Times {
+  const once = (): number => {
+    const start = performance.now();
+    model.runSync(feeds, { entry, copy: false });
+    return performance.now() - start;
+  };
+  const first = once();
+  const begin = performance.now();
+  do once();
+  while (performance.now() - begin < WARM_MS);
+  const warm: number[] = [];
+  const until = performance.now() + SECONDS * 1000;
+  const isDone = (): boolean =>
+    repeat !== null
+      ? warm.length >= repeat
+      : warm.length >= MOST_RUNS || (warm.length >= LEAST_RUNS && performance.now() > until);
+  while (!isDone()) warm.push(once());
+  return { first, warm };
+}
+
+function at(values: readonly number[], q: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * q)] ?? Number.NaN;
+}
+
+async function print(cx: Context, m: Measured): Promise<void> {
+  const { bytesText } = await import("../style.js");
+  const ms = (n: number): string => `${n < 1 ? n.toFixed(4) : n.toFixed(2)} ms`;
+  const { milliseconds: t, bytes } = m;
+  cx.document(m);
+  cx.print(`${cx.style.bold(m.entry)} on ${m.target}, ${m.tier}, ${m.threads} thread, plan ${m.digest.slice(0, 16)}`);
+  for (const [name, type] of Object.entries(m.inputs)) cx.print(`  input ${name}: ${type}`);
+  cx.print(`load     ${ms(t.load)} (median of ${LOADS}; ${bytesText(bytes.bundle)}, every digest recomputed)`);
+  cx.print(`first    ${ms(t.first)}`);
+  cx.print(`warm     ${ms(t.median)} (median of ${m.runs}; fastest ${ms(t.fastest)}, 95% within ${ms(t.p95)})`);
+  cx.print(`memory   ${bytesText(bytes.memory)} for the model; the process peaked at ${bytesText(bytes.peak)}`);
+}

@@ -1,0 +1,27 @@
+// The operators of com.microsoft, which onnxruntime's optimizer and model builders write, by family.
+
+import type { Translators } from "../context.js";
+import { contribActivation } from "./contrib-activation.js";
+import { contribAttention } from "./contrib-attention.js";
+import { contribConv } from "./contrib-conv.js";
+import { contribGroupQuery } from "./contrib-gqa.js";
+import { contribLinalg } from "./contrib-linalg.js";
+import { contribMatmul } from "./contrib-matmul.js";
+import { contribMainNorm, contribNorm } from "./contrib-norm.js";
+import { contribQuantize } from "./contrib-quantize.js";
+import { contribRotary } from "./contrib-rotary.js";
+
+export const contribOps: Translators = {
+  ...contribActivation,
+  ...contribAttention,
+  ...contribConv,
+  ...contribGroupQuery,
+  ...contribLinalg,
+  ...contribMatmul,
+  ...contribNorm,
+  ...contribQuantize,
+  ...contribRotary,
+};
+
+/** What onnxruntime adds to ONNX's own domain. */
+export const contribMainOps: Translators = { ...contribMainNorm };

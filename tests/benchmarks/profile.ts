@@ -1,0 +1,143 @@
+// Where the time of a row goes: every step of the plan timed on its own, the best of many runs, against what its arithmetic and
+// its bytes cost at the machine's ceilings.
+//   node dist/tests/benchmarks/profile.js --only pattern [--tier strict|relaxed] [--top n] [--runs n]
+
+import { parseArgs } from "node:util";
+import { importOnnx } from "../../compiler/import/onnx/import.js";
+import { Builder, type Graph } from "../../compiler/ir/graph.js";
+import { runPasses } from "../../compiler/passes/run.js";
+import { compile } from "../../compiler/pipeline.js";
+import { kernelsOf } from "../../compiler/plan/make-plan.js";
+import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/plan/plan.js";
+import { schedule } from "../../compiler/schedule/build.js";
+import { load } from "../../runtime-shim/index.js";
+import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
+import { KERNELS } from "./kernels.js";
+import { MODELS } from "./models.js";
+import type { Row } from "./row.js";
+import { flopsOf } from "./work.js";
+
+interface StepTime {
+  readonly name: string;
+  readonly template: string;
+  readonly shapes: string;
+  readonly ms: number;
+  readonly floor: number;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly choices: string;
+}
+
+/** Multiplications and additions of each kernel's product or convolution, by the kernel's name. */
+function flopsByKernel(graph: Graph, builder: Builder): ReadonlyMap<string, number> {
+  // The same passes over the same interned nodes give the kernels that compile() made.
+  const { steps } = schedule(runPasses(builder, graph).graph);
+  return new Map(kernelsOf(steps).map((k) => [k.name, flopsOf(k.anchor)]));
+}
+
+function sizeText(shape: readonly DimJson[]): string {
+  return shape.map((d) => (typeof d === "number" ? d : "?")).join("x");
+}
+
+/** Bytes that a step reads and writes, and its shapes. */
+function traffic(plan: Plan, entry: EntryPlan, step: StepPlan): { readonly bytes: number; readonly shapes: string } {
+  if (step.kind !== "call") return { bytes: 0, shapes: step.kind };
+  const sizes = new Map<string, { readonly bytes: number; readonly shape: readonly DimJson[] }>();
+  for (const list of [plan.constants, plan.states, entry.buffers]) for (const b of list) sizes.set(b.name, b);
+  const total = [...step.reads, ...step.writes].reduce((sum, name) => sum + (sizes.get(name)?.bytes ?? 0), 0);
+  const text = (names: readonly string[]): string => names.map((n) => sizeText(sizes.get(n)?.shape ?? [])).join(" ");
+  return { bytes: total, shapes: `${text(step.reads)} -> ${text(step.writes)}` };
+}
+
+async function profile(row: Row, tier: Tier, runs: number, limits: Ceilings): Promise<StepTime[]> {
+  const builder = new Builder();
+  const dims = row.dims === undefined ? {} : { dims: row.dims };
+  const { graph } = importOnnx(row.model(), { builder, name: "bench", ...dims });
+  const { bundle, plan } = compile({ graph, builder }, { target: "wasm", tier });
+  const model = await load(bundle);
+  const known = Object.entries(row.inputs()).filter(([name]) => model.inputs.some((p) => p.name === name));
+  const feeds = Object.fromEntries(known.map(([name, { data, shape }]) => [name, { data, shape }]));
+  const [entry] = plan.entries;
+  if (entry === undefined) throw new Error("the plan has no entry");
+  for (const start = performance.now(); performance.now() - start < 1000; ) model.runSync(feeds, { copy: false });
+  const times: number[][] = entry.steps.map(() => []);
+  for (let run = 0; run < runs; run++) {
+    let last = performance.now();
+    model.runSteps(
+      feeds,
+      (step) => {
+        const now = performance.now();
+        times[step]?.push(now - last);
+        last = performance.now();
+      },
+      { copy: false },
+    );
+  }
+  const flopsOfKernel = flopsByKernel(graph, builder);
+  const templateOf = (s: StepPlan): string => (s.kind === "call" ? (plan.kernels[s.kernel]?.template ?? "") : s.kind);
+  return entry.steps.map((step, i) => {
+    const { bytes, shapes } = traffic(plan, entry, step);
+    const choices = step.kind === "call" ? JSON.stringify(plan.kernels[step.kernel]?.choices ?? {}) : "";
+    const name = step.kind === "call" ? step.name : step.kind;
+    const flops = flopsOfKernel.get(name) ?? 0;
+    const floor = floorMs(limits, tier, flops, bytes);
+    return {
+      name,
+      template: templateOf(step),
+      shapes,
+      ms: Math.min(...(times[i] ?? [])),
+      floor,
+      flops,
+      bytes,
+      choices,
+    };
+  });
+}
+
+function report(steps: readonly StepTime[], top: number): string[] {
+  const total = steps.reduce((sum, s) => sum + s.ms, 0);
+  const lines: string[] = [];
+  const byTemplate = new Map<string, { count: number; ms: number; floor: number }>();
+  for (const s of steps) {
+    const t = byTemplate.get(s.template) ?? { count: 0, ms: 0, floor: 0 };
+    byTemplate.set(s.template, { count: t.count + 1, ms: t.ms + s.ms, floor: t.floor + s.floor });
+  }
+  for (const [name, t] of [...byTemplate].toSorted((a, b) => b[1].ms - a[1].ms))
+    lines.push(
+      `  ${name.padEnd(20)} ${String(t.count).padStart(4)} steps ${t.ms.toFixed(3).padStart(9)} ms ${((100 * t.ms) / total).toFixed(1).padStart(5)}%   floor ${t.floor.toFixed(3)} ms (${((100 * t.floor) / t.ms).toFixed(0)}%)`,
+    );
+  lines.push("  by what they lose against the floor:");
+  for (const s of steps.toSorted((a, b) => b.ms - b.floor - (a.ms - a.floor)).slice(0, top)) {
+    const rate =
+      s.flops > 0 ? `${(s.flops / s.ms / 1e6).toFixed(1)} GFLOP/s` : `${(s.bytes / s.ms / 1e6).toFixed(1)} GB/s`;
+    lines.push(
+      `  ${s.ms.toFixed(3).padStart(9)} ms ${((100 * s.ms) / total).toFixed(1).padStart(5)}%  floor ${((100 * s.floor) / s.ms).toFixed(0).padStart(3)}%  ${rate.padStart(13)}  ${s.name}  ${s.shapes}  ${s.choices}`,
+    );
+  }
+  return lines;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", default: "PP-OCR" },
+      tier: { type: "string", default: "strict" },
+      top: { type: "string", default: "12" },
+      runs: { type: "string", default: "15" },
+    },
+  });
+  const only = new RegExp(values.only, "i");
+  const tier = values.tier === "relaxed" ? "relaxed" : "strict";
+  const probe = await ceilings();
+  let limits = probe();
+  for (const row of [...KERNELS, ...MODELS].filter((r) => only.test(r.name))) {
+    limits = higher(limits, probe());
+    const steps = await profile(row, tier, Number(values.runs), limits);
+    const total = steps.reduce((sum, s) => sum + s.ms, 0);
+    const floor = steps.reduce((sum, s) => sum + s.floor, 0);
+    console.log(`${row.name}: ${steps.length} steps, ${total.toFixed(3)} ms, the steps' floors ${floor.toFixed(3)} ms`);
+    console.log(report(steps, Number(values.top)).join("\n"));
+  }
+}
+
+await main();
