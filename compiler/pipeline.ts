@@ -11,6 +11,7 @@ import { runPasses } from "./passes/run.js";
 import type { Plan, Tier } from "./plan/plan.js";
 import { schedule } from "./schedule/build.js";
 import { printSchedule } from "./schedule/print.js";
+import { separate } from "./schedule/separate.js";
 import { PRODUCER } from "./version.js";
 
 export interface CompileOptions {
@@ -44,7 +45,7 @@ export function compile(
   const { graph: functional, log } = runPasses(builder, graph);
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
-  const scheduled = schedule(functional);
+  const scheduled = schedule(separate(builder, functional));
   const { plan, weights, module } = buildWasm(scheduled, builder, entry, tier);
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);

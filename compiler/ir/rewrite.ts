@@ -12,6 +12,7 @@ import {
   type Graph,
   type Node,
   type NodeOf,
+  nodesOf,
   type Region,
   reachable,
   type Value,
@@ -219,8 +220,9 @@ export function rewrite(b: Builder, graph: Graph, rules: readonly Rule[], fuelPe
   const cx: RewriteContext = { b };
   const normal = new Map<Node, readonly Value[]>();
   const open = new Set<Node>();
+  // Of the graph that came in: what rules make does not buy more.
+  const fuel = fuelPerNode * nodesOf(graph).length + 1000;
   const stack: Frame[] = [];
-  let visited = 0;
   let applied = 0;
   let last = "none";
 
@@ -228,7 +230,6 @@ export function rewrite(b: Builder, graph: Graph, rules: readonly Rule[], fuelPe
     if (normal.has(node)) return;
     if (open.has(node)) throw new Bug("rewrite", `the rules do not terminate: "${last}" gives back what it replaced`);
     open.add(node);
-    visited++;
     stack.push({ node, deps: depsOf(node), next: 0, rebuilt: null, replaced: null });
   };
   const close = (frame: Frame, values: readonly Value[]): void => {
@@ -247,7 +248,7 @@ export function rewrite(b: Builder, graph: Graph, rules: readonly Rule[], fuelPe
       if (!accepts(r, node, values)) continue;
       last = r.name;
       applied++;
-      if (applied > fuelPerNode * visited + 1000)
+      if (applied > fuel)
         throw new Bug(
           "rewrite",
           `the rules do not terminate: out of fuel after ${applied} rewrites, the last was "${last}"`,

@@ -84,8 +84,8 @@ const signs: readonly Rule[] = [
   rule("abs-sign", "abs", (node, { b }) => {
     const x = inputOf(node);
     if (x.node.op === "abs") return x;
-    // |-x| is |x|, also for the least integer, whose negative is itself.
-    return x.node.op === "neg" ? b.one("abs", [inputOf(x.node)], {}) : null;
+    // |-x| is |x|, also for the least integer, whose negative is itself; not for unsigned ones, where -x is 2^n - x.
+    return x.node.op === "neg" && DTYPES[x.type.dtype].kind !== "uint" ? b.one("abs", [inputOf(x.node)], {}) : null;
   }),
   // f8e8m0 has no signs: its negation gives the number back.
   rule("add-neg", "add", (node, { b }) => {

@@ -1,21 +1,39 @@
 // Drops what nothing needs: results of an `if` and stacked results of a loop that no node reads, bindings of symbols
 // that no node mentions, constraints between them. (Nodes that nothing reaches are no part of a graph.)
 
-import { type Builder, type Graph, type Node, nodesOf, type Region, symbolsOf, type Value } from "../ir/graph.js";
+import { symOf, symsOf } from "../ir/dim.js";
+import {
+  type Binding,
+  type Builder,
+  type Graph,
+  type Node,
+  nodesOf,
+  type Region,
+  symbolsOf,
+  type Value,
+} from "../ir/graph.js";
 import { mapGraph, remake, sameRoots } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 
 function readValues(graph: Graph): ReadonlySet<Value> {
-  const read = new Set<Value>([...graph.outputs.map((o) => o.value), ...graph.states.map((s) => s.next)]);
+  const ends = [...graph.outputs.map((o) => o.value), ...graph.states.map((s) => s.next)];
+  const read = new Set<Value>(ends);
   const nodes = nodesOf(graph);
   for (const node of nodes) {
     for (const v of node.inputs) read.add(v);
     for (const r of node.regions) for (const v of r.results) read.add(v);
   }
-  // A binding reads its value where a node other than the one that brings the symbol into being mentions it.
-  for (const x of graph.bindings)
-    if (nodes.some((node) => node !== x.value.node && symbolsOf(node).has(x.symbol))) read.add(x.value);
+  for (const x of graph.bindings) if (isMentioned(x, nodes, ends)) read.add(x.value);
   return read;
+}
+
+/** Whether anything but the node that brings a symbol into being mentions it. */
+function isMentioned(x: Binding, nodes: readonly Node[], ends: readonly Value[]): boolean {
+  const symbol = symOf(x.symbol);
+  return (
+    nodes.some((node) => node !== x.value.node && symbolsOf(node).has(x.symbol)) ||
+    ends.some((v) => symbol !== undefined && v.type.shape.some((d) => symsOf(d).has(symbol)))
+  );
 }
 
 /** Which outputs of a node stay, or null where all do. */
@@ -52,7 +70,8 @@ function narrowed(
 
 function sweep(b: Builder, graph: Graph): Graph {
   const read = readValues(graph);
-  return mapGraph(b, graph, (node, inputs, regions) => {
+  const needed = { ...graph, bindings: graph.bindings.filter((x) => read.has(x.value)) };
+  return mapGraph(b, needed, (node, inputs, regions) => {
     const fewer = node.regions.length === 0 ? null : narrowed(b, node, inputs, regions, read);
     if (fewer === null) return remake(b, node, inputs, regions);
     // A result that nobody reads keeps its place with a value that nobody reads.

@@ -3,7 +3,7 @@
 // of, and fills (broadcast, iota, pad) stay as they are unless they are tiny, since kernels compute them for free.
 
 import type { Dim } from "../ir/dim.js";
-import { isInteger } from "../ir/dtype.js";
+import { isFloat, isInteger } from "../ir/dtype.js";
 import { type Builder, constantOf, type Node, type Value } from "../ir/graph.js";
 import { intsOf, truthOf } from "../ir/ints.js";
 import { OPS, type OpName } from "../ir/ops.js";
@@ -41,7 +41,13 @@ function isWorthwhile(node: Node): boolean {
   return node.op !== "matmul" && node.op !== "conv" ? true : bytes * largest <= MOST_WORK;
 }
 
+/** JavaScript leaves the last bit of a power to the engine: folding one would tie a bundle to a Node version. */
+function isHostDependent(node: Node): boolean {
+  return node.op === "pow" && node.inputs.some((v) => isFloat(v.type.dtype));
+}
+
 function foldConstant(node: Node, b: Builder): readonly Value[] | null {
+  if (isHostDependent(node)) return null;
   if (!node.inputs.every((v) => constantOf(v) !== undefined) || !isWorthwhile(node)) return null;
   const tensors = evaluateConstantNode(node);
   return tensors === null ? null : tensors.map((value) => b.one("const", [], { value }));

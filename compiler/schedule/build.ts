@@ -135,6 +135,10 @@ export function schedule(graph: Graph): Schedule {
     }
     const iteration = iterationOf(node);
     const body = stepsOf(child);
+    const [counter] = region.params;
+    // A counter that is a result, not only an index, needs memory.
+    if (counter !== undefined && uses.rooted.has(counter))
+      body.unshift({ kind: "kernel", kernel: kernelFor([counter], undefined) });
     for (const [i, v] of region.results.slice(carried + 1).entries()) {
       const to = node.outputs[carried + i];
       if (to !== undefined) body.push({ kind: "copy", from: v, to, row: iteration });

@@ -41,6 +41,7 @@ function error(name: MathName, got: number, x: number, y: number): number {
   if (exact === undefined || Number.isNaN(near) || Number.isNaN(got)) return Number.POSITIVE_INFINITY;
   const binary = rowOf(name).arity === 2;
   const special = x === 0 || !Number.isFinite(x) || (binary && (y === 0 || !Number.isFinite(y)));
+  if (special && Object.is(got, near)) return 0;
   if (special) return Math.abs(got - near) <= 2 ** -52 * Math.abs(near) ? 1 : Number.POSITIVE_INFINITY;
   // Where the doubles disagree about overflow or underflow, the result is within one step of the edge.
   if (!Number.isFinite(near) || !Number.isFinite(got))

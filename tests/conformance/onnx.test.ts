@@ -2,8 +2,8 @@
 // rise; none may fail. Refusals are typed and may only shrink.
 
 import test from "ava";
-import { suiteFolder } from "../support/suites.js";
 import type { Verdict } from "../support/onnx-judge.js";
+import { suiteFolder } from "../support/suites.js";
 import { casesIn, runTasks } from "./run.js";
 
 const SUITE_FLOOR = 1328;
@@ -26,6 +26,9 @@ const networks = suiteFolder("onnx-models");
 (networks === null ? test.skip : test)("whole networks give PyTorch's values on the reference", async (t) => {
   t.timeout(600_000);
   const verdicts = await runTasks("reference", casesIn(networks ?? ""), 2);
-  t.deepEqual([...verdicts].filter(([, v]) => v.status !== "passed"), []);
+  t.deepEqual(
+    [...verdicts].filter(([, v]) => v.status !== "passed"),
+    [],
+  );
   t.true(verdicts.size >= 11);
 });

@@ -82,7 +82,8 @@ function serve(targetName: string): void {
   const target = TARGETS[targetName];
   process.on("message", (message) => {
     const task = message as Task;
-    const verdict = target === undefined ? Promise.resolve(failed("no such target")) : judgeCase(task.folder, target, task.network);
+    const verdict =
+      target === undefined ? Promise.resolve(failed("no such target")) : judgeCase(task.folder, target, task.network);
     verdict
       .catch((e: unknown) => failed(e instanceof Error ? (e.stack ?? e.message) : String(e)))
       .then((v) => process.send?.({ verdict: v } satisfies Answer));
@@ -139,7 +140,8 @@ async function main(): Promise<void> {
   const only = values.only === undefined ? null : new RegExp(values.only, "u");
   const tasks = casesIn(root).filter((t) => only === null || only.test(t.id));
   const verdicts = await runTasks(values.target, tasks, Math.max(1, Number(values.jobs) || 1));
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(verdicts), null, 2)}\n`);
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(verdicts), null, 2)}\n`);
   report(values.target, verdicts);
   if ([...verdicts.values()].some((v) => v.status === "failed")) process.exitCode = 1;
 }

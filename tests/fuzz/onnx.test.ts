@@ -2,11 +2,11 @@
 // is found again by its number.
 
 import test from "ava";
+import { importOnnx } from "../../compiler/import/onnx/import.js";
+import { decodeMessage, encodeMessage } from "../../compiler/import/onnx/wire.js";
 import { Refused } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { tensorFrom } from "../../compiler/ir/tensor.js";
-import { importOnnx } from "../../compiler/import/onnx/import.js";
-import { decodeMessage, encodeMessage } from "../../compiler/import/onnx/wire.js";
 import { type ModelDraft, modelBytes, node, tensorProto, typed } from "../support/onnx-models.js";
 
 const ROUNDS = Number(process.env["PSIONIC_FUZZ_ROUNDS"] ?? 1500);
@@ -38,7 +38,14 @@ const seeds: readonly ModelDraft[] = [
     inputs: [typed("x", "f32", [1, 2, 8, 8])],
     outputs: ["y"],
     initializers: [
-      tensorProto("w", tensorFrom("f32", [3, 2, 3, 3], Array.from({ length: 54 }, (_, i) => i / 54))),
+      tensorProto(
+        "w",
+        tensorFrom(
+          "f32",
+          [3, 2, 3, 3],
+          Array.from({ length: 54 }, (_, i) => i / 54),
+        ),
+      ),
       tensorProto("scales", tensorFrom("f32", [4], [1, 1, 2, 2])),
       tensorProto("zero", tensorFrom("i64", [1], [0])),
       tensorProto("two", tensorFrom("i64", [1], [2])),
@@ -57,7 +64,11 @@ const seeds: readonly ModelDraft[] = [
       }),
       node("If", ["c"], ["y"], {
         then_branch: { name: "t", node: [node("Exp", ["last"], ["e"])], output: [{ name: "e" }] },
-        else_branch: { name: "f", node: [node("Gather", ["all", "zero"], ["g"], { axis: 0 })], output: [{ name: "g" }] },
+        else_branch: {
+          name: "f",
+          node: [node("Gather", ["all", "zero"], ["g"], { axis: 0 })],
+          output: [{ name: "g" }],
+        },
       }),
     ],
     inputs: [typed("x", "f32", [2]), typed("c", "bool", [])],
@@ -83,7 +94,11 @@ function mutated(source: Uint8Array, other: Uint8Array, pick: (below: number) =>
       return bytes;
     case 3: {
       const [from, to, start] = [at(), at(), pick(other.length)];
-      return Uint8Array.of(...bytes.subarray(0, from), ...other.subarray(start, start + pick(64)), ...bytes.subarray(to));
+      return Uint8Array.of(
+        ...bytes.subarray(0, from),
+        ...other.subarray(start, start + pick(64)),
+        ...bytes.subarray(to),
+      );
     }
     default: {
       // A long varint where a length or a size may stand.
@@ -151,5 +166,9 @@ test("hostile structure is refused with the place", (t) => {
     ["invalid text", [0x12, 0x01, 0xff], /UTF-8/u],
   ];
   for (const [name, bytes, pattern] of cases)
-    t.throws(() => decodeMessage("ModelProto", Uint8Array.from(bytes), "bad.onnx"), { instanceOf: Refused, message: pattern }, name);
+    t.throws(
+      () => decodeMessage("ModelProto", Uint8Array.from(bytes), "bad.onnx"),
+      { instanceOf: Refused, message: pattern },
+      name,
+    );
 });

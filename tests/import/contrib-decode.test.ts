@@ -6,7 +6,7 @@ import { agrees, type Attribute, ints, type OneNode, refusalOf, sample } from ".
 
 const HEADS = 4;
 const KV = 2;
-const D = 8;
+const D = 16;
 const cos = sample("f32", [12, D / 2], 41, -1, 1);
 const sin = sample("f32", [12, D / 2], 42, -1, 1);
 

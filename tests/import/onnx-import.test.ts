@@ -5,12 +5,12 @@ import { mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { externalReader } from "../../compiler/import/onnx/external.js";
+import { importOnnx, type OnnxOptions } from "../../compiler/import/onnx/import.js";
 import { formatDim } from "../../compiler/ir/dim.js";
 import { Refused } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
-import { externalReader } from "../../compiler/import/onnx/external.js";
-import { importOnnx, type OnnxOptions } from "../../compiler/import/onnx/import.js";
 import { interpret } from "../../compiler/reference/interpret.js";
 import { type ModelDraft, modelBytes, node, tensorProto, typed } from "../support/onnx-models.js";
 
@@ -67,15 +67,25 @@ test("all nodes that cannot be translated are reported", (t) => {
     inputs: [typed("x", "f32", [2])],
     outputs: ["y"],
   });
-  t.deepEqual(list.map((r) => [r.code, r.subject, r.at]), [
-    ["unsupported_op", "Nothing", 'node "a" (Nothing, opset 17)'],
-    ["unsupported_op", "Less2", 'node "y" (Less2, opset 17)'],
-  ]);
+  t.deepEqual(
+    list.map((r) => [r.code, r.subject, r.at]),
+    [
+      ["unsupported_op", "Nothing", 'node "a" (Nothing, opset 17)'],
+      ["unsupported_op", "Less2", 'node "y" (Less2, opset 17)'],
+    ],
+  );
 });
 
 test("a graph that reads what nothing computed is malformed", (t) => {
-  const { refusals: list } = refusals({ nodes: [node("Relu", ["z"], ["y"])], inputs: [typed("x", "f32", [2])], outputs: ["y", "q"] });
-  t.deepEqual(list.map((r) => r.code), ["malformed_input", "malformed_input"]);
+  const { refusals: list } = refusals({
+    nodes: [node("Relu", ["z"], ["y"])],
+    inputs: [typed("x", "f32", [2])],
+    outputs: ["y", "q"],
+  });
+  t.deepEqual(
+    list.map((r) => r.code),
+    ["malformed_input", "malformed_input"],
+  );
 });
 
 test("shape arithmetic is followed symbolically", (t) => {
@@ -109,8 +119,12 @@ test("a shape from data becomes bound symbols", (t) => {
     outputs: ["y"],
   });
   t.is(graph.bindings.length, 2);
-  const x = f32([12], Array.from({ length: 12 }, (_, i) => i));
-  const run = (shape: number[]): readonly number[] | undefined => interpret(graph, { x, shape: i64(shape) }).outputs["y"]?.shape;
+  const x = f32(
+    [12],
+    Array.from({ length: 12 }, (_, i) => i),
+  );
+  const run = (shape: number[]): readonly number[] | undefined =>
+    interpret(graph, { x, shape: i64(shape) }).outputs["y"]?.shape;
   t.deepEqual(run([3, 4]), [3, 4]);
   t.deepEqual(run([-1, 2]), [6, 2]);
 });
@@ -148,7 +162,9 @@ test("functions that call themselves are refused", (t) => {
     nodes: [node("F", ["x"], ["y"], {}, "mine")],
     inputs: [typed("x", "f32", [2])],
     outputs: ["y"],
-    functions: [{ name: "F", domain: "mine", input: ["a"], output: ["b"], node: [node("F", ["a"], ["b"], {}, "mine")] }],
+    functions: [
+      { name: "F", domain: "mine", input: ["a"], output: ["b"], node: [node("F", ["a"], ["b"], {}, "mine")] },
+    ],
   });
   t.true(list.some((r) => r.code === "resource_limit"));
 });
@@ -190,7 +206,15 @@ const external = (location: string, extra: readonly { key: string; value: string
   nodes: [node("Add", ["x", "w"], ["y"])],
   inputs: [typed("x", "f32", [2])],
   outputs: ["y"],
-  initializers: [{ name: "w", dims: [2n], dataType: 1, dataLocation: 1, externalData: [{ key: "location", value: location }, ...extra] }],
+  initializers: [
+    {
+      name: "w",
+      dims: [2n],
+      dataType: 1,
+      dataLocation: 1,
+      externalData: [{ key: "location", value: location }, ...extra],
+    },
+  ],
 });
 
 test("external data is read from the model's folder only", (t) => {
@@ -201,13 +225,28 @@ test("external data is read from the model's folder only", (t) => {
   writeFileSync(join(outside, "w.bin"), new Uint8Array(data.buffer));
   symlinkSync(join(outside, "w.bin"), join(folder, "link.bin"));
   const readExternal = externalReader(folder);
-  const { graph } = load(external("w.bin", [{ key: "offset", value: "4" }, { key: "length", value: "8" }]), { readExternal });
+  const { graph } = load(
+    external("w.bin", [
+      { key: "offset", value: "4" },
+      { key: "length", value: "8" },
+    ]),
+    { readExternal },
+  );
   t.deepEqual(interpret(graph, { x: f32([2], [1, 2]) }).outputs["y"]?.numbers(), [11, 22]);
   for (const location of ["../w.bin", "/etc/passwd", "a/../../w.bin", "c:\\w.bin", "link.bin"])
     t.is(refusals(external(location), { readExternal }).refusals[0]?.code, "sandbox_policy_denied", location);
   t.is(refusals(external("w.bin")).refusals[0]?.code, "sandbox_policy_denied");
-  for (const [key, value] of [["length", "4"], ["offset", "8"], ["offset", "-1"], ["length", "1e99"]] as const)
-    t.is(refusals(external("w.bin", [{ key, value }]), { readExternal }).refusals[0]?.code, "malformed_input", `${key} ${value}`);
+  for (const [key, value] of [
+    ["length", "4"],
+    ["offset", "8"],
+    ["offset", "-1"],
+    ["length", "1e99"],
+  ] as const)
+    t.is(
+      refusals(external("w.bin", [{ key, value }]), { readExternal }).refusals[0]?.code,
+      "malformed_input",
+      `${key} ${value}`,
+    );
 });
 
 test("tensor encodings: packed 4-bit, half patterns, raw and fields", (t) => {
@@ -223,6 +262,9 @@ test("tensor encodings: packed 4-bit, half patterns, raw and fields", (t) => {
   t.deepEqual(read({ dims: [2n], dataType: 10, int32Data: [0x3c00, 0xc000] }), [1, -2]);
   t.deepEqual(read({ dims: [1n], dataType: 16, rawData: Uint8Array.of(0x80, 0x3f) }), [1]);
   t.deepEqual(read({ dims: [2n], dataType: 7, int64Data: [5n, -6n] }), [5, -6]);
-  t.throws(() => load(m({ dims: [3n], dataType: 1, floatData: [1, 2] })), { instanceOf: Refused, message: /takes 3 values, has 2/u });
+  t.throws(() => load(m({ dims: [3n], dataType: 1, floatData: [1, 2] })), {
+    instanceOf: Refused,
+    message: /takes 3 values, has 2/u,
+  });
   t.throws(() => load(m({ dims: [1n << 40n, 1n << 40n], dataType: 1 })), { instanceOf: Refused, message: /elements/u });
 });

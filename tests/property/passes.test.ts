@@ -66,7 +66,7 @@ for (const [name, { tolerance, graphs, sample }] of CASES)
       fc.property(arbitraryGraph(graphs), fc.nat(1e6), ({ builder, graph }, seed) => {
         t.is(compare(graph, runPass(builder, graph, pass), seed, tolerance, sample), null);
       }),
-      { numRuns: 250, seed: 3 },
+      { numRuns: 150, seed: 3 },
     );
   });
 
@@ -76,7 +76,7 @@ test("layout and affine keep the values of convolutional graphs", (t) => {
     fc.property(arbitraryGraph({ smooth: true, steps: 14, network: true }), fc.nat(1e6), ({ builder, graph }, seed) => {
       t.is(compare(graph, runPasses(builder, graph, { passes }).graph, seed, 1e-4, {}), null);
     }),
-    { numRuns: 300, seed: 5 },
+    { numRuns: 200, seed: 5 },
   );
 });
 
@@ -87,7 +87,7 @@ test("the whole pipeline keeps the values of random graphs, and a second run cha
       t.is(compare(graph, after, seed, 1e-4, {}), null);
       t.is(print(runPasses(builder, after).graph).text, print(after).text);
     }),
-    { numRuns: 250, seed: 9 },
+    { numRuns: 150, seed: 9 },
   );
 });
 

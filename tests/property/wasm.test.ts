@@ -182,7 +182,7 @@ test.serial("graphs with branches and loops", (t) =>
   check(t, {
     runs: 50,
     seed: 14,
-    graphs: { smooth: true, steps: 8, only: ["if", "loop", "scalar", "slice", "select", "concat", "reduce", "transpose"] },
+    graphs: { smooth: true, steps: 8, only: ["if", "loop", "trade", "scalar", "slice", "select", "concat", "reduce", "transpose"] },
     tolerance: smooth.tolerance,
   }),
 );
@@ -191,7 +191,7 @@ test.serial("graphs with states, over several runs", (t) =>
   check(t, {
     runs: 50,
     seed: 16,
-    graphs: { smooth: true, steps: 8, only: ["scalar", "scalar2", "select", "slice", "concat", "loop", "transpose"] },
+    graphs: { smooth: true, steps: 8, only: ["scalar", "scalar2", "select", "slice", "concat", "loop", "trade"] },
     tolerance: smooth.tolerance,
     keeps: true,
   }),

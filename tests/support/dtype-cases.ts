@@ -112,7 +112,7 @@ function movement(bench: Bench, dtype: DType): void {
   const updates = bench.input("updates", isFloat(dtype) ? plainTensor(dtype, [13], 12) : mixedTensor(dtype, [13], 12));
   for (const mode of ["set", "add", "mul", "max", "min"] as const)
     bench.expect("scatter", dtype, mode, ir.scatter(b, plain, flat, updates, mode));
-  if (isFloat(dtype)) {
+  if (isFloat(dtype) && dtype !== "f32") {
     // Where the last place is 2, ones that are added one by one are lost: the sum is rounded once.
     const large = bench.input("large", tensorFrom(dtype, [7, 9], new Array<number>(63).fill(2 ** (mantissaOf(dtype) + 1))));
     const ones = bench.input("ones", tensorFrom(dtype, [13], new Array<number>(13).fill(1)));

@@ -6,8 +6,8 @@ import { type DimSpec, importOnnx, type Structure } from "../../compiler/import/
 import type { GraphProto } from "../../compiler/import/onnx/proto.js";
 import { type Refusal, Refused } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
-import { formatIssue, verify } from "../../compiler/ir/verify.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
+import { formatIssue, verify } from "../../compiler/ir/verify.js";
 import type { Target } from "../conformance/targets.js";
 import { dynamicInputs, loadCase, type OnnxCase, type OnnxDataSet } from "./onnx-case.js";
 import { difference, type Tolerance } from "./onnx-compare.js";
@@ -22,7 +22,8 @@ export interface Verdict {
   readonly detail: string;
 }
 
-const RANDOM = /^(Bernoulli|Multinomial|RandomNormal|RandomNormalLike|RandomUniform|RandomUniformLike|TrainingDropout)$/u;
+const RANDOM =
+  /^(Bernoulli|Multinomial|RandomNormal|RandomNormalLike|RandomUniform|RandomUniformLike|TrainingDropout)$/u;
 const SPECTRAL = /^(DFT|STFT)$/u;
 
 export function operatorsOf(graph: GraphProto): Set<string> {

@@ -8,8 +8,9 @@ import { type DType, isFloat, isInteger } from "../../compiler/ir/dtype.js";
 import { type Binding, Builder, type Graph, TypeIssue, type Value } from "../../compiler/ir/graph.js";
 import { SCALAR, type ScalarName, scalarRow } from "../../compiler/ir/ops/scalar.js";
 import { inDomain } from "../../compiler/ir/ops/scalar-rows.js";
+import { print } from "../../compiler/ir/print.js";
 import { settle } from "../../compiler/ir/settle.js";
-import { elementCount } from "../../compiler/ir/types.js";
+import { elementCount, sameType } from "../../compiler/ir/types.js";
 import { randomOf, sampleTensor } from "./sample.js";
 
 export { sampleInputs } from "./sample.js";
@@ -34,6 +35,8 @@ export interface RandomGraphOptions {
 export interface RandomGraph {
   readonly builder: Builder;
   readonly graph: Graph;
+  /** How a failing property shows it. */
+  [fc.toStringMethod]: () => string;
 }
 
 /** Numbers that one step draws from. */
@@ -231,6 +234,24 @@ function loopStep(m: Maker): readonly Value[] {
   const scanned = out[1];
   if (scanned !== undefined) m.bindings.push({ symbol: count, from: "axis", value: scanned, index: 0 });
   return out;
+}
+
+/** Two carried values that trade places, are combined, or stay. */
+function tradeStep(m: Maker): readonly Value[] {
+  const x = m.float();
+  const y = m.pick(m.pool.filter((v) => sameType(v.type, x.type))) ?? x;
+  const choose = [m.below(4), m.below(4)];
+  const trips = m.below(4);
+  return ir.loop(m.b, {
+    trips: ir.scalar(m.b, "i64", trips),
+    carried: [x, y],
+    count: trips,
+    body: (_, [p, q]) => {
+      if (p === undefined || q === undefined) return skip();
+      const next = [p, q, ir.tanh(m.b, ir.add(m.b, p, q)), ir.neg(m.b, q)];
+      return { carried: choose.map((i) => next[i] ?? p) };
+    },
+  });
 }
 
 /** Steps by name. */
@@ -452,6 +473,7 @@ export const STEPS: Readonly<Record<string, MakeStep>> = {
   },
   if: ifStep,
   loop: loopStep,
+  trade: tradeStep,
 };
 
 const MOVES = ["transpose", "transpose", "reshape", "reshape", "slice", "broadcast", "cast", "concat"];
@@ -477,7 +499,8 @@ function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph
   const dtypes =
     options.smooth === true ? (["f32"] as const) : (options.dtypes ?? (["f32", "i32", "i64", "bool", "f16"] as const));
   const names = (options.only ?? (options.network === true ? NETWORK : Object.keys(STEPS))).filter(
-    (n) => !(options.control === false && (n === "if" || n === "loop")) && !(options.smooth === true && ROUGH.has(n)),
+    (n) =>
+      !(options.control === false && ["if", "loop", "trade"].includes(n)) && !(options.smooth === true && ROUGH.has(n)),
   );
   const [head, ...rest] = steps;
   const n = options.symbolic === false ? 3 : sym("n", 1, 5);
@@ -524,7 +547,7 @@ function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph
     bindings: m.bindings,
     constraints: [],
   });
-  return { builder: m.b, graph };
+  return { builder: m.b, graph, [fc.toStringMethod]: () => print(graph).text };
 }
 
 /** Graphs that type-check and verify, each in a builder of its own. */

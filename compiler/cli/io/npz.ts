@@ -2,7 +2,7 @@
 // same arrays give the same bytes. fflate checks no CRC, so the central directory's are checked here.
 
 import { crc32 } from "node:zlib";
-import { strFromU8, unzipSync, zipSync } from "fflate";
+import { strFromU8, type UnzipFileInfo, unzipSync, zipSync } from "fflate";
 import type { DType } from "../../ir/dtype.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { messageOf } from "../failures.js";
@@ -42,7 +42,7 @@ export function writeNpz(arrays: Iterable<readonly [string, Tensor]>): Uint8Arra
 function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
   let entries: Record<string, Uint8Array>;
   try {
-    entries = unzipSync(bytes);
+    entries = unzipSync(bytes, { filter: isPossible });
   } catch (e) {
     throw new RangeError(`it is no zip file that can be read: ${messageOf(e)}`);
   }
@@ -52,6 +52,15 @@ function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
     if (have === undefined || crc32(data) !== have) throw new RangeError(`its entry "${name}" is damaged (CRC)`);
   }
   return new Map(Object.entries(entries));
+}
+
+/** No byte of deflated data stands for more than this many. */
+const MOST_DEFLATED = 1032;
+
+/** Sizes are what a file says of itself: memory is taken only for what its bytes can hold. */
+function isPossible({ name, size, originalSize, compression }: UnzipFileInfo): boolean {
+  if (compression === 0 ? originalSize === size : originalSize <= size * MOST_DEFLATED) return true;
+  throw new RangeError(`its entry "${name}" says ${originalSize} bytes, in ${size}`);
 }
 
 const CENTRAL_ENTRY = 0x02014b50;

@@ -3,9 +3,16 @@
 
 import { type DType, isDType } from "../../ir/dtype.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { ATTRIBUTE_TYPE, type AttributeProto, type GraphProto, type NodeProto, type TensorProto, type TypeProto } from "./proto.js";
+import {
+  ATTRIBUTE_TYPE,
+  type AttributeProto,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  type TypeProto,
+} from "./proto.js";
 import { NodeRefusal } from "./session.js";
-import { dtypeOf, readTensor, type ReadExternal } from "./tensor-data.js";
+import { dtypeOf, type ReadExternal, readTensor } from "./tensor-data.js";
 
 type TypeName = keyof typeof ATTRIBUTE_TYPE;
 

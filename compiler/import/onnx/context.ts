@@ -199,7 +199,10 @@ export class NodeContext extends Attributes {
   element(v: Value, i: number, what: string, upper = this.session.bound): Dim {
     const hi = upper ?? this.session.bound;
     if (hi === undefined || !Number.isFinite(hi))
-      return this.unknownSize(`${what} is computed from data and nothing bounds it`, "give a bound for sizes that depend on data");
+      return this.unknownSize(
+        `${what} is computed from data and nothing bounds it`,
+        "give a bound for sizes that depend on data",
+      );
     if (dependsOnRegion(v)) return this.unknownSize(`${what} changes between iterations of a loop or lies in a branch`);
     return this.session.elementSymbol(v, i, this.hint(i), hi);
   }
@@ -213,7 +216,10 @@ export class NodeContext extends Attributes {
   upper(d: Dim, what: string): number {
     return (
       this.session.upper(d) ??
-      this.unknownSize(`${what} is ${formatDim(d)} and nothing bounds it`, "give this dimension a range, or a bound for all")
+      this.unknownSize(
+        `${what} is ${formatDim(d)} and nothing bounds it`,
+        "give this dimension a range, or a bound for all",
+      )
     );
   }
 
@@ -231,7 +237,8 @@ export class NodeContext extends Attributes {
 
   /** Refuses tables that the importer would have to make itself and that are unreasonably large. */
   limit(elements: number, what: string): void {
-    if (elements > 1 << 24) this.fail("resource_limit", `${what} takes ${elements} elements, at most ${1 << 24} are made at compile time`);
+    if (elements > 1 << 24)
+      this.fail("resource_limit", `${what} takes ${elements} elements, at most ${1 << 24} are made at compile time`);
   }
 
   // ---- refusals

@@ -52,7 +52,12 @@ function choose(session: Session, slots: readonly Slot[], specs: Readonly<Record
     if (targets.size === 0) {
       const have = [...names].map((n) => JSON.stringify(n)).join(", ");
       session.refusals.push(
-        dimRefusal(key, `the model has no dynamic dimension "${key}"`, session.file, have === "" ? "its dimensions are all fixed" : `it has ${have}`),
+        dimRefusal(
+          key,
+          `the model has no dynamic dimension "${key}"`,
+          session.file,
+          have === "" ? "its dimensions are all fixed" : `it has ${have}`,
+        ),
       );
     }
     for (const name of targets) {
@@ -60,7 +65,9 @@ function choose(session: Session, slots: readonly Slot[], specs: Readonly<Record
       const before = chosen.get(name);
       if (dim === null) continue;
       if (before !== undefined && before !== dim)
-        session.refusals.push(dimRefusal(name, `dimension "${name}" is given twice, with different sizes`, session.file, ""));
+        session.refusals.push(
+          dimRefusal(name, `dimension "${name}" is given twice, with different sizes`, session.file, ""),
+        );
       chosen.set(name, dim);
     }
   }
@@ -87,7 +94,9 @@ function roleOf(s: Slot): string | null {
 
 function dimOf(session: Session, name: string, key: string, spec: DimSpec): Dim | null {
   const bad = (detail: string): null => {
-    session.refusals.push(dimRefusal(name, `dimension "${key}": ${detail}`, session.file, "give a size, or a range lo..hi"));
+    session.refusals.push(
+      dimRefusal(name, `dimension "${key}": ${detail}`, session.file, "give a size, or a range lo..hi"),
+    );
     return null;
   };
   const natural = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
@@ -110,18 +119,31 @@ function inputType(session: Session, info: ValueInfoProto, chosen: ReadonlyMap<s
   };
   const type = info.type?.tensorType;
   if (type === undefined) {
-    const what = info.type?.sequenceType !== undefined ? "a sequence" : info.type?.optionalType !== undefined ? "an optional" : "no tensor";
-    return refuse("unsupported_layout", `takes ${what}, whose structure was not given`, "give the structure of this input, or export the model with tensor inputs");
+    const what =
+      info.type?.sequenceType !== undefined
+        ? "a sequence"
+        : info.type?.optionalType !== undefined
+          ? "an optional"
+          : "no tensor";
+    return refuse(
+      "unsupported_layout",
+      `takes ${what}, whose structure was not given`,
+      "give the structure of this input, or export the model with tensor inputs",
+    );
   }
   const dtype = dtypeOf(type.elemType ?? 0);
-  if (dtype === null || !isDType(dtype)) return refuse("malformed_input", `has data type ${type.elemType ?? 0}, which ONNX has not`);
-  if (dtype === "str" || dtype === "c64" || dtype === "c128") return refuse("unsupported_dtype", `takes ${dtype} elements`);
-  if (type.shape === undefined) return refuse("unsupported_shape", "has no declared rank", "export the model with shapes");
+  if (dtype === null || !isDType(dtype))
+    return refuse("malformed_input", `has data type ${type.elemType ?? 0}, which ONNX has not`);
+  if (dtype === "str" || dtype === "c64" || dtype === "c128")
+    return refuse("unsupported_dtype", `takes ${dtype} elements`);
+  if (type.shape === undefined)
+    return refuse("unsupported_shape", "has no declared rank", "export the model with shapes");
   const shape: Dim[] = [];
   let missing = false;
   for (const [axis, d] of type.shape.dim.entries()) {
     if (d.dimValue !== undefined && d.dimValue >= 0n) {
-      if (d.dimValue > BigInt(Number.MAX_SAFE_INTEGER)) return refuse("malformed_input", `axis ${axis} has size ${d.dimValue}`);
+      if (d.dimValue > BigInt(Number.MAX_SAFE_INTEGER))
+        return refuse("malformed_input", `axis ${axis} has size ${d.dimValue}`);
       shape.push(Number(d.dimValue));
       continue;
     }
@@ -129,7 +151,11 @@ function inputType(session: Session, info: ValueInfoProto, chosen: ReadonlyMap<s
     const dim = chosen.get(key);
     if (dim === undefined) {
       missing = true;
-      refuse("unsupported_shape", `axis ${axis} ("${key}") is dynamic and no size was given`, `--dim ${key}=<size> or --dim ${key}=<lo>..<hi>`);
+      refuse(
+        "unsupported_shape",
+        `axis ${axis} ("${key}") is dynamic and no size was given`,
+        `--dim ${key}=<size> or --dim ${key}=<lo>..<hi>`,
+      );
     } else shape.push(dim);
   }
   return missing ? null : { name, dtype, shape };

@@ -16,13 +16,19 @@ export function externalReader(folder: string): ReadExternal {
     }
     const inside = relative(root, real);
     if (inside === "" || inside.startsWith(`..${sep}`) || inside === ".." || resolve(inside) === inside)
-      throw new TensorFault("sandbox_policy_denied", `external data file ${JSON.stringify(path)} leads out of the model's folder`);
+      throw new TensorFault(
+        "sandbox_policy_denied",
+        `external data file ${JSON.stringify(path)} leads out of the model's folder`,
+      );
     const file = openSync(real, "r");
     try {
       const { size } = fstatSync(file);
       const want = length ?? size - offset;
       if (want < 0 || offset + want > size)
-        throw new TensorFault("malformed_input", `external data file ${JSON.stringify(path)} has ${size} bytes, bytes ${offset} to ${offset + want} are asked for`);
+        throw new TensorFault(
+          "malformed_input",
+          `external data file ${JSON.stringify(path)} has ${size} bytes, bytes ${offset} to ${offset + want} are asked for`,
+        );
       const out = new Uint8Array(want);
       for (let done = 0; done < want; ) {
         const n = readSync(file, out, done, want - done, offset + done);

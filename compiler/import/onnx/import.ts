@@ -1,11 +1,10 @@
 // An ONNX model to a graph. Nodes are translated one by one in file order; one that cannot be is recorded and its
 // outputs stand for nothing, so that all of a model's refusals are found and thrown together.
 
-import { Bug, type Refusal, Refused } from "../../ir/errors.js";
-import { type Builder, type Graph, liveBindings, type Value } from "../../ir/graph.js";
-import { TypeIssue } from "../../ir/graph.js";
-import type { Tensor } from "../../ir/tensor.js";
 import { constant } from "../../ir/build.js";
+import { Bug, type Refusal, Refused } from "../../ir/errors.js";
+import { type Builder, type Graph, liveBindings, TypeIssue, type Value } from "../../ir/graph.js";
+import type { Tensor } from "../../ir/tensor.js";
 import { NodeContext, type Result, type TranslateGraph } from "./context.js";
 import type { DimSpec } from "./dims.js";
 import { callFunction, functionKey } from "./functions.js";
@@ -15,7 +14,7 @@ import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.js"
 import { Scope } from "./scope.js";
 import { NodeRefusal, Session, UnknownInput } from "./session.js";
 import { translatorOf } from "./table.js";
-import { dtypeOfTensor, readSparse, readTensor, type ReadExternal, stringsOf, TensorFault } from "./tensor-data.js";
+import { dtypeOfTensor, type ReadExternal, readSparse, readTensor, stringsOf, TensorFault } from "./tensor-data.js";
 import { decodeMessage } from "./wire.js";
 
 export type { DimSpec } from "./dims.js";
@@ -55,7 +54,9 @@ export function importOnnx(bytes: Uint8Array, options: OnnxOptions): OnnxImport 
 
 export function importModel(model: ModelProto, options: OnnxOptions): OnnxImport {
   const file = options.name ?? "model";
-  const functions = new Map(model.functions.map((f) => [functionKey(f.domain ?? "", f.name ?? "", f.overload ?? ""), f]));
+  const functions = new Map(
+    model.functions.map((f) => [functionKey(f.domain ?? "", f.name ?? "", f.overload ?? ""), f]),
+  );
   const session = new Session(options.builder, file, functions, options.readExternal, options.bound);
   const { graph } = model;
   if (graph === undefined || model.opsetImport.length === 0)
@@ -72,7 +73,14 @@ export function importModel(model: ModelProto, options: OnnxOptions): OnnxImport
   const opsets = new Map<string, number>();
   for (const o of model.opsetImport) opsets.set(domainOf(o.domain), Number(o.version ?? 0n));
   const scope = Scope.root(opsets);
-  const inputs = declareInputs(session, graph, scope, options.dims ?? {}, options.values ?? {}, options.structures ?? {});
+  const inputs = declareInputs(
+    session,
+    graph,
+    scope,
+    options.dims ?? {},
+    options.values ?? {},
+    options.structures ?? {},
+  );
   for (const info of [...graph.valueInfo, ...graph.output]) session.declare(info);
   const results = new Importer(session).graph(graph, scope);
   const outputs = graphOutputs(session, graph, results);
@@ -108,7 +116,9 @@ class Importer {
     for (const t of graph.sparseInitializer) {
       const name = t.values?.name ?? "";
       scope.defineLazily(name, () =>
-        this.#guard(`initializer "${name}"`, name, () => tensorItem(constant(this.#session.builder, readSparse(t, this.#session.readExternal)))),
+        this.#guard(`initializer "${name}"`, name, () =>
+          tensorItem(constant(this.#session.builder, readSparse(t, this.#session.readExternal))),
+        ),
       );
     }
     this.nodes(graph.node, scope);
@@ -146,9 +156,19 @@ class Importer {
     const outer = this.#session.builder.origin;
     this.#session.builder.origin = `node "${label}" (${op})`;
     try {
-      const results = this.#guardList(at, op, () => this.#translate(node, scope, at, domain, op, opset, version !== undefined));
+      const results = this.#guardList(at, op, () =>
+        this.#translate(node, scope, at, domain, op, opset, version !== undefined),
+      );
       for (const [i, name] of node.output.entries()) {
         if (name === "") continue;
+        if (scope.owns(name))
+          this.#refuse(
+            "malformed_input",
+            op,
+            `output "${name}" has a value already`,
+            at,
+            "give every value a name of its own",
+          );
         const item = results === null ? UNKNOWN : results[i];
         if (item === undefined || item === null) {
           this.#refuse("unsupported_op", op, `output ${i} ("${name}") is not computed`, at);
@@ -170,18 +190,25 @@ class Importer {
     imported: boolean,
   ): readonly (Value | Item | null)[] {
     this.#session.countNode(at);
-    const items = node.input.map((name) => (name === "" || scope.isOmitted(name) ? undefined : this.#read(name, scope, at, op)));
+    const items = node.input.map((name) =>
+      name === "" || scope.isOmitted(name) ? undefined : this.#read(name, scope, at, op),
+    );
     while (items.length > 0 && items.at(-1) === undefined) items.pop();
     const cx = new NodeContext(node, at, this.#session, scope, opset, items, this.#subgraph);
     const called = this.#session.functions.get(functionKey(node.domain ?? "", op, node.overload ?? ""));
     if (called !== undefined) {
-      if (scope.depth > MAX_DEPTH) return cx.fail("resource_limit", `functions and subgraphs nest more than ${MAX_DEPTH} deep`);
+      if (scope.depth > MAX_DEPTH)
+        return cx.fail("resource_limit", `functions and subgraphs nest more than ${MAX_DEPTH} deep`);
       return callFunction(cx, called, items, (nodes, inner) => this.nodes(nodes, inner));
     }
     if (!imported) return cx.malformed(`the model does not import the operator set "${domain}"`);
     const translator = translatorOf(domain, op);
     if (translator === null)
-      return cx.fail("unsupported_op", `${domain === "" ? "" : `${domain}:`}${op} has no translation`, "replace it in the model by simpler ops");
+      return cx.fail(
+        "unsupported_op",
+        `${domain === "" ? "" : `${domain}:`}${op} has no translation`,
+        "replace it in the model by simpler ops",
+      );
     if (items.some((i) => i?.kind === "unknown")) throw new UnknownInput();
     const result: Result = translator(cx);
     return Array.isArray(result) ? result : [result as Value | Item];
@@ -202,7 +229,12 @@ class Importer {
 
   readonly #subgraph: TranslateGraph = (graph, scope, inputs) => {
     if (scope.depth > MAX_DEPTH) {
-      this.#refuse("resource_limit", graph.name ?? "", `subgraphs nest more than ${MAX_DEPTH} deep`, `graph "${graph.name ?? ""}"`);
+      this.#refuse(
+        "resource_limit",
+        graph.name ?? "",
+        `subgraphs nest more than ${MAX_DEPTH} deep`,
+        `graph "${graph.name ?? ""}"`,
+      );
       return graph.output.map(() => UNKNOWN);
     }
     for (const [i, info] of graph.input.entries()) scope.define(info.name ?? "", inputs[i] ?? UNKNOWN);
@@ -221,7 +253,8 @@ class Importer {
       if (e instanceof UnknownInput) return null;
       if (e instanceof NodeRefusal) this.#record(e.refusal);
       else if (e instanceof TensorFault) this.#refuse(e.fault.code, subject, e.fault.detail, at, e.fault.hint);
-      else if (e instanceof TypeIssue) this.#refuse("malformed_input", subject, e.message, at, "do the sizes given for the inputs fit the model?");
+      else if (e instanceof TypeIssue)
+        this.#refuse("malformed_input", subject, e.message, at, "do the sizes given for the inputs fit the model?");
       // Sizes so large that no array, stack or integer holds them.
       else if (e instanceof RangeError) this.#refuse("resource_limit", subject, e.message, at);
       else if (e instanceof Refused || e instanceof Bug) throw e;

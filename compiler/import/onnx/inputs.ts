@@ -24,10 +24,12 @@ export function declareInputs(
   structures: Readonly<Record<string, Structure>>,
 ): Value[] {
   const initializers = new Set(graph.initializer.map((t) => t.name ?? ""));
-  const structured = (i: ValueInfoProto): boolean => i.type?.tensorType === undefined && Object.hasOwn(structures, i.name ?? "");
+  const structured = (i: ValueInfoProto): boolean =>
+    i.type?.tensorType === undefined && Object.hasOwn(structures, i.name ?? "");
   // Until IR version 4, every initializer was listed as an input too: its value is fixed.
   const fixed = (i: ValueInfoProto): boolean => initializers.has(i.name ?? "") || Object.hasOwn(values, i.name ?? "");
   const dynamic = graph.input.filter((i) => !fixed(i) && !structured(i));
+  refuseRepeated(session, "input", graph.input);
   const types = inputTypes(session, dynamic, dims);
   const inputs: Value[] = [];
   const { builder: b } = session;
@@ -48,7 +50,7 @@ export function declareInputs(
     scope.define(name, structureItem(session, info, structures[name] ?? null, inputs));
   }
   for (const info of graph.input) {
-    const value = values[info.name ?? ""];
+    const value = Object.hasOwn(values, info.name ?? "") ? values[info.name ?? ""] : undefined;
     if (value !== undefined) scope.define(info.name ?? "", tensorItem(constant(b, value)));
   }
   return inputs;
@@ -64,7 +66,8 @@ function structureItem(session: Session, info: ValueInfoProto, structure: Struct
     return tensorItem(value);
   };
   const [only, ...rest] = structure;
-  if (optional?.tensorType !== undefined && only !== undefined && rest.length === 0) return { kind: "optional", item: make(only, name) };
+  if (optional?.tensorType !== undefined && only !== undefined && rest.length === 0)
+    return { kind: "optional", item: make(only, name) };
   const items = structure.map((part, i) => make(part, `${name}.${i}`));
   const sequence: Item = { kind: "sequence", items, dtype: only?.dtype ?? null };
   return optional === undefined ? sequence : { kind: "optional", item: sequence };
@@ -73,6 +76,7 @@ function structureItem(session: Session, info: ValueInfoProto, structure: Struct
 /** The graph's outputs; a sequence gives one per element. */
 export function graphOutputs(session: Session, graph: GraphProto, results: readonly Item[]): GraphOutput[] {
   const outputs: GraphOutput[] = [];
+  refuseRepeated(session, "output", graph.output);
   for (const [i, info] of graph.output.entries()) {
     const name = info.name ?? "";
     const item = results[i] ?? UNKNOWN;
@@ -82,7 +86,9 @@ export function graphOutputs(session: Session, graph: GraphProto, results: reado
       for (const [j, element] of inner.items.entries())
         if (element.kind === "tensor") outputs.push({ name: `${name}.${j}`, value: element.value });
         else refuseOutput(session, name, `element ${j} is a ${element.kind}`);
-      session.notes.push(`output "${name}" is a sequence; its ${inner.items.length} elements are outputs "${name}.<i>"`);
+      session.notes.push(
+        `output "${name}" is a sequence; its ${inner.items.length} elements are outputs "${name}.<i>"`,
+      );
     } else if (inner.kind !== "unknown") refuseOutput(session, name, `is a ${inner.kind}`);
   }
   return outputs;
@@ -97,4 +103,23 @@ function refuseOutput(session: Session, name: string, detail: string): void {
     at: `output "${name}"`,
     hint: "",
   });
+}
+
+/** Callers know inputs and outputs by their names, so each needs one of its own. */
+function refuseRepeated(session: Session, kind: "input" | "output", infos: readonly ValueInfoProto[]): void {
+  const seen = new Set<string>();
+  for (const [i, { name = "" }] of infos.entries()) {
+    if (name !== "" && !seen.has(name)) {
+      seen.add(name);
+      continue;
+    }
+    session.refusals.push({
+      code: "malformed_input",
+      scope: "onnx",
+      subject: name,
+      detail: name === "" ? `${kind} ${i} has no name` : `two ${kind}s are named "${name}"`,
+      at: `${kind} "${name}"`,
+      hint: `give every ${kind} a name of its own`,
+    });
+  }
 }

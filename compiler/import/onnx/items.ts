@@ -42,5 +42,7 @@ export function tensorItem(value: Value): TensorItem {
 }
 
 export function describe(item: Item): string {
-  return item.kind === "sequence" ? `a sequence of ${item.items.length}` : `${item.kind === "optional" ? "an" : "a"} ${item.kind}`;
+  return item.kind === "sequence"
+    ? `a sequence of ${item.items.length}`
+    : `${item.kind === "optional" ? "an" : "a"} ${item.kind}`;
 }

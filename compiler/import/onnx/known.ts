@@ -1,11 +1,11 @@
 // Values that are the same for every input: constants, and what small chains of ops make of them. Shapes and limits that
 // exporters compute from constants are found here; folding for speed is a pass's work, not this.
 
+import type { AttrSchema, AttrValues } from "../../ir/attrs.js";
 import type { Dim } from "../../ir/dim.js";
 import type { Node, Value } from "../../ir/graph.js";
-import { OPS } from "../../ir/ops.js";
 import type { EvalContext, OpSpec } from "../../ir/op-spec.js";
-import type { AttrSchema, AttrValues } from "../../ir/attrs.js";
+import { OPS } from "../../ir/ops.js";
 import { RunIssue } from "../../ir/run-issue.js";
 import { sizeOf, type Tensor } from "../../ir/tensor.js";
 import { staticShape } from "../../ir/types.js";

@@ -138,14 +138,16 @@ export type MessageName = keyof Schema;
 
 type Single<K> = K extends keyof ScalarKinds ? ScalarKinds[K] : K extends MessageName ? Message<K> : never;
 
-type FieldValue<F> = F extends Field<infer K, infer R> ? (R extends true ? readonly Single<K>[] : Single<K> | undefined) : never;
+type FieldValue<F> =
+  F extends Field<infer K, infer R> ? (R extends true ? readonly Single<K>[] : Single<K> | undefined) : never;
 
 /** A decoded message: repeated fields are always lists, singular ones are undefined where absent. */
 export type Message<K extends MessageName> = { readonly [F in keyof Schema[K]]: FieldValue<Schema[K][F]> };
 
 type DraftSingle<K> = K extends keyof ScalarKinds ? ScalarKinds[K] : K extends MessageName ? Draft<K> : never;
 
-type DraftValue<F> = F extends Field<infer K, infer R> ? (R extends true ? readonly DraftSingle<K>[] : DraftSingle<K>) : never;
+type DraftValue<F> =
+  F extends Field<infer K, infer R> ? (R extends true ? readonly DraftSingle<K>[] : DraftSingle<K>) : never;
 
 /** A message to encode: every field may be left out. */
 export type Draft<K extends MessageName> = { readonly [F in keyof Schema[K]]?: DraftValue<Schema[K][F]> | undefined };

@@ -2,14 +2,39 @@
 // beside the model). Sizes are checked before anything is allocated; raw data is a view of the file where the layout
 // is already ours.
 
-import { bytesOf, type DType, DTYPES } from "../../ir/dtype.js";
+import { bytesOf, DTYPES, type DType } from "../../ir/dtype.js";
 import { Tensor, tensorFrom } from "../../ir/tensor.js";
 import type { SparseTensorProto, TensorProto } from "./proto.js";
 
 /** TensorProto.DataType, by number. */
 const ELEMENT_TYPES: readonly (DType | null)[] = [
-  null, "f32", "u8", "i8", "u16", "i16", "i32", "i64", "str", "bool", "f16", "f64", "u32", "u64", "c64", "c128",
-  "bf16", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "u4", "i4", "f4e2m1", "f8e8m0", "u2", "i2",
+  null,
+  "f32",
+  "u8",
+  "i8",
+  "u16",
+  "i16",
+  "i32",
+  "i64",
+  "str",
+  "bool",
+  "f16",
+  "f64",
+  "u32",
+  "u64",
+  "c64",
+  "c128",
+  "bf16",
+  "f8e4m3fn",
+  "f8e4m3fnuz",
+  "f8e5m2",
+  "f8e5m2fnuz",
+  "u4",
+  "i4",
+  "f4e2m1",
+  "f8e8m0",
+  "u2",
+  "i2",
 ];
 
 /** The dtype of a TensorProto.DataType number, or null. */
@@ -94,8 +119,18 @@ function fromRaw(dtype: DType, shape: readonly number[], size: number, raw: Uint
   const want = packedBytes(dtype, size);
   if (raw.byteLength !== want)
     malformed(`${dtype}[${shape.join(",")}] takes ${want} bytes of raw data, has ${raw.byteLength}`);
-  if (DTYPES[dtype].bits < 8) return new Tensor(dtype, shape, unpack(dtype, size, (i) => raw[i] ?? 0));
-  if (dtype === "bool" && raw.some((v) => v > 1)) return new Tensor(dtype, shape, raw.map((v) => (v === 0 ? 0 : 1)));
+  if (DTYPES[dtype].bits < 8)
+    return new Tensor(
+      dtype,
+      shape,
+      unpack(dtype, size, (i) => raw[i] ?? 0),
+    );
+  if (dtype === "bool" && raw.some((v) => v > 1))
+    return new Tensor(
+      dtype,
+      shape,
+      raw.map((v) => (v === 0 ? 0 : 1)),
+    );
   return new Tensor(dtype, shape, raw);
 }
 
@@ -137,14 +172,22 @@ function fromFields(t: TensorProto, dtype: DType, shape: readonly number[], size
     case "u8":
       return tensorFrom(dtype, shape, check(t.int32Data, size));
     case "bool":
-      return tensorFrom(dtype, shape, check(t.int32Data, size).map((v) => (v === 0 ? 0 : 1)));
+      return tensorFrom(
+        dtype,
+        shape,
+        check(t.int32Data, size).map((v) => (v === 0 ? 0 : 1)),
+      );
     case "u4":
     case "i4":
     case "u2":
     case "i2":
     case "f4e2m1": {
       const packed = check(t.int32Data, packedBytes(dtype, size));
-      return new Tensor(dtype, shape, unpack(dtype, size, (i) => packed[i] ?? 0));
+      return new Tensor(
+        dtype,
+        shape,
+        unpack(dtype, size, (i) => packed[i] ?? 0),
+      );
     }
     case "f16":
     case "bf16": {
@@ -181,7 +224,9 @@ function externalBytes(t: TensorProto, dtype: DType, size: number, read: ReadExt
     const text = entries.get(key);
     if (text === undefined || text === "") return undefined;
     const n = Number(text);
-    return /^\d+$/u.test(text) && Number.isSafeInteger(n) ? n : malformed(`external data ${key} is ${JSON.stringify(text)}`);
+    return /^\d+$/u.test(text) && Number.isSafeInteger(n)
+      ? n
+      : malformed(`external data ${key} is ${JSON.stringify(text)}`);
   };
   const offset = number("offset") ?? 0;
   const length = number("length");

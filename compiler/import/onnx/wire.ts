@@ -131,7 +131,8 @@ class Decoder {
     if (wire === WireType.Varint) this.#wide(() => this.#reader.uint64(), start, end);
     else if (wire === WireType.Bit32) this.#reader.pos += 4;
     else if (wire === WireType.Bit64) this.#reader.pos += 8;
-    else if (wire === WireType.LengthDelimited) this.#reader.pos = this.#delimited(start, end, `field ${no} of ${name}`);
+    else if (wire === WireType.LengthDelimited)
+      this.#reader.pos = this.#delimited(start, end, `field ${no} of ${name}`);
     else this.fail(start, `field ${no} of ${name} is a group, which ONNX has none of`);
     if (this.#reader.pos > end) this.fail(start, `field ${no} of ${name} is cut off`);
   }
@@ -166,7 +167,12 @@ class Decoder {
     const start = reader.pos;
     switch (kind) {
       case "int32":
-        return Number(BigInt.asIntN(32, this.#wide(() => reader.uint64(), start, end)));
+        return Number(
+          BigInt.asIntN(
+            32,
+            this.#wide(() => reader.uint64(), start, end),
+          ),
+        );
       case "int64":
         return this.#wide(() => reader.int64(), start, end);
       case "uint64":

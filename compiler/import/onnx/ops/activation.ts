@@ -42,8 +42,8 @@ export function gelu(b: Builder, x: Value, tanh: boolean): Value {
 const selu: Translator = (cx) => {
   const { b } = cx;
   const old = cx.opset < 6;
-  const alpha = cx.float("alpha", old ? 1.6732 : 1.67326319217681884765625);
-  const gamma = cx.float("gamma", old ? 1.0507 : 1.05070102214813232421875);
+  const alpha = cx.float("alpha", old ? 1.6732 : 1.6732631921768188);
+  const gamma = cx.float("gamma", old ? 1.0507 : 1.0507010221481323);
   return ir.mul(b, elu(b, cx.in(0), alpha), gamma);
 };
 

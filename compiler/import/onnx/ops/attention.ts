@@ -41,7 +41,17 @@ function biasOf(cx: NodeContext, past: Dim, steps: Dim, total: Dim, dtype: DType
     const short = sub(total, cx.dim(added, rank - 1));
     const edges = Array.from({ length: rank }, (_, i) => (i === rank - 1 ? short : 0));
     const fill = ir.scalar(b, dtype, Number.NEGATIVE_INFINITY);
-    parts.push(cx.dim(added, rank - 1) === 1 && total !== 1 ? added : ir.pad(b, added, fill, edges.map(() => 0), edges));
+    parts.push(
+      cx.dim(added, rank - 1) === 1 && total !== 1
+        ? added
+        : ir.pad(
+            b,
+            added,
+            fill,
+            edges.map(() => 0),
+            edges,
+          ),
+    );
   }
   const lengths = cx.opt(6);
   const batch = (v: Value): Value => ir.reshape(b, ir.cast(b, v, "i64"), [cx.dim(v, 0), 1, 1, 1]);
@@ -141,9 +151,13 @@ const rotaryEmbedding: Translator = (cx) => {
   const real = ir.sub(b, ir.mul(b, cos, x1), ir.mul(b, sin, x2));
   const imaginary = ir.add(b, ir.mul(b, sin, x1), ir.mul(b, cos, x2));
   const turned = interleaved
-    ? ir.reshape(b, ir.concat(b, [ir.unsqueeze(b, real, [4]), ir.unsqueeze(b, imaginary, [4])], 4), [...real.type.shape.slice(0, 3), rotated])
+    ? ir.reshape(b, ir.concat(b, [ir.unsqueeze(b, real, [4]), ir.unsqueeze(b, imaginary, [4])], 4), [
+        ...real.type.shape.slice(0, 3),
+        rotated,
+      ])
     : ir.concat(b, [real, imaginary], 3);
-  const whole = rotated === size ? turned : ir.concat(b, [turned, ir.sliceAxis(b, apart, 3, rotated, size - rotated)], 3);
+  const whole =
+    rotated === size ? turned : ir.concat(b, [turned, ir.sliceAxis(b, apart, 3, rotated, size - rotated)], 3);
   return flat ? ir.reshape(b, whole, x.type.shape) : ir.transpose(b, whole, [0, 2, 1, 3]);
 };
 
@@ -182,7 +196,8 @@ const linearAttention: Translator = (cx) => {
   const decay = rule.startsWith("gated") ? perHead(cx.in(4)) : null;
   const beta = rule.endsWith("delta") ? betaOf(cx, cx.in(5), batch, steps, wide) : null;
   const [keySize, valueSize] = [cx.dim(k, 3), cx.dim(v, 3)];
-  const start = cx.opt(3) === undefined ? ir.full(b, wide, [batch, kvHeads, keySize, valueSize], 0) : ir.cast(b, cx.in(3), wide);
+  const start =
+    cx.opt(3) === undefined ? ir.full(b, wide, [batch, kvHeads, keySize, valueSize], 0) : ir.cast(b, cx.in(3), wide);
   const scale = cx.float("scale", 0) || 1 / Math.sqrt(cx.size(q, 3, "the key size"));
   const [last, outputs] = ir.loop(b, {
     trips: ir.dimValue(b, steps),
@@ -229,4 +244,3 @@ export const attentionOps: Translators = {
 };
 
 export const previewOps: Translators = { FlexAttention: flexAttention };
-

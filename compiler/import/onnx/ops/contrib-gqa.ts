@@ -53,7 +53,7 @@ function headNorm(cx: NodeContext, x: Value, weight: Value | undefined): Value {
   return ir.cast(b, ir.mul(b, normal, ir.cast(b, weight, "f32")), x.type.dtype);
 }
 
-/** The cache with new rows written from `start` (i64 [batch, 1, 1, 1]) on; zeros where nothing was. */
+/** The cache up to `start` (i64 [batch, 1, 1, 1]), then the new rows, then zeros. */
 function appended(cx: NodeContext, past: Value | undefined, now: Value, start: Value | null, length: Dim): Value {
   const { b } = cx;
   const [batch = 1, heads = 1, steps = 1, size = 1] = now.type.shape;
@@ -63,8 +63,8 @@ function appended(cx: NodeContext, past: Value | undefined, now: Value, start: V
   const inside = ir.and(b, ir.ge(b, at, 0), ir.lt(b, at, ir.dimValue(b, steps)));
   const coordinates = [along(b, batch, 0, 4), along(b, heads, 1, 4), ir.select(b, inside, at, 0), along(b, size, 3, 4)];
   const moved = ir.take(b, now, ir.broadcast(b, flatten(b, now.type.shape, coordinates), shape));
-  const old = past === undefined ? ir.full(b, now.type.dtype, shape, 0) : padded(cx, past, length);
-  return ir.select(b, inside, moved, old);
+  if (past === undefined) return ir.select(b, inside, moved, 0);
+  return ir.select(b, inside, moved, ir.select(b, ir.lt(b, at, 0), padded(cx, past, length), 0));
 }
 
 /** Zeros behind axis 2 up to a length, which is at least what it has. */

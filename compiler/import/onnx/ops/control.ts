@@ -1,9 +1,9 @@
-// If, Loop and Scan. A branch that is decided at import is inlined; a loop is one `loop` node, or is unrolled where
-// what it carries changes its shape or is a sequence and the number of its iterations is known.
+// If and Loop. A branch that is decided at import is inlined; a loop is one `loop` node, or is unrolled where what it
+// carries changes its shape or is a sequence and the number of its iterations is known.
 
 import * as ir from "../../../ir/build.js";
-import { type Dim, max, provenEqual, sub } from "../../../ir/dim.js";
-import { TypeIssue, type Value } from "../../../ir/graph.js";
+import { type Dim, max, provenEqual } from "../../../ir/dim.js";
+import type { Value } from "../../../ir/graph.js";
 import { truthOf } from "../../../ir/ints.js";
 import { formatType } from "../../../ir/types.js";
 import type { NodeContext, Result, Translator, Translators } from "../context.js";
@@ -12,7 +12,7 @@ import type { GraphProto } from "../proto.js";
 import { dependsOnRegion, UnknownInput } from "../session.js";
 
 /** Iterations that are unrolled at most. */
-const MAX_UNROLLED = 256;
+export const MAX_UNROLLED = 256;
 
 function scalarOf(cx: NodeContext, v: Value): Value {
   return ir.reshape(cx.b, v, []);
@@ -24,10 +24,12 @@ function decided(cx: NodeContext, v: Value): boolean | null {
   return known === undefined ? truthOf(v) : known !== 0;
 }
 
-function tensorsOf(cx: NodeContext, items: readonly Item[], what: string): Value[] {
+export function tensorsOf(cx: NodeContext, items: readonly Item[], what: string): Value[] {
   return items.map((item, i) => {
     if (item.kind === "unknown") throw new UnknownInput();
-    return item.kind === "tensor" ? item.value : cx.fail("unsupported_layout", `${what} ${i} is a ${item.kind}, decided by data`);
+    return item.kind === "tensor"
+      ? item.value
+      : cx.fail("unsupported_layout", `${what} ${i} is a ${item.kind}, decided by data`);
   });
 }
 
@@ -118,7 +120,10 @@ const loopOp: Translator = (cx): Result => {
   if (always === false) return zeroTrips(cx, plan) ?? asLoop(cx, plan);
   const unroll = (): Result | null => unrolled(cx, plan);
   if (carried.some((c) => c.kind !== "tensor"))
-    return unroll() ?? cx.fail("unsupported_layout", "carries a sequence, and the number of its iterations is not known at compile time");
+    return (
+      unroll() ??
+      cx.fail("unsupported_layout", "carries a sequence, and the number of its iterations is not known at compile time")
+    );
   // A body that does not fit a loop is tried unrolled; what the first try refused does not count then.
   const before = cx.session.refusals.length;
   try {
@@ -140,7 +145,9 @@ const loopOp: Translator = (cx): Result => {
 
 /** A loop that never runs and scans nothing passes its values on. */
 function zeroTrips(cx: NodeContext, plan: LoopPlan): Item[] | null {
-  return plan.body.output.length - 1 === plan.carried.length && cx.outputs <= plan.carried.length ? [...plan.carried] : null;
+  return plan.body.output.length - 1 === plan.carried.length && cx.outputs <= plan.carried.length
+    ? [...plan.carried]
+    : null;
 }
 
 function asLoop(cx: NodeContext, plan: LoopPlan): readonly Value[] {
@@ -162,7 +169,10 @@ function asLoop(cx: NodeContext, plan: LoopPlan): readonly Value[] {
     if (p !== undefined && (v.type.dtype !== p.type.dtype || cx.rank(v) !== cx.rank(p)))
       cx.unknownSize(`carried value ${i} is ${formatType(p.type)} and becomes ${formatType(v.type)}`);
     for (const [axis, d] of (p?.type.shape ?? []).entries())
-      if (!provenEqual(d, v.type.shape[axis] ?? 0)) cx.unknownSize(`carried value ${i} changes its shape: ${formatType(p?.type ?? v.type)} becomes ${formatType(v.type)}`);
+      if (!provenEqual(d, v.type.shape[axis] ?? 0))
+        cx.unknownSize(
+          `carried value ${i} changes its shape: ${formatType(p?.type ?? v.type)} becomes ${formatType(v.type)}`,
+        );
   }
   const endless = decided(cx, goOn) === true;
   const exact = endless ? plan.count : null;
@@ -171,7 +181,11 @@ function asLoop(cx: NodeContext, plan: LoopPlan): readonly Value[] {
   if (exact === null && scans > 0) {
     const most = plan.trips === null ? undefined : cx.ints(plan.trips)?.[0];
     const upper = most === undefined ? declaredCount(cx, carried.length, scans) : cx.session.upper(most);
-    if (upper === undefined) return cx.unknownSize("the number of its iterations depends on data and nothing bounds it", "give a bound for sizes that depend on data");
+    if (upper === undefined)
+      return cx.unknownSize(
+        "the number of its iterations depends on data and nothing bounds it",
+        "give a bound for sizes that depend on data",
+      );
     symbol = session.symbol(cx.hint("count"), Math.max(0, upper));
     count = symbol;
   }
@@ -181,7 +195,8 @@ function asLoop(cx: NodeContext, plan: LoopPlan): readonly Value[] {
   const out = b.op("loop", [trips, start, ...carried], { carried: carried.length, count }, [region]);
   const first = out[carried.length];
   if (symbol !== null && first !== undefined) {
-    if (dependsOnRegion(first)) return cx.unknownSize("a loop inside a loop scans a number of values that depends on data");
+    if (dependsOnRegion(first))
+      return cx.unknownSize("a loop inside a loop scans a number of values that depends on data");
     session.bindings.push({ symbol, from: "axis", value: first, index: 0 });
   }
   return out;
@@ -207,84 +222,24 @@ function unrolled(cx: NodeContext, plan: LoopPlan): Item[] | null {
     if (go === undefined) return cx.malformed("body gives no condition");
     const goOn = tensorsOf(cx, [go], "condition")[0];
     carried = rest.slice(0, carried.length);
-    for (const [j, v] of tensorsOf(cx, rest.slice(carried.length), "scanned value").entries()) (scanned[j] ??= []).push(v);
+    for (const [j, v] of tensorsOf(cx, rest.slice(carried.length), "scanned value").entries())
+      scanned[j] = [...(scanned[j] ?? []), v];
     const more = goOn === undefined ? null : decided(cx, goOn);
     if (more === null) return null;
     if (!more) break;
   }
   const scans = plan.body.output.length - 1 - plan.carried.length;
   if (scans > 0 && scanned.length < scans) return null;
-  const stacked = scanned.map((list) => tensorItem(ir.concat(b, list.map((v) => ir.unsqueeze(b, v, [0])), 0)));
+  const stacked = scanned.map((list) =>
+    tensorItem(
+      ir.concat(
+        b,
+        list.map((v) => ir.unsqueeze(b, v, [0])),
+        0,
+      ),
+    ),
+  );
   return [...carried, ...stacked];
 }
 
-const scan: Translator = (cx) => {
-  if (cx.opset >= 9) return scanOnce(cx, Array.from({ length: cx.arity }, (_, i) => cx.in(i)), 0);
-  // Operator set 8: everything has a batch axis in front, and the body sees one batch row.
-  if (cx.has(0)) return cx.fail("unsupported_op", "takes sequence lengths, a form of operator set 8 only");
-  const { b } = cx;
-  const all = Array.from({ length: cx.arity - 1 }, (_, i) => cx.in(i + 1));
-  const [first] = all;
-  if (first === undefined) return cx.malformed("has no inputs");
-  const rows = cx.size(first, 0, "the batch");
-  if (rows < 1 || rows > MAX_UNROLLED) return cx.unknownSize(`a batch of ${rows}`);
-  const parts: (readonly Value[])[] = [];
-  for (let i = 0; i < rows; i++)
-    parts.push(scanOnce(cx, all.map((v) => ir.squeeze(b, ir.sliceAxis(b, v, 0, i, 1), [0])), 8));
-  return (parts[0] ?? []).map((_, j) =>
-    ir.concat(b, parts.map((p) => ir.unsqueeze(b, p[j] ?? cx.malformed("rows differ"), [0])), 0),
-  );
-};
-
-function scanOnce(cx: NodeContext, inputs: readonly Value[], version: number): readonly Value[] {
-  const { b } = cx;
-  const body = cx.graph("body");
-  const n = cx.int("num_scan_inputs");
-  const carriedCount = inputs.length - n;
-  if (n < 1 || carriedCount < 0) cx.malformed(`num_scan_inputs is ${n} of ${inputs.length} inputs`);
-  const carried = inputs.slice(0, carriedCount);
-  const scans = inputs.slice(carriedCount);
-  const outputs = body.output.length - carriedCount;
-  const list = (name: string, length: number): readonly number[] => cx.optInts(name) ?? Array.from({ length }, () => 0);
-  const inAxes = version === 8 ? scans.map(() => 0) : list("scan_input_axes", n);
-  const inDirections = version === 8 ? list("directions", n) : list("scan_input_directions", n);
-  const outAxes = list("scan_output_axes", outputs);
-  const outDirections = list("scan_output_directions", outputs);
-  const axes = scans.map((v, i) => cx.axis(inAxes[i] ?? 0, cx.rank(v)));
-  let count: Dim | null = null;
-  for (const [i, v] of scans.entries()) {
-    const d = cx.dim(v, axes[i] ?? 0);
-    if (count !== null && !provenEqual(count, d)) b.require(count, d, "Scan: inputs have one length");
-    count ??= d;
-  }
-  const length = count ?? 0;
-  const out = ir.loop(b, {
-    trips: ir.dimValue(b, length),
-    count: length,
-    carried,
-    body: (iteration, params) => {
-      const steps = scans.map((v, i) => {
-        const at = inDirections[i] === 1 ? ir.sub(b, ir.dimValue(b, sub(length, 1)), iteration) : iteration;
-        return ir.gather(b, v, at, axes[i] ?? 0);
-      });
-      const items = [...params, ...steps].map(tensorItem);
-      const results = tensorsOf(cx, cx.translateGraph(body, cx.scope.subgraph(true), items), "result");
-      for (const [i, p] of params.entries()) {
-        const r = results[i];
-        if (r === undefined || r.type.dtype !== p.type.dtype || cx.rank(r) !== cx.rank(p))
-          throw new TypeIssue(`carried value ${i} is ${formatType(p.type)} and becomes ${r === undefined ? "nothing" : formatType(r.type)}`);
-      }
-      return { carried: results.slice(0, carriedCount), scanned: results.slice(carriedCount) };
-    },
-  });
-  const stacked = out.slice(carriedCount).map((v, i) => {
-    const ordered = outDirections[i] === 1 ? ir.flip(b, v, [0]) : v;
-    const axis = cx.axis(outAxes[i] ?? 0, cx.rank(v));
-    const perm = [...v.type.shape.keys()].slice(1);
-    perm.splice(axis, 0, 0);
-    return ir.transpose(b, ordered, perm);
-  });
-  return [...out.slice(0, carriedCount), ...stacked];
-}
-
-export const controlOps: Translators = { If: ifOp, Loop: loopOp, Scan: scan };
+export const controlOps: Translators = { If: ifOp, Loop: loopOp };

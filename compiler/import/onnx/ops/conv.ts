@@ -12,14 +12,16 @@ import { asNumbers, extent, positiveInts, type Windowed, windowed } from "./wind
 function kernelOf(cx: NodeContext, w: Value): number[] {
   const sizes = w.type.shape.slice(2).map((_, i) => cx.size(w, i + 2, "the kernel's size"));
   const given = cx.optInts("kernel_shape");
-  if (given !== undefined && given.join() !== sizes.join()) cx.malformed(`kernel_shape [${given.join(", ")}] for a kernel of [${sizes.join(", ")}]`);
+  if (given !== undefined && given.join() !== sizes.join())
+    cx.malformed(`kernel_shape [${given.join(", ")}] for a kernel of [${sizes.join(", ")}]`);
   return sizes;
 }
 
 /** A convolution with the node's attributes, padded with zeros (or `edge`). */
 export function convolve(cx: NodeContext, x: Value, w: Value, dtype?: DType, edge?: Value): Value {
   const { b } = cx;
-  if (cx.rank(x) < 3 || cx.rank(w) !== cx.rank(x)) cx.malformed(`takes x and w of one rank of 3 and up, has ${cx.rank(x)} and ${cx.rank(w)}`);
+  if (cx.rank(x) < 3 || cx.rank(w) !== cx.rank(x))
+    cx.malformed(`takes x and w of one rank of 3 and up, has ${cx.rank(x)} and ${cx.rank(w)}`);
   const at: Windowed = windowed(cx, x.type.shape.slice(2), kernelOf(cx, w));
   const low = asNumbers(at.low);
   const high = asNumbers(at.high);
@@ -67,7 +69,8 @@ function transposedPlan(cx: NodeContext, sizes: readonly Dim[], kernel: readonly
     const want = outputShape?.at(outputShape.length - n + i) ?? (auto.startsWith("SAME") ? mul(d, stride) : undefined);
     if (want !== undefined) {
       const total = sub(add(mul(sub(d, 1), stride), more, reach), want);
-      if (typeof total !== "number") return cx.unknownSize("the padding for its output shape depends on a dynamic size");
+      if (typeof total !== "number")
+        return cx.unknownSize("the padding for its output shape depends on a dynamic size");
       const half = Math.floor(Math.max(0, total) / 2);
       const rest = total < 0 ? total : total - half;
       before = auto === "SAME_UPPER" ? half : rest;
@@ -91,7 +94,11 @@ function flipped(cx: NodeContext, w: Value, groups: number): Value {
   const grouped = ir.reshape(b, w, [groups, c / groups, perGroup, ...kernel]);
   const turned = ir.transpose(b, grouped, [0, 2, 1, ...spatial]);
   const merged = ir.reshape(b, turned, [groups * perGroup, c / groups, ...kernel]);
-  return ir.flip(b, merged, kernel.map((_, i) => i + 2));
+  return ir.flip(
+    b,
+    merged,
+    kernel.map((_, i) => i + 2),
+  );
 }
 
 const convTranspose: Translator = (cx) => {
@@ -99,7 +106,8 @@ const convTranspose: Translator = (cx) => {
   const x = cx.in(0);
   const w = cx.in(1);
   const rank = cx.rank(x);
-  if (rank < 3 || cx.rank(w) !== rank) cx.malformed(`takes x and w of one rank of 3 and up, has ${rank} and ${cx.rank(w)}`);
+  if (rank < 3 || cx.rank(w) !== rank)
+    cx.malformed(`takes x and w of one rank of 3 and up, has ${rank} and ${cx.rank(w)}`);
   const plan = transposedPlan(cx, x.type.shape.slice(2), kernelOf(cx, w));
   const y = isShuffle(plan) ? shuffled(b, x, w) : spreadOut(cx, x, w, plan);
   const bias = cx.opt(2);
@@ -148,7 +156,15 @@ const convInteger: Translator = (cx) => {
     const wide = ir.cast(b, z, "i32");
     const size = z.type.shape[0];
     if (cx.rank(z) === 0 || size === 1) return ir.sub(b, v, ir.reshape(b, wide, []));
-    return ir.sub(b, v, ir.reshape(b, wide, v.type.shape.map((_, j) => (j === axis ? (size ?? 1) : 1))));
+    return ir.sub(
+      b,
+      v,
+      ir.reshape(
+        b,
+        wide,
+        v.type.shape.map((_, j) => (j === axis ? (size ?? 1) : 1)),
+      ),
+    );
   };
   return convolve(cx, shifted(0, 2, 0), shifted(1, 3, 0), "i32");
 };

@@ -69,7 +69,8 @@ const equal: Translator = (cx) => {
   const x = cx.item(0);
   const y = cx.item(1);
   if (x.kind !== "strings" || y.kind !== "strings") return binary("eq")(cx);
-  if (x.strings.values.length !== y.strings.values.length) return cx.fail("unsupported_dtype", "compares strings of different sizes");
+  if (x.strings.values.length !== y.strings.values.length)
+    return cx.fail("unsupported_dtype", "compares strings of different sizes");
   const same = x.strings.values.map((s, i) => Number(s === y.strings.values[i]));
   return ir.reshape(cx.b, ir.vector(cx.b, "bool", same), x.strings.shape);
 };

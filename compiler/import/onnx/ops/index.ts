@@ -38,7 +38,8 @@ function ndIndex(cx: NodeContext, x: Value, indices: Value, batch: number): NdIn
   const inner = x.type.shape.slice(batch + k);
   const n = mul(1, ...inner);
   const coordinates: Value[] = [];
-  for (let i = 0; i < batch; i++) coordinates.push(ir.unsqueeze(b, along(b, cx.dim(indices, i), i, rank - 1), [rank - 1]));
+  for (let i = 0; i < batch; i++)
+    coordinates.push(ir.unsqueeze(b, along(b, cx.dim(indices, i), i, rank - 1), [rank - 1]));
   for (let j = 0; j < k; j++) {
     const part = ir.sliceAxis(b, indices, rank - 1, j, 1);
     coordinates.push(wrapped(b, part, cx.dim(x, batch + j)));
@@ -84,8 +85,13 @@ const tensorScatter: Translator = (cx) => {
   const start = cx.opt(2);
   let at = along(b, cx.dim(update, axis), axis, rank);
   if (start !== undefined)
-    at = ir.add(b, at, ir.reshape(b, ir.cast(b, start, "i64"), [cx.dim(cache, 0), ...Array.from({ length: rank - 1 }, () => 1)]));
-  if (cx.word("mode", ["linear", "circular"], "linear") === "circular") at = ir.mod(b, at, ir.dimValue(b, cx.dim(cache, axis)));
+    at = ir.add(
+      b,
+      at,
+      ir.reshape(b, ir.cast(b, start, "i64"), [cx.dim(cache, 0), ...Array.from({ length: rank - 1 }, () => 1)]),
+    );
+  if (cx.word("mode", ["linear", "circular"], "linear") === "circular")
+    at = ir.mod(b, at, ir.dimValue(b, cx.dim(cache, axis)));
   const positions = positionsAlong(b, cache.type.shape, ir.broadcast(b, at, update.type.shape), axis);
   return ir.scatter(b, cache, positions, update);
 };
@@ -95,7 +101,10 @@ const topK: Translator = (cx) => {
   const x = cx.in(0);
   const axis = cx.axis(cx.int("axis", -1), cx.rank(x));
   const d = cx.dim(x, axis);
-  const k = cx.opset < 10 ? cx.int("k") : (cx.dims(cx.in(1), "k", () => cx.declaredSize(0, axis) ?? cx.session.upper(d))[0] ?? 0);
+  const k =
+    cx.opset < 10
+      ? cx.int("k")
+      : (cx.dims(cx.in(1), "k", () => cx.declaredSize(0, axis) ?? cx.session.upper(d))[0] ?? 0);
   const { values, indices } = ir.sort(b, x, axis, cx.flag("largest", true));
   return [ir.sliceAxis(b, values, axis, 0, k), ir.sliceAxis(b, indices, axis, 0, k)];
 };
@@ -134,7 +143,9 @@ const oneHot: Translator = (cx) => {
   const { b } = cx;
   const rank = cx.rank(cx.in(0));
   const axis = cx.axis(cx.int("axis", -1), rank + 1);
-  const depth = cx.ints(ir.cast(b, cx.in(1), "i64"))?.[0] ?? cx.element(ir.reshape(b, ir.cast(b, cx.in(1), "i64"), [1]), 0, "depth", cx.declaredSize(0, axis));
+  const depth =
+    cx.ints(ir.cast(b, cx.in(1), "i64"))?.[0] ??
+    cx.element(ir.reshape(b, ir.cast(b, cx.in(1), "i64"), [1]), 0, "depth", cx.declaredSize(0, axis));
   const at = ir.unsqueeze(b, wrapped(b, cx.in(0), depth), [axis]);
   const hit = ir.eq(b, along(b, depth, axis, rank + 1), at);
   const [off, on] = [0, 1].map((i) => ir.reshape(b, ir.slice(b, cx.in(2), [i], [1]), []));

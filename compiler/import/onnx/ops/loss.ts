@@ -18,7 +18,8 @@ function negativeLogLikelihood(cx: NodeContext, scores: Value, target: Value, we
   if (ignored !== null) weights = ir.select(b, ignored, 0, weights ?? ir.full(b, scores.type.dtype, at.type.shape, 1));
   const negative = ir.neg(b, picked);
   // A score of -inf must not turn an ignored target's zero weight into NaN.
-  const loss = weights === null ? negative : ir.mul(b, ignored === null ? negative : ir.select(b, ignored, 0, negative), weights);
+  const loss =
+    weights === null ? negative : ir.mul(b, ignored === null ? negative : ir.select(b, ignored, 0, negative), weights);
   if (reduction === "none") return loss;
   const total = ir.sum(b, loss);
   if (reduction === "sum") return total;
@@ -38,7 +39,10 @@ export const lossOps: Translators = {
 // ---- optimizers
 
 /** Learning rate, step count, and per tensor: value, gradient and `states` states. */
-function optimizer(states: number, step: (cx: NodeContext, parts: readonly Value[], rate: Value, count: Value) => readonly Value[]): Translator {
+function optimizer(
+  states: number,
+  step: (cx: NodeContext, parts: readonly Value[], rate: Value, count: Value) => readonly Value[],
+): Translator {
   return (cx) => {
     const n = (cx.arity - 2) / (2 + states);
     if (!Number.isInteger(n) || n < 1) cx.malformed(`has ${cx.arity} inputs`);
@@ -46,7 +50,9 @@ function optimizer(states: number, step: (cx: NodeContext, parts: readonly Value
       const parts = Array.from({ length: 2 + states }, (_, j) => cx.in(2 + j * n + i));
       return step(cx, parts, ir.reshape(cx.b, cx.in(0), []), ir.reshape(cx.b, cx.in(1), []));
     });
-    return Array.from({ length: 1 + states }, (_, j) => results.map((r) => r[j] ?? cx.malformed("has too few states"))).flat();
+    return Array.from({ length: 1 + states }, (_, j) =>
+      results.map((r) => r[j] ?? cx.malformed("has too few states")),
+    ).flat();
   };
 }
 

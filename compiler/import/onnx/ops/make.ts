@@ -6,14 +6,18 @@ import { bytesOf, type DType, isFloat } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Result, Translator, Translators } from "../context.js";
 import type { Item } from "../items.js";
-import { dropped } from "./random.js";
 import { dtypeOfTensor, readSparse, stringsOf } from "../tensor-data.js";
+import { dropped } from "./random.js";
 
 const constantOp: Translator = (cx): Result => {
   const { b } = cx;
   const [name, ...rest] = cx.attributeNames;
-  if (name === undefined || rest.length > 0) return cx.malformed(`takes one attribute, has ${cx.attributeNames.length}`);
-  const strings = (values: readonly string[], shape: readonly number[]): Item => ({ kind: "strings", strings: { shape, values } });
+  if (name === undefined || rest.length > 0)
+    return cx.malformed(`takes one attribute, has ${cx.attributeNames.length}`);
+  const strings = (values: readonly string[], shape: readonly number[]): Item => ({
+    kind: "strings",
+    strings: { shape, values },
+  });
   switch (name) {
     case "value": {
       const proto = cx.optTensorProto(name);
@@ -23,7 +27,9 @@ const constantOp: Translator = (cx): Result => {
     }
     case "sparse_value": {
       const sparse = cx.attribute(name)?.sparseTensor;
-      return sparse === undefined ? cx.malformed("has no sparse tensor") : ir.constant(b, readSparse(sparse, cx.session.readExternal));
+      return sparse === undefined
+        ? cx.malformed("has no sparse tensor")
+        : ir.constant(b, readSparse(sparse, cx.session.readExternal));
     }
     case "value_float":
       return ir.scalar(b, "f32", cx.float(name));
@@ -64,7 +70,8 @@ function parseStrings(cx: NodeContext, values: readonly string[], shape: readonl
   const numbers = values.map((s) => {
     const text = s.trim().toLowerCase();
     if (/^[+-]?nan$/u.test(text)) return Number.NaN;
-    if (/^[+-]?inf(inity)?$/u.test(text)) return text.startsWith("-") ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    if (/^[+-]?inf(inity)?$/u.test(text))
+      return text.startsWith("-") ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
     const n = text === "" ? Number.NaN : Number(text);
     return Number.isNaN(n) ? cx.malformed(`casts the string ${JSON.stringify(s)} to ${to}`) : n;
   });
@@ -93,7 +100,8 @@ function castToPowers(cx: NodeContext, x: Value): Value {
 const bitCast: Translator = (cx) => {
   const x = cx.in(0);
   const to = cx.dtype("to");
-  if (bytesOf(to) !== bytesOf(x.type.dtype)) return cx.fail("unsupported_dtype", `${x.type.dtype} and ${to} differ in width`);
+  if (bytesOf(to) !== bytesOf(x.type.dtype))
+    return cx.fail("unsupported_dtype", `${x.type.dtype} and ${to} differ in width`);
   return ir.bitcast(cx.b, x, to);
 };
 

@@ -44,7 +44,15 @@ export function centered(cx: NodeContext, v: Value, zero: Value | undefined, axi
   const n = cx.dim(zero, 0);
   if (n === 1) return ir.sub(b, wide, ir.reshape(b, z, []));
   const at = axis < 0 ? axis + cx.rank(v) : axis;
-  return ir.sub(b, wide, ir.reshape(b, z, v.type.shape.map((_, i) => (i === at ? n : 1))));
+  return ir.sub(
+    b,
+    wide,
+    ir.reshape(
+      b,
+      z,
+      v.type.shape.map((_, i) => (i === at ? n : 1)),
+    ),
+  );
 }
 
 const matmulInteger: Translator = (cx) => {
@@ -92,9 +100,17 @@ function diagonal(b: Builder, term: Term): Term {
 /** The term with exactly these axes, in this order; size 1 where it has no such label. */
 function aligned(b: Builder, term: Term, labels: readonly string[]): Value {
   const have = labels.filter((l) => term.labels.includes(l));
-  const turned = ir.transpose(b, term.value, have.map((l) => term.labels.indexOf(l)));
+  const turned = ir.transpose(
+    b,
+    term.value,
+    have.map((l) => term.labels.indexOf(l)),
+  );
   const sizes = new Map(have.map((l, i) => [l, turned.type.shape[i] ?? 1]));
-  return ir.reshape(b, turned, labels.map((l) => sizes.get(l) ?? 1));
+  return ir.reshape(
+    b,
+    turned,
+    labels.map((l) => sizes.get(l) ?? 1),
+  );
 }
 
 function sumOut(b: Builder, term: Term, keep: ReadonlySet<string>): Term {
@@ -137,8 +153,16 @@ const einsum: Translator = (cx) => {
   const hidden = Math.max(0, ...terms.map((t) => t.labels.filter((l) => l.startsWith(".")).length));
   const all = terms.flatMap((t) => t.labels);
   const dots = Array.from({ length: hidden }, (_, i) => `.${hidden - i}`);
-  const implicit = [...dots, ...[...new Set(all)].filter((l) => !l.startsWith(".") && all.indexOf(l) === all.lastIndexOf(l)).sort()];
-  const labels = output === undefined ? implicit : output.includes("...") ? labelsOf(cx, output, output.length - 3 + hidden) : labelsOf(cx, output, 0);
+  const implicit = [
+    ...dots,
+    ...[...new Set(all)].filter((l) => !l.startsWith(".") && all.indexOf(l) === all.lastIndexOf(l)).sort(),
+  ];
+  const labels =
+    output === undefined
+      ? implicit
+      : output.includes("...")
+        ? labelsOf(cx, output, output.length - 3 + hidden)
+        : labelsOf(cx, output, 0);
   for (const l of labels) if (!all.includes(l)) cx.malformed(`equation's output label "${l}" is in no input`);
   if (new Set(labels).size !== labels.length) cx.malformed("equation repeats an output label");
   while (terms.length > 1) {

@@ -44,9 +44,14 @@ const batchNormalization: Translator = (cx) => {
   const { b } = cx;
   const x = cx.in(0);
   const rank = cx.rank(x);
-  if (cx.opset < 9 && !cx.flag("spatial", true)) return cx.fail("unsupported_op", "has spatial = 0, a statistic per element");
+  if (cx.opset < 9 && !cx.flag("spatial", true))
+    return cx.fail("unsupported_op", "has spatial = 0, a statistic per element");
   const training =
-    cx.opset >= 14 ? cx.flag("training_mode") : cx.opset < 7 ? !cx.flag("is_test") : [1, 2, 3, 4].some((i) => cx.wants(i));
+    cx.opset >= 14
+      ? cx.flag("training_mode")
+      : cx.opset < 7
+        ? !cx.flag("is_test")
+        : [1, 2, 3, 4].some((i) => cx.wants(i));
   const [mean, variance] = [cx.in(3), cx.in(4)];
   if (!training) return batchAffine(cx, x, mean, variance);
   const axes = [...x.type.shape.keys()].filter((i) => i !== 1);
@@ -117,7 +122,11 @@ const groupNormalization: Translator = (cx) => {
   const grouped: Dim[] = [cx.dim(x, 0), groups, mul(c / groups, ...x.type.shape.slice(2))];
   const wide = cx.opset >= 21 ? stash(cx, x) : x.type.dtype;
   const { centered, variance } = moments(b, ir.cast(b, ir.reshape(b, x, grouped), wide), [2]);
-  const normal = ir.cast(b, ir.mul(b, centered, inverseDeviation(b, variance, cx.float("epsilon", 1e-5))), x.type.dtype);
+  const normal = ir.cast(
+    b,
+    ir.mul(b, centered, inverseDeviation(b, variance, cx.float("epsilon", 1e-5))),
+    x.type.dtype,
+  );
   if (cx.opset >= 21) {
     const spread = ir.reshape(b, normal, x.type.shape);
     return ir.add(b, ir.mul(b, spread, channels(b, cx.in(1), rank)), channels(b, cx.in(2), rank));

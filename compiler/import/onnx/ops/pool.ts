@@ -35,7 +35,12 @@ function windows(b: Builder, x: Value, p: Pool, value: Value, low: readonly Dim[
   const out = ir.window(b, padded, { axes, lengths: p.kernel, strides: p.strides, dilations: p.dilations });
   if (p.counts === null) return out;
   const sizes = out.type.shape.map((d, i) => p.counts?.[i - lead] ?? d);
-  return ir.slice(b, out, sizes.map(() => 0), sizes);
+  return ir.slice(
+    b,
+    out,
+    sizes.map(() => 0),
+    sizes,
+  );
 }
 
 function kernelAxes(v: Value, p: Pool): number[] {
@@ -62,7 +67,14 @@ const maxPool: Translator = (cx) => {
 };
 
 /** Flat positions, in the whole input, of each window's first greatest element. */
-function maxIndices(cx: NodeContext, x: Value, p: Pool, high: readonly Dim[], all: Value, shape: readonly Dim[]): Value {
+function maxIndices(
+  cx: NodeContext,
+  x: Value,
+  p: Pool,
+  high: readonly Dim[],
+  all: Value,
+  shape: readonly Dim[],
+): Value {
   const { b } = cx;
   const rank = cx.rank(x);
   const k = mul(1, ...p.kernel);
@@ -94,7 +106,12 @@ const averagePool: Translator = (cx) => {
   const padded = anyPositive([...p.low, ...p.high]);
   const ragged = anyPositive(p.extra);
   const wholly = cx.flag("count_include_pad");
-  if (!ragged && (wholly || !padded)) return ir.div(b, total, p.kernel.reduce((n, k) => n * k, 1));
+  if (!ragged && (wholly || !padded))
+    return ir.div(
+      b,
+      total,
+      p.kernel.reduce((n, k) => n * k, 1),
+    );
   // How many elements each window sees: the pads count where the node says so, what ceil_mode adds never does.
   const ones = ir.full(b, x.type.dtype, x.type.shape.slice(2), 1);
   const zeros = p.kernel.map(() => 0);

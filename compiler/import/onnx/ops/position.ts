@@ -13,7 +13,14 @@ export function wrapped(b: Builder, indices: Value, size: Dim): Value {
     const list = known.numbers();
     if (list.every((i) => i >= 0)) return ir.constant(b, tensorFrom("i64", known.shape, list));
     if (typeof size === "number")
-      return ir.constant(b, tensorFrom("i64", known.shape, list.map((i) => (i < 0 ? i + size : i))));
+      return ir.constant(
+        b,
+        tensorFrom(
+          "i64",
+          known.shape,
+          list.map((i) => (i < 0 ? i + size : i)),
+        ),
+      );
   }
   const wide = ir.cast(b, indices, "i64");
   return ir.select(b, ir.lt(b, wide, 0), ir.add(b, wide, ir.dimValue(b, size)), wide);
@@ -38,15 +45,18 @@ export function flatten(b: Builder, shape: readonly Dim[], coordinates: readonly
 
 /** 0, 1, 2, ... along `axis` of a value of this rank, with size 1 on the others. */
 export function along(b: Builder, size: Dim, axis: number, rank: number): Value {
-  return ir.iota(b, "i64", Array.from({ length: rank }, (_, i) => (i === axis ? size : 1)), axis);
+  return ir.iota(
+    b,
+    "i64",
+    Array.from({ length: rank }, (_, i) => (i === axis ? size : 1)),
+    axis,
+  );
 }
 
 /** Flat positions where `axis` is replaced by these indices (which have x's rank) and the others count along. */
 export function positionsAlong(b: Builder, shape: readonly Dim[], indices: Value, axis: number): Value {
   const rank = shape.length;
-  const coordinates = shape.map((_, i) =>
-    i === axis ? indices : along(b, indices.type.shape[i] ?? 1, i, rank),
-  );
+  const coordinates = shape.map((_, i) => (i === axis ? indices : along(b, indices.type.shape[i] ?? 1, i, rank)));
   return ir.broadcast(b, flatten(b, shape, coordinates), indices.type.shape);
 }
 

@@ -17,14 +17,25 @@ function spread(cx: NodeContext, v: Value, x: Value): Value {
   const axis = cx.axis(cx.int("axis", 1), rank);
   if (block === 0) {
     if (cx.rank(v) !== 1) cx.malformed(`takes a scale of rank 0 or 1, has rank ${cx.rank(v)}`);
-    return ir.reshape(b, v, x.type.shape.map((_, i) => (i === axis ? cx.dim(v, 0) : 1)));
+    return ir.reshape(
+      b,
+      v,
+      x.type.shape.map((_, i) => (i === axis ? cx.dim(v, 0) : 1)),
+    );
   }
   if (cx.rank(v) !== rank) cx.malformed(`takes a scale of rank ${rank} for blocks, has rank ${cx.rank(v)}`);
   const d = cx.dim(x, axis);
   const blocks = ceildiv(d, block);
   const apart = ir.unsqueeze(b, v, [axis + 1]);
-  const repeated = ir.broadcast(b, apart, apart.type.shape.map((n, i) => (i === axis + 1 ? block : n)));
-  const joined = v.type.shape.map((n, i): Dim => (i === axis ? (typeof blocks === "number" ? blocks * block : cx.unknownSize("blocks along a dynamic axis")) : n));
+  const repeated = ir.broadcast(
+    b,
+    apart,
+    apart.type.shape.map((n, i) => (i === axis + 1 ? block : n)),
+  );
+  const joined = v.type.shape.map(
+    (n, i): Dim =>
+      i === axis ? (typeof blocks === "number" ? blocks * block : cx.unknownSize("blocks along a dynamic axis")) : n,
+  );
   return ir.sliceAxis(b, ir.reshape(b, repeated, joined), axis, 0, d);
 }
 
@@ -83,7 +94,11 @@ function aside(b: Builder, v: Value, rank: number, axis: number): Value {
   const n = v.type.shape[0] ?? 1;
   if (v.type.shape.length === 0 || (v.type.shape.length === 1 && n === 1)) return ir.reshape(b, v, []);
   if (v.type.shape.length > 1) return v;
-  return ir.reshape(b, v, Array.from({ length: rank }, (_, i) => (i === axis + rank ? n : 1)));
+  return ir.reshape(
+    b,
+    v,
+    Array.from({ length: rank }, (_, i) => (i === axis + rank ? n : 1)),
+  );
 }
 
 const qlinearMatmul: Translator = (cx) => {

@@ -10,9 +10,16 @@ import type { NodeContext, Translator, Translators } from "../context.js";
 function seedOf(cx: NodeContext): number {
   const seed = cx.hasAttribute("seed") && cx.attribute("seed")?.type === 2 ? cx.optInt("seed") : cx.optFloat("seed");
   if (seed === undefined)
-    return cx.fail("unsupported_op", "draws new random numbers in every run", "give the node a seed: the same values are then drawn in every run");
+    return cx.fail(
+      "unsupported_op",
+      "draws new random numbers in every run",
+      "give the node a seed: the same values are then drawn in every run",
+    );
   cx.session.notes.push(`${cx.at}: its random values are the same in every run`);
-  return new Uint32Array(new Float64Array([seed]).buffer).reduce((h, w) => Math.imul(h ^ w, 0x9e3779b1) >>> 0, 0x85ebca6b);
+  return new Uint32Array(new Float64Array([seed]).buffer).reduce(
+    (h, w) => Math.imul(h ^ w, 0x9e3779b1) >>> 0,
+    0x85ebca6b,
+  );
 }
 
 /** 32 random bits per element; `stream` tells draws of one node apart. */
@@ -21,7 +28,11 @@ function bits(cx: NodeContext, shape: readonly Dim[], seed: number, stream: numb
   const index = ir.reshape(b, ir.iota(b, "u32", [mul(1, ...shape)]), shape);
   const mix = (v: Value, shift: number, by: number): Value =>
     ir.mul(b, ir.xor(b, v, ir.shr(b, v, ir.scalar(b, "u32", shift))), ir.scalar(b, "u32", by));
-  const start = ir.add(b, ir.mul(b, index, ir.scalar(b, "u32", 0x9e3779b1)), ir.scalar(b, "u32", (seed + Math.imul(stream, 0x632be5ab)) >>> 0));
+  const start = ir.add(
+    b,
+    ir.mul(b, index, ir.scalar(b, "u32", 0x9e3779b1)),
+    ir.scalar(b, "u32", (seed + Math.imul(stream, 0x632be5ab)) >>> 0),
+  );
   const mixed = mix(mix(start, 16, 0x7feb352d), 15, 0x846ca68b);
   return ir.xor(b, mixed, ir.shr(b, mixed, ir.scalar(b, "u32", 16)));
 }

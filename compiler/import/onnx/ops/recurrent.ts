@@ -51,7 +51,12 @@ function activationsOf(cx: NodeContext, directions: number, defaults: readonly s
   const takesAlpha = /^(affine|leakyrelu|thresholdedrelu|scaledtanh|hardsigmoid|elu)$/iu;
   const takesBeta = /^(affine|scaledtanh|hardsigmoid)$/iu;
   const made = names.map((name) =>
-    activationOf(cx, name, takesAlpha.test(name) ? alphas.shift() : undefined, takesBeta.test(name) ? betas.shift() : undefined),
+    activationOf(
+      cx,
+      name,
+      takesAlpha.test(name) ? alphas.shift() : undefined,
+      takesBeta.test(name) ? betas.shift() : undefined,
+    ),
   );
   return Array.from({ length: directions }, (_, i) => made.slice(i * per, (i + 1) * per));
 }
@@ -139,9 +144,7 @@ const lstmCell: Cell = {
     const peep = (v: Value, i: number, state: Value): Value =>
       peepholes === null ? v : ir.add(b, v, ir.mul(b, gate(b, peepholes, i, hidden), state));
     const i = apply(part, 0, peep(gate(b, all, 0, hidden), 0, c));
-    const forget = cx.flag("input_forget")
-      ? ir.sub(b, 1, i)
-      : apply(part, 0, peep(gate(b, all, 2, hidden), 2, c));
+    const forget = cx.flag("input_forget") ? ir.sub(b, 1, i) : apply(part, 0, peep(gate(b, all, 2, hidden), 2, c));
     const candidate = apply(part, 1, gate(b, all, 3, hidden));
     const next = ir.add(b, ir.mul(b, forget, c), ir.mul(b, i, candidate));
     const o = apply(part, 0, peep(gate(b, all, 1, hidden), 1, next));
@@ -175,9 +178,21 @@ function recurrent(cell: Cell): Translator {
       return oneDirection(cx, cell, x, d, hidden, initial, activations[d] ?? [], reverse);
     });
     const join = (list: readonly Value[], axis: number): Value =>
-      ir.concat(b, list.map((v) => ir.unsqueeze(b, v, [axis])), axis);
-    const y = join(done.map((d) => d.y), 1);
-    const states = Array.from({ length: cell.states }, (_, i) => join(done.flatMap((d) => d.last.slice(i, i + 1)), 0));
+      ir.concat(
+        b,
+        list.map((v) => ir.unsqueeze(b, v, [axis])),
+        axis,
+      );
+    const y = join(
+      done.map((d) => d.y),
+      1,
+    );
+    const states = Array.from({ length: cell.states }, (_, i) =>
+      join(
+        done.flatMap((d) => d.last.slice(i, i + 1)),
+        0,
+      ),
+    );
     if (!batchFirst) return [y, ...states];
     return [ir.transpose(b, y, [2, 0, 1, 3]), ...states.map((s) => ir.transpose(b, s, [1, 0, 2]))];
   };
@@ -210,7 +225,11 @@ function oneDirection(
   const recurrentBias = biases === undefined ? null : ir.sliceAxis(b, row(b, biases, d), 0, width, width);
   // GRU keeps the recurrent bias apart: its place depends on linear_before_reset.
   const merged =
-    inputBias === null ? null : cell === gruCell || recurrentBias === null ? inputBias : ir.add(b, inputBias, recurrentBias);
+    inputBias === null
+      ? null
+      : cell === gruCell || recurrentBias === null
+        ? inputBias
+        : ir.add(b, inputBias, recurrentBias);
   const projected = ir.matmul(b, turn(x), weights);
   const gates = merged === null ? projected : ir.add(b, projected, merged);
   const peepholes = cell === lstmCell ? cx.opt(7) : undefined;
@@ -222,9 +241,7 @@ function oneDirection(
     peepholes: peepholes === undefined ? null : row(b, peepholes, d),
     f,
   };
-  const start = initial.map((v) =>
-    v === undefined ? ir.full(b, x.type.dtype, [batch, hidden], 0) : row(b, v, d),
-  );
+  const start = initial.map((v) => (v === undefined ? ir.full(b, x.type.dtype, [batch, hidden], 0) : row(b, v, d)));
   const out = ir.loop(b, {
     trips: ir.dimValue(b, steps),
     count: steps,
@@ -244,5 +261,8 @@ function oneDirection(
   return { y: turn(y), last: out.slice(0, cell.states) };
 }
 
-export const recurrentOps: Translators = { GRU: recurrent(gruCell), LSTM: recurrent(lstmCell), RNN: recurrent(rnnCell) };
-
+export const recurrentOps: Translators = {
+  GRU: recurrent(gruCell),
+  LSTM: recurrent(lstmCell),
+  RNN: recurrent(rnnCell),
+};

@@ -25,7 +25,9 @@ function reducer(since: number, reduce: Reduce, pointwise: (b: Builder, x: Value
 const throughFloat =
   (reduce: Reduce): Reduce =>
   (b, x, axes, keep) =>
-    isFloat(x.type.dtype) ? reduce(b, x, axes, keep) : ir.cast(b, reduce(b, ir.cast(b, x, "f64"), axes, keep), x.type.dtype);
+    isFloat(x.type.dtype)
+      ? reduce(b, x, axes, keep)
+      : ir.cast(b, reduce(b, ir.cast(b, x, "f64"), axes, keep), x.type.dtype);
 
 const logSumExp: Reduce = (b, x, axes, keep) => {
   const most = ir.reduce(b, "max", x, axes, true);
@@ -60,4 +62,3 @@ export const reduceOps: Translators = {
   ReduceSum: reducer(13, (b, x, axes, keep) => ir.reduce(b, "sum", x, axes, keep)),
   ReduceSumSquare: reducer(18, sumSquare, ir.square),
 };
-

@@ -165,7 +165,12 @@ function positionValue(b: Builder, p: AxisPlan, i: Value, d: Value, out: Value):
     case "pytorch_half_pixel":
       return ir.select(b, ir.gt(b, out, 1), half(), 0);
     case "align_corners":
-      return ir.select(b, ir.gt(b, out, 1), ir.div(b, ir.mul(b, i, ir.sub(b, d, 1)), ir.max(b, ir.sub(b, out, 1), 1)), 0);
+      return ir.select(
+        b,
+        ir.gt(b, out, 1),
+        ir.div(b, ir.mul(b, i, ir.sub(b, d, 1)), ir.max(b, ir.sub(b, out, 1), 1)),
+        0,
+      );
     case "asymmetric":
       return scaled(i);
     case "tf_half_pixel_for_nn":

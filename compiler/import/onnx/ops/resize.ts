@@ -6,7 +6,15 @@ import { type Dim, floordiv, mul, provenEqual } from "../../../ir/dim.js";
 import type { Value } from "../../../ir/graph.js";
 import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
-import { type AxisPlan, type Coordinates, tapsOf, type Nearest, type ResizeMode, symbolicTaps, type Taps } from "./resize-taps.js";
+import {
+  type AxisPlan,
+  type Coordinates,
+  type Nearest,
+  type ResizeMode,
+  symbolicTaps,
+  type Taps,
+  tapsOf,
+} from "./resize-taps.js";
 
 /** Larger outputs compute their neighbours when they run. */
 const MAX_TABLE = 1 << 16;
@@ -24,7 +32,10 @@ function size(cx: NodeContext, d: Dim, scale: number, axis: number): Dim {
     return exact === narrow || cx.declaredSize(0, axis) === exact ? exact : narrow;
   }
   for (let q = 1; q <= 64; q++) if (Number.isInteger(scale * q)) return floordiv(mul(d, scale * q), q);
-  return cx.unknownSize(`axis ${axis} is dynamic and is scaled by ${scale}, which is no simple fraction`, "fix the size of this axis");
+  return cx.unknownSize(
+    `axis ${axis} is dynamic and is scaled by ${scale}, which is no simple fraction`,
+    "fix the size of this axis",
+  );
 }
 
 /** How often `d` is in `out`, where that is the same whole number for every size; else null. */
@@ -53,7 +64,15 @@ function planOf(cx: NodeContext, x: Value): Plan {
     ? "asymmetric"
     : cx.word(
         "coordinate_transformation_mode",
-        ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"],
+        [
+          "half_pixel",
+          "half_pixel_symmetric",
+          "pytorch_half_pixel",
+          "align_corners",
+          "asymmetric",
+          "tf_half_pixel_for_nn",
+          "tf_crop_and_resize",
+        ],
         "half_pixel",
       );
   const nearest: Nearest = upsample
@@ -76,7 +95,16 @@ function planOf(cx: NodeContext, x: Value): Plan {
       const { out, scale } = target[i] ?? cx.malformed("has no scale for an axis");
       // Operator set 10 has no such attribute: it rounds toward the end where an axis shrinks.
       const shrinks = cx.op === "Resize" && upsample && scale !== null && scale < 1;
-      return { ...common, ...(shrinks ? { nearest: "ceil" as const } : {}), axis, d, out, scale, start: roi?.[i] ?? 0, end: roi?.[i + axes.length] ?? 1 };
+      return {
+        ...common,
+        ...(shrinks ? { nearest: "ceil" as const } : {}),
+        axis,
+        d,
+        out,
+        scale,
+        start: roi?.[i] ?? 0,
+        end: roi?.[i + axes.length] ?? 1,
+      };
     }),
   };
 }
@@ -112,9 +140,12 @@ function sizesOf(cx: NodeContext, x: Value, axes: readonly number[], upsample: b
   const sizes = cx.dims(cx.in(3), "the sizes", (i) => cx.declaredSize(0, axes[i] ?? 0));
   if (sizes.length !== axes.length) cx.malformed(`has ${sizes.length} sizes for ${axes.length} axes`);
   const policy = cx.word("keep_aspect_ratio_policy", ["stretch", "not_larger", "not_smaller"], "stretch");
-  if (policy === "stretch") return axes.map((axis, i) => ({ out: sizes[i] ?? 0, scale: ratio(cx.dim(x, axis), sizes[i] ?? 0) }));
+  if (policy === "stretch")
+    return axes.map((axis, i) => ({ out: sizes[i] ?? 0, scale: ratio(cx.dim(x, axis), sizes[i] ?? 0) }));
   const have = axes.map((axis) => cx.size(x, axis, "an axis to resize"));
-  const quotients = sizes.map((s, i) => (typeof s === "number" ? s / (have[i] ?? 1) : cx.unknownSize("the sizes must be numbers")));
+  const quotients = sizes.map((s, i) =>
+    typeof s === "number" ? s / (have[i] ?? 1) : cx.unknownSize("the sizes must be numbers"),
+  );
   const scale = policy === "not_larger" ? Math.min(...quotients) : Math.max(...quotients);
   return have.map((d) => ({ out: Math.floor(scale * d + 0.5), scale }));
 }
@@ -126,7 +157,8 @@ function oldScales(cx: NodeContext): number[] {
 
 /** Whether output element i is input element floor(i / scale) for a whole scale. */
 function repeats(mode: ResizeMode, p: AxisPlan): boolean {
-  if (mode !== "nearest" || p.scale === null || !Number.isInteger(p.scale) || !provenEqual(p.out, mul(p.d, p.scale))) return false;
+  if (mode !== "nearest" || p.scale === null || !Number.isInteger(p.scale) || !provenEqual(p.out, mul(p.d, p.scale)))
+    return false;
   if (p.coordinates === "asymmetric" || p.coordinates === "tf_half_pixel_for_nn") return p.nearest === "floor";
   return (p.coordinates === "half_pixel" || p.coordinates === "pytorch_half_pixel") && p.nearest.startsWith("round");
 }
@@ -166,7 +198,12 @@ function alongAxis(cx: NodeContext, x: Value, p: AxisPlan & { readonly axis: num
     typeof p.d === "number" && typeof p.out === "number" && p.out <= MAX_TABLE
       ? constantTaps(cx, tapsOf(mode, p, p.d, p.out), dtype)
       : symbolicTaps(b, mode, p, dtype, (detail) => cx.unknownSize(detail));
-  const along = (v: Value): Value => ir.reshape(b, v, x.type.shape.map((_, i) => (i === p.axis ? p.out : 1)));
+  const along = (v: Value): Value =>
+    ir.reshape(
+      b,
+      v,
+      x.type.shape.map((_, i) => (i === p.axis ? p.out : 1)),
+    );
   let sum: Value | null = null;
   for (const { at, weight } of taps.terms) {
     const part = ir.gather(b, wide, at, p.axis);
@@ -178,7 +215,11 @@ function alongAxis(cx: NodeContext, x: Value, p: AxisPlan & { readonly axis: num
   return ir.select(b, along(taps.outside), p.extrapolation, sum);
 }
 
-function constantTaps(cx: NodeContext, taps: ReturnType<typeof tapsOf>, dtype: "f32" | "f64" | Value["type"]["dtype"]): Taps {
+function constantTaps(
+  cx: NodeContext,
+  taps: ReturnType<typeof tapsOf>,
+  dtype: "f32" | "f64" | Value["type"]["dtype"],
+): Taps {
   const { b } = cx;
   const n = taps.at[0]?.length ?? 0;
   return {

@@ -85,7 +85,10 @@ function sampled(cx: NodeContext, x: Value, taps: readonly (readonly Tap[])[], s
   let sum: Value | null = null;
   for (const choice of combinations(taps)) {
     const flat = ir.broadcast(b, flatten(b, x.type.shape, [...lead, ...choice.map((t) => t.at)]), shape);
-    const weight = product(b, choice.map((t) => t.weight));
+    const weight = product(
+      b,
+      choice.map((t) => t.weight),
+    );
     const value = ir.take(b, x, flat);
     const part = weight === null ? value : ir.mul(b, value, ir.cast(b, weight, x.type.dtype));
     sum = sum === null ? part : ir.add(b, sum, part);
@@ -97,7 +100,11 @@ const gridSample: Translator = (cx) => {
   const { b } = cx;
   const x = cx.in(0);
   const grid = cx.in(1);
-  const word = cx.word("mode", ["linear", "nearest", "cubic", "bilinear", "bicubic"], cx.opset < 20 ? "bilinear" : "linear");
+  const word = cx.word(
+    "mode",
+    ["linear", "nearest", "cubic", "bilinear", "bicubic"],
+    cx.opset < 20 ? "bilinear" : "linear",
+  );
   const mode = word === "bilinear" ? "linear" : word === "bicubic" ? "cubic" : word;
   const padding = cx.word("padding_mode", ["zeros", "border", "reflection"], "zeros");
   const align = cx.flag("align_corners");
@@ -153,7 +160,11 @@ const affineGrid: Translator = (cx) => {
     return ir.sub(b, ir.div(b, ir.add(b, ir.mul(b, i, 2), 1), length), 1);
   });
   const ones = ir.full(b, dtype, points, 1);
-  const base = ir.concat(b, [...parts, ones].map((v) => ir.reshape(b, v, [mul(1, ...points), 1])), 1);
+  const base = ir.concat(
+    b,
+    [...parts, ones].map((v) => ir.reshape(b, v, [mul(1, ...points), 1])),
+    1,
+  );
   const out = ir.matmul(b, base, ir.swapAxes(b, theta), dtype);
   return ir.reshape(b, out, [cx.dim(theta, 0), ...points, n]);
 };
@@ -167,8 +178,14 @@ const roiAlign: Translator = (cx) => {
   const ratio = cx.int("sampling_ratio", 0);
   const scale = cx.float("spatial_scale", 1);
   const mode = cx.word("mode", ["avg", "max"], "avg");
-  const half = cx.word("coordinate_transformation_mode", ["half_pixel", "output_half_pixel"], cx.opset < 16 ? "output_half_pixel" : "half_pixel") === "half_pixel";
-  if (ratio < 1) return cx.unknownSize("its number of samples depends on the regions", "export it with a sampling_ratio");
+  const half =
+    cx.word(
+      "coordinate_transformation_mode",
+      ["half_pixel", "output_half_pixel"],
+      cx.opset < 16 ? "output_half_pixel" : "half_pixel",
+    ) === "half_pixel";
+  if (ratio < 1)
+    return cx.unknownSize("its number of samples depends on the regions", "export it with a sampling_ratio");
   const count = cx.dim(rois, 0);
   const c = cx.dim(x, 1);
   const coordinate = (i: number): Value => {
@@ -201,15 +218,32 @@ const roiAlign: Translator = (cx) => {
   const batch = ir.reshape(b, ir.cast(b, cx.in(2), "i64"), [count, 1, 1, 1, 1, 1]);
   const values = combinations(taps).map((choice) => {
     const flat = flatten(b, x.type.shape, [batch, along(b, c, 1, 6), ...choice.map((t) => t.at)]);
-    const weight = product(b, choice.map((t) => t.weight));
+    const weight = product(
+      b,
+      choice.map((t) => t.weight),
+    );
     const value = ir.take(b, x, ir.broadcast(b, flat, shape));
     return weight === null ? value : ir.mul(b, value, weight);
   });
   const [first, ...rest] = values;
   if (first === undefined) return cx.malformed("has no samples");
   // The maximum is taken over weighted neighbours, as the specification's implementation does.
-  if (mode === "max") return ir.reduce(b, "max", rest.reduce((p, q) => ir.max(b, p, q), first), [4, 5]);
-  return ir.div(b, ir.sum(b, rest.reduce((p, q) => ir.add(b, p, q), first), [4, 5]), ratio * ratio);
+  if (mode === "max")
+    return ir.reduce(
+      b,
+      "max",
+      rest.reduce((p, q) => ir.max(b, p, q), first),
+      [4, 5],
+    );
+  return ir.div(
+    b,
+    ir.sum(
+      b,
+      rest.reduce((p, q) => ir.add(b, p, q), first),
+      [4, 5],
+    ),
+    ratio * ratio,
+  );
 };
 
 /** Each kernel element reads at its own offset: bilinear samples, then a matrix product with the kernel. */
@@ -226,7 +260,8 @@ const deformConv: Translator = (cx) => {
   const dilations = cx.optInts("dilations") ?? [1, 1];
   const [n, c, oh, ow] = [cx.dim(x, 0), cx.size(x, 1, "channels"), cx.dim(offset, 2), cx.dim(offset, 3)];
   const m = cx.size(w, 0, "output channels");
-  if (c % offsetGroups !== 0 || c % groups !== 0 || m % groups !== 0) cx.malformed("channels do not divide into groups");
+  if (c % offsetGroups !== 0 || c % groups !== 0 || m % groups !== 0)
+    cx.malformed("channels do not divide into groups");
   const per = c / offsetGroups;
   const k = kh * kw;
   /** [n, c, k, oh, ow] from a value per offset group. */
@@ -235,7 +270,10 @@ const deformConv: Translator = (cx) => {
   const offsets = ir.reshape(b, offset, [n, offsetGroups, k, 2, oh, ow]);
   const taps = [0, 1].map((i): Tap[] => {
     const moved = perChannel(ir.squeeze(b, ir.sliceAxis(b, offsets, 3, i, 1), [3]));
-    const step = Array.from({ length: k }, (_, j) => (i === 0 ? Math.floor(j / kw) : j % kw) * (dilations[i] ?? 1) - (pads[i] ?? 0));
+    const step = Array.from(
+      { length: k },
+      (_, j) => (i === 0 ? Math.floor(j / kw) : j % kw) * (dilations[i] ?? 1) - (pads[i] ?? 0),
+    );
     const base = ir.constant(b, tensorFrom(x.type.dtype, [k, 1, 1], step));
     const grid = ir.mul(b, ir.cast(b, along(b, i === 0 ? oh : ow, 3 + i, 5), x.type.dtype), strides[i] ?? 1);
     const at = ir.add(b, ir.add(b, grid, base), moved);

@@ -5,8 +5,8 @@ import { type Dim, mul } from "../../../ir/dim.js";
 import type { Value } from "../../../ir/graph.js";
 import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
-import { along, flatten } from "./position.js";
 import { nonzeroOf } from "./index.js";
+import { along, flatten } from "./position.js";
 
 /** Order of the rows of [n, width], compared column by column: stable sorts from the last column to the first. */
 function rowOrder(cx: NodeContext, rows: Value): Value {
@@ -64,7 +64,9 @@ const nonMaxSuppression: Translator = (cx) => {
   const [batch, count] = [cx.dim(boxes, 0), cx.dim(boxes, 1)];
   const classes = cx.dim(scores, 1);
   const number = (i: number, otherwise: number): Value =>
-    cx.has(i) ? ir.reshape(b, ir.cast(b, cx.in(i), i === 2 ? "i64" : "f32"), []) : ir.scalar(b, i === 2 ? "i64" : "f32", otherwise);
+    cx.has(i)
+      ? ir.reshape(b, ir.cast(b, cx.in(i), i === 2 ? "i64" : "f32"), [])
+      : ir.scalar(b, i === 2 ? "i64" : "f32", otherwise);
   const most = number(2, 0);
   const iouThreshold = number(3, 0);
   const corners = cornersOf(cx, boxes);
@@ -77,7 +79,8 @@ const nonMaxSuppression: Translator = (cx) => {
     const flat = flatten(b, [batch, count], [ir.reshape(b, along(b, batch, 0, 1), [batch, 1, 1]), order]);
     return ir.take(b, v, ir.broadcast(b, flat, all));
   });
-  const area = (v: readonly Value[]): Value => ir.mul(b, ir.sub(b, part(v, 2), part(v, 0)), ir.sub(b, part(v, 3), part(v, 1)));
+  const area = (v: readonly Value[]): Value =>
+    ir.mul(b, ir.sub(b, part(v, 2), part(v, 0)), ir.sub(b, part(v, 3), part(v, 1)));
   const areas = area(ordered);
   const [kept] = ir.loop(b, {
     trips: ir.dimValue(b, count),
@@ -105,7 +108,15 @@ const nonMaxSuppression: Translator = (cx) => {
   const n = cx.dim(found, 1);
   const row = (i: number): Value => ir.reshape(b, ir.sliceAxis(b, found, 0, i, 1), [n]);
   const box = ir.take(b, order, flatten(b, all, [row(0), row(1), row(2)]));
-  return ir.transpose(b, ir.concat(b, [row(0), row(1), box].map((v) => ir.reshape(b, v, [1, n])), 0), [1, 0]);
+  return ir.transpose(
+    b,
+    ir.concat(
+      b,
+      [row(0), row(1), box].map((v) => ir.reshape(b, v, [1, n])),
+      0,
+    ),
+    [1, 0],
+  );
 };
 
 function part(list: readonly Value[], i: number): Value {
@@ -204,4 +215,9 @@ const det: Translator = (cx) => {
   return ir.reshape(b, result, x.type.shape.slice(0, -2));
 };
 
-export const selectOps: Translators = { Col2Im: col2im, Det: det, NonMaxSuppression: nonMaxSuppression, Unique: unique };
+export const selectOps: Translators = {
+  Col2Im: col2im,
+  Det: det,
+  NonMaxSuppression: nonMaxSuppression,
+  Unique: unique,
+};

@@ -64,7 +64,11 @@ const splitToSequence: Translator = (cx): Item => {
   }
   if (start !== d) cx.malformed(`parts of ${start} in all of an axis of ${d}`);
   const keep = given !== undefined || cx.flag("keepdims", true);
-  return { kind: "sequence", items: parts.map((v) => tensorItem(keep ? v : ir.squeeze(b, v, [axis]))), dtype: x.type.dtype };
+  return {
+    kind: "sequence",
+    items: parts.map((v) => tensorItem(keep ? v : ir.squeeze(b, v, [axis]))),
+    dtype: x.type.dtype,
+  };
 };
 
 const concatFromSequence: Translator = (cx) => {
@@ -85,7 +89,9 @@ const sequenceMap: Translator = (cx): Item[] => {
   const first = sequence(cx, 0);
   const lists = Array.from({ length: cx.arity }, (_, i) => cx.item(i));
   const results = first.items.map((item, i) => {
-    const inputs = lists.map((l, j) => (j === 0 ? item : l.kind === "sequence" ? (l.items[i] ?? cx.malformed("sequences differ in length")) : l));
+    const inputs = lists.map((l, j) =>
+      j === 0 ? item : l.kind === "sequence" ? (l.items[i] ?? cx.malformed("sequences differ in length")) : l,
+    );
     return cx.translateGraph(body, cx.scope.subgraph(false), inputs);
   });
   return body.output.map((_, j) => ({

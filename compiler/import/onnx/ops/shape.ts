@@ -89,8 +89,13 @@ const squeeze: Translator = (cx) => {
   const axes = axesOf(cx, 13);
   if (axes !== undefined) return ir.squeeze(cx.b, x, cx.axes(axes, cx.rank(x)));
   for (const [i, d] of x.type.shape.entries())
-    if (typeof d !== "number" && range(d).lo <= 1) cx.unknownSize(`axis ${i} may or may not have size 1`, "name the axes to squeeze");
-  return ir.squeeze(cx.b, x, [...x.type.shape.keys()].filter((i) => x.type.shape[i] === 1));
+    if (typeof d !== "number" && range(d).lo <= 1)
+      cx.unknownSize(`axis ${i} may or may not have size 1`, "name the axes to squeeze");
+  return ir.squeeze(
+    cx.b,
+    x,
+    [...x.type.shape.keys()].filter((i) => x.type.shape[i] === 1),
+  );
 };
 
 const unsqueeze: Translator = (cx) => {
@@ -127,7 +132,8 @@ const split: Translator = (cx) => {
     start = sub(start, mul(-1, size));
   }
   if (!provenEqual(start, d)) cx.b.require(start, d, "Split: the parts' sizes add up to the axis");
-  if (typeof start === "number" && typeof d === "number" && start !== d) cx.malformed(`parts of ${start} in all of an axis of ${d}`);
+  if (typeof start === "number" && typeof d === "number" && start !== d)
+    cx.malformed(`parts of ${start} in all of an axis of ${d}`);
   return out;
 };
 
@@ -136,11 +142,13 @@ export function equalParts(cx: NodeContext, d: Dim, n: number): Dim[] {
   if (n < 1 || n > 1 << 16) cx.malformed(`splits into ${n} outputs`);
   if (typeof d !== "number") {
     const part = floordiv(d, n);
-    if (!provenEqual(mul(part, n), d)) cx.unknownSize(`an axis of ${d} does not divide into ${n} equal parts for all its sizes`);
+    if (!provenEqual(mul(part, n), d))
+      cx.unknownSize(`an axis of ${d} does not divide into ${n} equal parts for all its sizes`);
     return Array.from({ length: n }, () => part);
   }
   const chunk = Math.ceil(d / n);
-  if (chunk * n !== d && (cx.opset < 18 || cx.opset === 0)) cx.malformed(`an axis of ${d} does not divide into ${n} equal parts`);
+  if (chunk * n !== d && (cx.opset < 18 || cx.opset === 0))
+    cx.malformed(`an axis of ${d} does not divide into ${n} equal parts`);
   return Array.from({ length: n }, (_, i) => Math.max(0, Math.min(chunk, d - i * chunk)));
 }
 

@@ -14,7 +14,14 @@ const slice: Translator = (cx) => {
   if (cx.opset < 10) {
     const starts = cx.intList("starts");
     const axes = cx.optInts("axes") ?? starts.map((_, i) => i);
-    return sliceBy(cx, x, starts, cx.intList("ends"), cx.axes(axes, rank), starts.map(() => 1));
+    return sliceBy(
+      cx,
+      x,
+      starts,
+      cx.intList("ends"),
+      cx.axes(axes, rank),
+      starts.map(() => 1),
+    );
   }
   const starts = cx.positions(cx.in(1));
   const ends = cx.positions(cx.in(2));

@@ -64,7 +64,13 @@ function fitted(cx: NodeContext, v: Value, n: number): Value {
   const have = cx.size(v, last, "the length of the signal");
   if (have >= n) return ir.sliceAxis(cx.b, v, last, 0, n);
   const edges = v.type.shape.map((_, i) => (i === last ? n - have : 0));
-  return ir.pad(cx.b, v, 0, edges.map(() => 0), edges);
+  return ir.pad(
+    cx.b,
+    v,
+    0,
+    edges.map(() => 0),
+    edges,
+  );
 }
 
 const dft: Translator = (cx) => {

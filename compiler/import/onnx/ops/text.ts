@@ -25,7 +25,11 @@ function gramsOf(cx: NodeContext): { readonly groups: Grams[]; readonly width: n
     const count = part.length / length;
     if (!Number.isInteger(count)) cx.malformed(`has ${part.length} values for ${length}-grams`);
     const grams = Array.from({ length: count }, (_, k) => part.slice(k * length, (k + 1) * length));
-    groups.push({ length, grams, columns: grams.map((_, k) => indexes[column + k] ?? cx.malformed("has too few ngram_indexes")) });
+    groups.push({
+      length,
+      grams,
+      columns: grams.map((_, k) => indexes[column + k] ?? cx.malformed("has too few ngram_indexes")),
+    });
     column += count;
   }
   return { groups, width: indexes.length === 0 ? 0 : Math.max(...indexes) + 1 };

@@ -18,20 +18,23 @@ export function extent(length: number, dilation: number): number {
 
 export function positiveInts(cx: NodeContext, name: string, spatial: number): readonly number[] {
   const list = cx.optInts(name) ?? Array.from({ length: spatial }, () => 1);
-  if (list.length !== spatial || list.some((n) => n < 1)) cx.malformed(`${name} [${list.join(", ")}] for ${spatial} spatial axes`);
+  if (list.length !== spatial || list.some((n) => n < 1))
+    cx.malformed(`${name} [${list.join(", ")}] for ${spatial} spatial axes`);
   return list;
 }
 
 /** Reads the attributes for a value whose spatial sizes are these. */
 export function windowed(cx: NodeContext, sizes: readonly Dim[], kernel: readonly number[]): Windowed {
   const spatial = sizes.length;
-  if (kernel.length !== spatial || kernel.some((k) => k < 1)) cx.malformed(`kernel [${kernel.join(", ")}] for ${spatial} spatial axes`);
+  if (kernel.length !== spatial || kernel.some((k) => k < 1))
+    cx.malformed(`kernel [${kernel.join(", ")}] for ${spatial} spatial axes`);
   const strides = positiveInts(cx, "strides", spatial);
   const dilations = positiveInts(cx, "dilations", spatial);
   const auto = cx.word("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"], "NOTSET");
   if (auto === "NOTSET") {
     const pads = cx.optInts("pads") ?? Array.from({ length: 2 * spatial }, () => 0);
-    if (pads.length !== 2 * spatial || pads.some((p) => p < 0)) cx.malformed(`pads [${pads.join(", ")}] for ${spatial} spatial axes`);
+    if (pads.length !== 2 * spatial || pads.some((p) => p < 0))
+      cx.malformed(`pads [${pads.join(", ")}] for ${spatial} spatial axes`);
     return { kernel, strides, dilations, low: pads.slice(0, spatial), high: pads.slice(spatial) };
   }
   const low: Dim[] = [];

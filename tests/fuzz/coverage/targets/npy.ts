@@ -65,7 +65,7 @@ function mutateZip(input: Uint8Array, other: Uint8Array, random: Random): Uint8A
   if (random.once(2)) return mutateBytes(input, other, random, byteWords);
   let entries: [string, Uint8Array][];
   try {
-    entries = Object.entries(unzipSync(input));
+    entries = Object.entries(unzipSync(input, { filter: (f) => f.originalSize < 1 << 20 }));
   } catch {
     return mutateBytes(input, other, random, byteWords);
   }
