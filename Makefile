@@ -9,7 +9,7 @@ NODE ?= node
 # npm writes this file at the end of an install: it is older than the lock file when the install is out of date.
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help setup build demo test lint format clean conformance bench profile pack chromium
+.PHONY: help setup build demo test lint format clean conformance bench fuzz profile pack chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,14 +41,18 @@ format: setup ## rewrite the sources in the project's format
 clean: ## remove dist/
 	@$(NODE) scripts/clean.mjs
 
-conformance: build ## run a conformance suite: SUITE=name TARGET=name
+conformance: build ## run a conformance suite: SUITE=name TARGET=name; without both, also rewrite docs/operators.md
 	@$(NODE) dist/tests/conformance/run.js $(if $(SUITE),--suite "$(SUITE)") $(if $(TARGET),--target "$(TARGET)")
+	@$(if $(SUITE)$(TARGET),:,$(NODE) dist/tests/conformance/matrix.js)
 
 bench: build ## run the benchmarks: TARGET=name ONLY=pattern TIER=strict|relaxed JSON=file COMPARE=file
 	@$(NODE) dist/tests/benchmarks/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(JSON),--json "$(JSON)") $(if $(COMPARE),--compare "$(COMPARE)")
 
 profile: build ## time every step of benchmark rows: ONLY=pattern TIER=strict|relaxed
 	@$(NODE) dist/tests/benchmarks/profile.js $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)")
+
+fuzz: build ## fuzz with coverage as guide: TARGET=loader|onnx|text|npy SECONDS=n SEED=n
+	@$(NODE) dist/tests/fuzz/coverage/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
 
 # .npmrc keeps npm from running install scripts, and npm's own prepack with them, so the clean build is spelled out here.
 pack: setup ## build afresh and make the npm package

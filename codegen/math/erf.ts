@@ -1,7 +1,7 @@
-// erf. Near 0 it is x + x E(x^2), E a minimax (Remez) fit of erf(x) / x - 1. From 0.82 on, f32 takes 1 - P(|x|)^4 with P a
-// fit of erfc^(1/4) up to 4 around 1, weighted by 4 P^3; from 1 on, f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) up
-// to 6, weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-30.1 relative (7 coefficients) and
-// 2^-30.4 absolute (10); f64 2^-56.3 relative (13) and 2^-59.4 absolute (19).
+// erf. Near 0 it is x + x E(x^2), E a minimax (Remez) fit of erf(x) / x - 1. From 0.82 on, f32 takes 1 - P(|x|)^2 with P a
+// fit of sqrt(erfc) up to 4 around 1, weighted by 2 P; from 1 on, f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) up to
+// 6, weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-30.1 relative (7 coefficients) and 2^-27.7
+// absolute (11); f64 2^-56.3 relative (13) and 2^-59.4 absolute (19).
 
 import type { Expr } from "../loops/expr.js";
 import { exp } from "./exp.js";
@@ -15,11 +15,11 @@ const SMALL = {
     -1.6557100701452192e-7, 1.6013015180453445e-8, -1.6463862397165113e-9, 1.4342001047779607e-10,
   ],
 };
-/** erfc(1)^(1/4), as a pair, and the fit of (erfc(1 + u)^(1/4) - that) / u. */
-const ROOT_AT_ONE = [0.6297695041, 9.83312809e-9] as const;
-const FOURTH_ROOT = [
-  -0.4154853225, 0.004315724131, 0.05089021102, -0.004030506592, -0.004923352506, 0.0007458132459, 0.0003474686237,
-  -0.0001170392861, 9.708576727e-6, 1.880968057e-7,
+/** sqrt(erfc(1)), as a pair, and the fit of (sqrt(erfc(1 + u)) - that) / u. */
+const ROOT_AT_ONE = [0.3966096342, 6.481141401e-9] as const;
+const ROOT = [
+  -0.5233199596, 0.1780637056, 0.06051018089, -0.0473353453, -0.002405925654, 0.007447151933, -0.0002788586426,
+  -0.001366426586, 0.0005583406892, -9.479061555e-5, 6.262786428e-6,
 ];
 const MINUS_LOG = [
   1.8436505859308426e-7, 1.1283772825874796, 0.63662870290063667, 0.10274664482166139, -0.019076959458329205,
@@ -41,12 +41,11 @@ export function erf(m: Terms, x: Expr): Expr {
 
 function large(m: Terms, a: Expr): Expr {
   const u = m.sub(a, m.c(1));
-  const change = m.mul(u, m.poly(u, FOURTH_ROOT));
+  const change = m.mul(u, m.poly(u, ROOT));
   const root = m.c(ROOT_AT_ONE[0]);
   const p = m.add(root, change);
   const low = m.add(m.add(m.sub(root, p), change), m.c(ROOT_AT_ONE[1]));
-  const square = m.mul(p, p);
-  return m.sub(m.c(1), m.mul(square, m.madd(m.mul(p, m.c(4)), low, square)));
+  return m.sub(m.c(1), m.madd(m.add(p, p), low, m.mul(p, p)));
 }
 
 function largeWide(m: Terms, a: Expr): Expr {

@@ -18,20 +18,21 @@ const LOG2E = Math.LOG2E;
 const LN2_HIGH = { f32: 0.693145751953125, f64: 0.6931471803691238 };
 const LN2_LOW = { f32: 1.428606765330187e-6, f64: 1.9082149292705877e-10 };
 
-/** exp(x) = 2^k (1 + t): `shifted` holds k + offset in its low bits, r is the reduced argument. */
+/** exp(x) = 2^k (1 + head + rest): `shifted` holds k + offset in its low bits; head is exact, and rest well below it. */
 export interface ExpParts {
   readonly shifted: Expr;
-  readonly k: Expr;
-  readonly r: Expr;
-  readonly rSquareQ: Expr;
+  readonly head: Expr;
+  readonly rest: Expr;
 }
 
 export function expParts(m: Terms, x: Expr, offset: number): ExpParts {
   const shifter = m.c(m.magic + offset);
   const shifted = m.madd(x, m.c(LOG2E), shifter);
   const k = m.sub(shifted, shifter);
-  const r = m.sub(m.sub(x, m.mul(k, m.c(m.pick(LN2_HIGH)))), m.mul(k, m.c(m.pick(LN2_LOW))));
-  return { shifted, k, r, rSquareQ: m.mul(m.mul(r, r), m.poly(r, m.pick(Q))) };
+  const head = m.sub(x, m.mul(k, m.c(m.pick(LN2_HIGH))));
+  const low = m.mul(k, m.c(m.pick(LN2_LOW)));
+  const r = m.sub(head, low);
+  return { shifted, head, rest: m.sub(m.mul(m.mul(r, r), m.poly(r, m.pick(Q))), low) };
 }
 
 /** p * 2^k where the low bits of the float `shifted` hold k + 2 * bias: one rounding, also where the result is denormal. */
@@ -46,7 +47,7 @@ export function expTimes(m: Terms, x: Expr, shift: number): Expr {
   const low = m.c(m.pick({ f32: -104, f64: -746 }));
   const high = m.c(m.pick({ f32: 89.5, f64: 711 }));
   const parts = expParts(m, m.min(m.max(x, low), high), 2 * m.bias + shift);
-  return scale(m, m.add(m.c(1), m.add(parts.r, parts.rSquareQ)), parts.shifted);
+  return scale(m, m.add(m.c(1), m.add(parts.head, parts.rest)), parts.shifted);
 }
 
 export function exp(m: Terms, x: Expr): Expr {
@@ -59,7 +60,7 @@ export function expm1(m: Terms, x: Expr): Expr {
   const high = m.c(m.pick({ f32: 88.9, f64: 709.9 }));
   const parts = expParts(m, m.min(m.max(x, low), high), m.bias - 1);
   const half = m.power(m.bits(parts.shifted));
-  const sum = m.madd(half, parts.rSquareQ, m.madd(half, parts.r, m.sub(half, m.c(0.5))));
+  const sum = m.madd(half, parts.rest, m.madd(half, parts.head, m.sub(half, m.c(0.5))));
   const tiny = m.lt(m.abs(x), m.c(m.pick({ f32: 2 ** -25, f64: 2 ** -54 })));
   return m.select(tiny, x, m.add(sum, sum));
 }
@@ -76,10 +77,12 @@ export function decay(m: Terms, a: Expr, limit: number): Decay {
   const shifter = m.c(m.magic + m.bias);
   const shifted = m.madd(a, m.c(LOG2E), shifter);
   const k = m.sub(shifted, shifter);
-  const r = m.add(m.sub(m.mul(k, m.c(m.pick(LN2_HIGH))), a), m.mul(k, m.c(m.pick(LN2_LOW))));
-  const rest = m.mul(m.mul(r, r), m.poly(r, m.pick(Q)));
-  const hi = m.add(r, rest);
-  const lo = m.add(m.sub(r, hi), rest);
+  const head = m.sub(m.mul(k, m.c(m.pick(LN2_HIGH))), a);
+  const low = m.mul(k, m.c(m.pick(LN2_LOW)));
+  const r = m.add(head, low);
+  const rest = m.add(m.mul(m.mul(r, r), m.poly(r, m.pick(Q))), low);
+  const hi = m.add(head, rest);
+  const lo = m.add(m.sub(head, hi), rest);
   const near = m.bits(m.min(shifted, m.c(m.magic + m.bias + limit)));
   const excess = m.sub(near, m.bits(shifted));
   return { power: m.power(near), rest: m.power(m.add(excess, m.n(m.bias))), hi, lo };

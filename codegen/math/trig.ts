@@ -119,8 +119,13 @@ export function tan(m: Terms, x: Expr): Expr {
   const z = m.mul(r.hi, r.hi);
   const cube = m.mul(r.hi, z);
   const low = m.add(r.lo, m.mul(z, r.lo));
-  const t = m.add(r.hi, m.madd(cube, m.poly(z, m.pick(TAN)), low));
+  const rest = m.madd(cube, m.poly(z, m.pick(TAN)), low);
+  const t = m.add(r.hi, rest);
+  const tLow = m.sub(rest, m.sub(t, r.hi));
   const odd = isOdd(m, quadrant);
-  const value = m.div(m.select(odd, m.c(-1), t), m.select(odd, t, m.c(1)));
+  const quotient = m.div(m.select(odd, m.c(-1), t), m.select(odd, t, m.c(1)));
+  // -1 / (t + tLow) is q + q^2 tLow, with q = -1 / t.
+  const correction = m.select(odd, m.mul(m.mul(quotient, quotient), tLow), m.c(0));
+  const value = m.add(quotient, correction);
   return m.flip(value, m.signBit(x));
 }

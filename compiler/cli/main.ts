@@ -11,8 +11,10 @@ import { type ExitCode, usage } from "./failures.js";
 import { report } from "./report.js";
 import type { Leaf, Verb } from "./verb.js";
 import { benchVerb } from "./verbs/bench.js";
+import { capabilitiesVerb } from "./verbs/capabilities.js";
 import { compileVerb } from "./verbs/compile.js";
 import { diffVerb } from "./verbs/diff.js";
+import { explainVerb } from "./verbs/explain.js";
 import { inspectVerb } from "./verbs/inspect.js";
 import { replayVerb } from "./verbs/replay.js";
 import { runVerb } from "./verbs/run.js";
@@ -28,6 +30,8 @@ const VERBS: readonly Verb[] = [
   replayVerb,
   typesVerb,
   benchVerb,
+  explainVerb,
+  capabilitiesVerb,
 ];
 
 const EXIT_CODES = `

@@ -84,6 +84,8 @@ function tokenize(text: string): Token[] {
   return tokens;
 }
 
+const MOST_NESTED = 500;
+
 /** The Dim that text says, simplified. Throws DimSyntaxError where it is malformed or scope does not know a name. */
 export function parseDim(text: string, scope: (name: string) => Dim | undefined): Dim {
   const tokens = tokenize(text);
@@ -133,10 +135,18 @@ export function parseDim(text: string, scope: (name: string) => Dim | undefined)
     }
     return located(offset, () => mul(...factors));
   };
+  let depth = 0;
   const unary = (): Dim => {
-    if (!isMark("-")) return primary();
-    at++;
-    return sub(0, unary());
+    if (++depth > MOST_NESTED) throw new DimSyntaxError(`nested more than ${MOST_NESTED} deep`, peek().offset);
+    const { offset } = peek();
+    let d: Dim;
+    if (isMark("-")) {
+      at++;
+      const inner = unary();
+      d = located(offset, () => sub(0, inner));
+    } else d = primary();
+    depth--;
+    return d;
   };
   const primary = (): Dim => {
     if (isMark("(")) {

@@ -2,7 +2,7 @@
 // be what the text says. The result is what the text says, sound or not: verify it.
 
 import type { AttrSchema, AttrValues } from "./attrs.js";
-import { type Dim, sym } from "./dim.js";
+import { type Dim, DimOverflowError, sym } from "./dim.js";
 import {
   type Binding,
   type Builder,
@@ -33,12 +33,16 @@ interface PendingBinding {
   readonly at: number;
 }
 
+/** Regions inside regions: what reads a graph recurses into them. */
+const MOST_NESTED = 256;
+
 class Parser {
   readonly #c: Cursor;
   readonly #b: Builder;
   readonly #values = new Map<string, Value>();
   readonly #inputs: Value[] = [];
   readonly #states = new Map<string, Value>();
+  #depth = 0;
 
   constructor(c: Cursor, b: Builder) {
     this.#c = c;
@@ -163,7 +167,7 @@ class Parser {
       // Every attribute was read by its own kind from the op's schema.
       return this.#b.op(op, inputs, attrs as AttrValues<OpAttrs[K]>, regions);
     } catch (e) {
-      if (e instanceof TypeIssue) this.#c.fail(`${op}: ${e.message}`, at);
+      if (e instanceof TypeIssue || e instanceof DimOverflowError) this.#c.fail(`${op}: ${e.message}`, at);
       throw e;
     }
   }
@@ -197,6 +201,7 @@ class Parser {
   #regions(op: OpName): Region[] {
     const c = this.#c;
     const regions: Region[] = [];
+    if (++this.#depth > MOST_NESTED) c.fail(`regions nest more than ${MOST_NESTED} deep`);
     for (let word = regionName(op, 0); c.peekWord() === word; word = regionName(op, regions.length)) {
       c.take(word);
       const params: Value[] = [];
@@ -221,6 +226,7 @@ class Parser {
       c.take("}");
       regions.push({ params, results });
     }
+    this.#depth--;
     return regions;
   }
 }

@@ -130,9 +130,11 @@ export function tensorOf(dtype: DType, shape: readonly number[], elements: Eleme
 /** A tensor from plain numbers or bigints, wrapped to the dtype as a typed array does. */
 export function tensorFrom(dtype: DType, shape: readonly number[], values: Iterable<number | bigint>): Tensor {
   const list = Array.from(values);
+  // Before anything is allocated: a shape may be what a file says.
+  const takes = sizeOf(shape) * (dtype === "c64" || dtype === "c128" ? 2 : 1);
+  if (list.length !== takes)
+    throw new RangeError(`${dtype}[${shape.join(",")}] takes ${takes} values, have ${list.length}`);
   const elements = allocate(dtype, sizeOf(shape));
-  if (list.length !== elements.length)
-    throw new RangeError(`${dtype}[${shape.join(",")}] takes ${elements.length} values, have ${list.length}`);
   if (elements instanceof BigInt64Array || elements instanceof BigUint64Array) {
     for (const [i, v] of list.entries()) elements[i] = typeof v === "bigint" ? v : BigInt(Math.trunc(v));
   } else {

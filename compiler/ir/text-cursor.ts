@@ -134,6 +134,13 @@ export class Cursor implements AttrReader {
     return Number.isSafeInteger(n) ? n + 0 : this.fail(`${n} is not a safe integer`, at);
   }
 
+  /** A whole number that is not negative. */
+  size(): number {
+    const at = this.skip();
+    const n = this.int();
+    return n >= 0 ? n : this.fail(`${n} is no size`, at);
+  }
+
   float(): number {
     return Number(this.#want(FLOAT, "a number"));
   }
@@ -204,7 +211,7 @@ export class Cursor implements AttrReader {
   tensor(): Tensor {
     const at = this.skip();
     const dtype = this.dtype();
-    const shape = this.list(() => this.int());
+    const shape = this.list(() => this.size());
     const digest = this.#match(DIGEST)?.slice("sha256:".length);
     if (digest !== undefined) {
       const found = this.#tensors.get(digest) ?? this.fail(`no tensor with digest ${digest} was given`, at);

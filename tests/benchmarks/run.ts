@@ -29,7 +29,7 @@ import {
   summaries,
 } from "./report.js";
 import type { Row } from "./row.js";
-import { measureStart } from "./start.js";
+import { measureStart, type Start } from "./start.js";
 
 const MIB = 2 ** 20;
 
@@ -71,6 +71,8 @@ function rowOf(
   };
 }
 
+const unmeasured = { ms: Number.NaN, quartiles: [0, 0], rounds: 0, coldMs: null, peers: [] } as const;
+
 async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
   const base = rowOf(bench, row, "warm");
   const model = row.model();
@@ -81,7 +83,7 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
       ours = await bench.ours.prepare(row, model);
       opened.push(ours);
     } catch (e) {
-      return { ...base, ms: Number.NaN, quartiles: [0, 0], rounds: 0, coldMs: null, peers: [], invalid: firstLine(e) };
+      return { ...base, ...unmeasured, invalid: firstLine(e) };
     }
     const names: string[] = [];
     const failures: string[] = [];
@@ -127,19 +129,21 @@ function rateText(flops: number, bytes: number, ms: number): string {
 async function startRow(
   bench: Bench,
   row: Row,
-): Promise<{ readonly result: RowResult; readonly sizes: SizeResult[] } | null> {
+): Promise<{ readonly result: RowResult; readonly sizes: readonly SizeResult[] }> {
   const base = rowOf(bench, row, "start");
   const model = row.model();
   let bundle: Uint8Array;
+  let starts: Start[];
   try {
     const ours = await bench.ours.prepare(row, model);
     bundle = ours.bundle;
     await ours.release();
-  } catch {
-    return null;
+    starts = await measureStart(row, bundle, model);
+  } catch (e) {
+    return { result: { ...base, ...unmeasured, invalid: firstLine(e) }, sizes: [] };
   }
-  const [mine, ...starts] = await measureStart(row, bundle, model);
-  if (mine === undefined) return null;
+  const [mine] = starts;
+  if (mine === undefined) throw new Error("nothing was started");
   const theirs = bench.peers.flatMap((p) => starts.find((s) => s.name === p.name) ?? []);
   const result: RowResult = {
     ...base,
@@ -226,7 +230,6 @@ async function main(): Promise<number> {
   for (const row of warm) show(await warmRow(bench, row));
   for (const row of started) {
     const found = await startRow(bench, row);
-    if (found === null) continue;
     show(found.result);
     sizes.push(...found.sizes);
   }

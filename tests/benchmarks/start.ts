@@ -94,7 +94,8 @@ function once(script: string, task: string): Promise<{ readonly ms: number; read
     let ms: number | null = null;
     let out = "";
     let err = "";
-    const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), task], {
+    const args = [...process.execArgv, fileURLToPath(new URL(script, import.meta.url)), task];
+    const child = spawn(process.execPath, args, {
       timeout: LIMIT_MS,
     });
     child.stdout.on("data", (chunk: Buffer) => {

@@ -2,7 +2,7 @@
 // bundles, one line each. Run in other folders, time zones, locales, homes and Node versions, it must print the same.
 
 import { createHash } from "node:crypto";
-import { MODEL_FILES, type ModelName, type Recipe, compileModel } from "../support/models.js";
+import { compileModel, MODEL_FILES, type ModelName, type Recipe } from "../support/models.js";
 
 export interface Job extends Recipe {
   readonly model: ModelName;

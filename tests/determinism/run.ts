@@ -1,8 +1,8 @@
 // By hand: compiles models in every surrounding and on other Node versions, and says where the bytes differ:
 //   node dist/tests/determinism/run.js [node binary ...]
 
-import { compileIn, otherNodes, SURROUNDINGS, versionOf } from "./processes.js";
 import type { Job } from "./compile-once.js";
+import { compileIn, otherNodes, SURROUNDINGS, versionOf } from "./processes.js";
 
 const side = { lo: 32, hi: 640, step: 32 };
 const JOBS: readonly Job[] = [

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { GraphProto } from "../../compiler/import/onnx/proto.js";
 import { loadModel } from "../support/models.js";
-import { loadCase, dynamicInputs } from "../support/onnx-case.js";
+import { dynamicInputs, loadCase } from "../support/onnx-case.js";
 import { difference } from "../support/onnx-compare.js";
 import { withOutput } from "../support/onnx-output.js";
 import { openOracle, type Value, type Values, worstError } from "../support/oracle.js";
 import { suiteFolder } from "../support/suites.js";
-import { judgeSize, noteError, table } from "./judge.js";
 import { fromValue, toValue } from "../support/values.js";
+import { judgeSize, noteError, table } from "./judge.js";
 
 const NETWORKS = [
   "causal_lm",
@@ -41,7 +41,11 @@ function compare(t: ExecutionContext, model: string, have: Values, want: Values,
   noteError(model, worstError(have, want));
   for (const [name, w] of Object.entries(want)) {
     const h = have[name];
-    t.is(difference(h === undefined ? undefined : fromValue(h), fromValue(w), tolerance), null, `${what}, output ${name}`);
+    t.is(
+      difference(h === undefined ? undefined : fromValue(h), fromValue(w), tolerance),
+      null,
+      `${what}, output ${name}`,
+    );
   }
 }
 
@@ -85,7 +89,9 @@ for (const name of NETWORKS) {
     }
     const [set] = found.sets;
     if (!isOpen || set === undefined) return;
-    const inputs = Object.fromEntries(Object.entries(set.inputs).map(([k, v]) => [k, rebatched(toValue(v), OTHER_BATCH)]));
+    const inputs = Object.fromEntries(
+      Object.entries(set.inputs).map(([k, v]) => [k, rebatched(toValue(v), OTHER_BATCH)]),
+    );
     compare(t, name, model.run(inputs), await oracle(inputs), `batch ${OTHER_BATCH}`);
   });
 }

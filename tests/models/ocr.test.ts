@@ -3,7 +3,9 @@
 import test from "ava";
 import { fixture, readPng } from "../../examples/ocr/files.js";
 import { crop, resize, toTensor } from "../../examples/ocr/image.js";
-import { MODEL_FILES, noiseValue } from "../support/models.js";
+import { hasFeature } from "../../runtime-shim/features.js";
+import { LoadError, load } from "../../runtime-shim/index.js";
+import { compileModel, MODEL_FILES, noiseValue } from "../support/models.js";
 import type { Value, Values } from "../support/oracle.js";
 import { judgeModel, SIGMOID_FLOOR, table } from "./judge.js";
 
@@ -44,6 +46,12 @@ test.serial("recognition, of any width", async (t) => {
   t.deepEqual(Object.values(model.run(line(320)))[0], again);
 });
 
+test.serial("recognition, of several lines at once", async (t) => {
+  const dims = { batch: { lo: 1, hi: 3 }, width: { lo: 32, hi: 160, step: 8 } };
+  const inputs = [{ x: noiseValue([3, 3, 48, 72], 5) }, { x: noiseValue([1, 3, 48, 160], 6) }];
+  await judgeModel(t, "ocr-rec (1..3)x48x(32..160)", MODEL_FILES["ocr-rec"], { dims }, inputs);
+});
+
 test.serial("detection, of a fixed size", async (t) => {
   const dims = { height: 160, width: 160 };
   await judgeModel(t, "ocr-det 160x160", MODEL_FILES["ocr-det"], { dims }, [page(160, 160)], SIGMOID_FLOOR);
@@ -60,4 +68,17 @@ test.serial("direction", async (t) => {
   const dims = { height: 48, width: 192 };
   const inputs = [line(192), { x: noiseValue([1, 3, 48, 192], 4) }];
   await judgeModel(t, "ocr-cls 48x192", MODEL_FILES["ocr-cls"], { dims }, inputs);
+});
+
+test.serial("relaxed, where the engine has it", async (t) => {
+  const dims = { height: 48, width: 192 };
+  const recipe = { dims, tier: "relaxed" } as const;
+  if (hasFeature("relaxed-simd")) {
+    await judgeModel(t, "ocr-cls 48x192 relaxed", MODEL_FILES["ocr-cls"], recipe, [line(192)]);
+    return;
+  }
+  t.log("this engine has no relaxed SIMD: the bundle must be refused");
+  const { bundle } = compileModel(MODEL_FILES["ocr-cls"], recipe);
+  const error = await t.throwsAsync(load(bundle), { instanceOf: LoadError });
+  t.is(error.code, "unsupported_backend_capability");
 });

@@ -6,7 +6,7 @@ import { RunError } from "../../runtime-shim/index.js";
 import { loadModel, MODEL_FILES, type ModelName } from "../support/models.js";
 import { openOracle, type Value, type Values } from "../support/oracle.js";
 import { voice } from "../support/sound.js";
-import { judgeSize, judgeValues, table } from "./judge.js";
+import { judgeModel, judgeSize, judgeValues, table } from "./judge.js";
 
 test.after.always((t) => t.log(table()));
 
@@ -81,7 +81,13 @@ async function chain(t: ExecutionContext, network: Network, samples: number, rat
       judgeValues(t, label, have, want, `${rate} Hz, chunk ${i}`);
       const withState = kept.run(sound);
       t.deepEqual(Object.keys(withState), ["output"]);
-      judgeValues(t, `${label} with state`, withState, { output: want["output"] ?? zeros([]) }, `${rate} Hz, chunk ${i}`);
+      judgeValues(
+        t,
+        `${label} with state`,
+        withState,
+        { output: want["output"] ?? zeros([]) },
+        `${rate} Hz, chunk ${i}`,
+      );
       t.deepEqual(withState["output"]?.data, have["output"]?.data, `${label} with state, ${rate} Hz, chunk ${i}`);
       [mine, theirs] = [next(network, have), next(network, want)];
       for (const m of network.memory)
@@ -99,6 +105,18 @@ for (const network of NETWORKS) {
     await chain(t, network, isLegacy ? 1536 : 512, isLegacy ? [16_000, 8000] : [16_000]);
   });
 }
+
+test.serial("chunks of any length", async (t) => {
+  const file = MODEL_FILES["silero-legacy"];
+  const dims = { batch: 1, sequence: { lo: 512, hi: 1536, step: 256 } };
+  const memory = { h: zeros([2, 1, 64]), c: zeros([2, 1, 64]) };
+  const inputs = [
+    [512, 16_000],
+    [1536, 8000],
+    [1024, 16_000],
+  ].map(([samples = 0, rate = 0]) => ({ ...chunk(1, samples, rate), ...memory }));
+  await judgeModel(t, "silero-legacy 512..1536", file, { dims }, inputs);
+});
 
 test.serial("a rate whose branch the chunk does not fit stops with an error", async (t) => {
   const dims = { ...recent.dims, "input.1": 512 };

@@ -9,8 +9,8 @@ import { Builder } from "../../compiler/ir/graph.js";
 import { interpret } from "../../compiler/reference/interpret.js";
 import { type LoadedModel, loadModel, MODEL_FILES, type ModelName } from "../support/models.js";
 import { type Oracle, openOracle, type Value, type Values } from "../support/oracle.js";
-import { fromValue, toValue } from "../support/values.js";
 import { voice } from "../support/sound.js";
+import { fromValue, toValue } from "../support/values.js";
 import { judgeModel, judgeSize, judgeValues, SIGMOID_FLOOR, table } from "./judge.js";
 
 test.after.always((t) => t.log(table()));
@@ -55,7 +55,9 @@ async function embeddings(
   return out;
 }
 
-const melInput = (data: Float32Array): Values => ({ input: { dtype: "f32", shape: [1, data.length], data: data.slice() } });
+const melInput = (data: Float32Array): Values => ({
+  input: { dtype: "f32", shape: [1, data.length], data: data.slice() },
+});
 const windowInput = (data: Float32Array): Values => ({
   input_1: { dtype: "f32", shape: [1, WINDOW, BANDS, 1], data: data.slice() },
 });
@@ -138,7 +140,11 @@ for (const [name, count] of Object.entries(WORDS) as [keyof typeof WORDS, number
     const reference = openReference(name);
     const input = model.model.inputs[0]?.name ?? "";
     const feed = (all: Float32Array, from: number): Values => ({
-      [input]: { dtype: "f32", shape: [1, count, FEATURES], data: all.slice(from * FEATURES, (from + count) * FEATURES) },
+      [input]: {
+        dtype: "f32",
+        shape: [1, count, FEATURES],
+        data: all.slice(from * FEATURES, (from + count) * FEATURES),
+      },
     });
     for (let from = 0; from + count <= COUNT; from += 6) {
       const want = await oracle(feed(theirs, from));

@@ -17,7 +17,9 @@ import { load } from "../../runtime-shim/index.js";
 import { fromValue, toValue } from "../support/values.js";
 
 const NUMERIC = (Object.keys(DTYPES) as DType[]).filter((d) => !["complex", "string"].includes(DTYPES[d].kind));
-const FLOATS = [0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 3, -7.25, 10, 88.5, -104, 1e-3, -1e-3, 1e-40, 1e30, -3e38, 12345.678];
+const FLOATS = [
+  0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 3, -7.25, 10, 88.5, -104, 1e-3, -1e-3, 1e-40, 1e30, -3e38, 12345.678,
+];
 const SPECIAL = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
 function valuesOf(dtype: DType): readonly (number | bigint)[] {
@@ -90,7 +92,12 @@ function problem(op: string, have: Tensor | undefined, want: Tensor, inputs: rea
 
 const show = (v: unknown): string => (Object.is(v, -0) ? "-0" : String(v));
 
-async function compareAll(t: ExecutionContext, name: string, dtype: DType, make: (b: Builder) => Graph): Promise<boolean> {
+async function compareAll(
+  t: ExecutionContext,
+  name: string,
+  dtype: DType,
+  make: (b: Builder) => Graph,
+): Promise<boolean> {
   const builder = new Builder();
   const graph = make(builder);
   const [x, y] = pairs(dtype);

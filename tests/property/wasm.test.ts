@@ -8,8 +8,8 @@ import { withStates } from "../../compiler/import/states.js";
 import { Bug, Refused } from "../../compiler/ir/errors.js";
 import { RunIssue } from "../../compiler/ir/run-issue.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
-import { sameType, staticShape } from "../../compiler/ir/types.js";
 import { print } from "../../compiler/ir/text.js";
+import { sameType, staticShape } from "../../compiler/ir/types.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
 import { load, RunError } from "../../runtime-shim/index.js";
@@ -25,10 +25,11 @@ interface Outcome {
   readonly problem: string | null;
 }
 
+type Source = Pick<RandomGraph, "builder" | "graph">;
 type Tensors = Readonly<Record<string, Tensor>>;
 type Result = { readonly outputs: Tensors; readonly states: Tensors } | string;
 
-function referenceRun({ graph }: RandomGraph, inputs: Tensors, states: Tensors): Result {
+function referenceRun({ graph }: Source, inputs: Tensors, states: Tensors): Result {
   try {
     return interpret(graph, inputs, { states });
   } catch (e) {
@@ -38,7 +39,7 @@ function referenceRun({ graph }: RandomGraph, inputs: Tensors, states: Tensors):
 }
 
 /** Compiles a graph and compares it on samples. Refusals are counted, everything else that goes wrong is told. */
-async function judge(made: RandomGraph, seed: number, tolerance: number, sample: SampleOptions): Promise<Outcome> {
+async function judge(made: Source, seed: number, tolerance: number, sample: SampleOptions): Promise<Outcome> {
   const { graph, builder } = made;
   const tell = (problem: string): Outcome => ({ refused: false, problem: `${problem}\n${print(graph).text}` });
   let bundle: Uint8Array<ArrayBuffer>;
@@ -95,7 +96,7 @@ interface Case {
 }
 
 /** The graph with an input and the last output of its type as a state, or as it is. */
-function keeping({ graph, builder }: RandomGraph): RandomGraph {
+function keeping({ graph, builder }: Source): Source {
   const pairs = graph.inputs.flatMap((v) => {
     const output = graph.outputs.findLast((o) => sameType(o.value.type, v.type) && staticShape(v.type.shape) !== null);
     return v.node.op === "input" && output !== undefined ? [{ input: v.node.attrs.name, output: output.name }] : [];
@@ -123,7 +124,9 @@ async function count(t: ExecutionContext, c: Case): Promise<{ readonly refused: 
   const result = await fc.check(property, { numRuns: runs * times, seed: seed + shift });
   if (result.failed) {
     const cause = result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance);
-    t.fail(`seed ${result.seed}, path ${result.counterexamplePath ?? ""}, shrunk ${result.numShrinks} times:\n${cause}`);
+    t.fail(
+      `seed ${result.seed}, path ${result.counterexamplePath ?? ""}, shrunk ${result.numShrinks} times:\n${cause}`,
+    );
   }
   return { refused, total };
 }
@@ -182,7 +185,11 @@ test.serial("graphs with branches and loops", (t) =>
   check(t, {
     runs: 50,
     seed: 14,
-    graphs: { smooth: true, steps: 8, only: ["if", "loop", "trade", "scalar", "slice", "select", "concat", "reduce", "transpose"] },
+    graphs: {
+      smooth: true,
+      steps: 8,
+      only: ["if", "loop", "trade", "scalar", "slice", "select", "concat", "reduce", "transpose"],
+    },
     tolerance: smooth.tolerance,
   }),
 );

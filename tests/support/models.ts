@@ -9,8 +9,8 @@ import { Builder } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import type { Plan, Tier } from "../../compiler/plan/plan.js";
 import { load, type Model } from "../../runtime-shim/index.js";
-import type { Values } from "./oracle.js";
 import { noise } from "./noise.js";
+import type { Values } from "./oracle.js";
 import { repositoryRoot } from "./suites.js";
 
 const modules = join(repositoryRoot(), "node_modules");

@@ -2,7 +2,8 @@
 // the same shapes and (within tolerance) the same values.
 
 import * as ort from "onnxruntime-node";
-import { importOnnx } from "../../compiler/import/onnx/import.js";
+import { formatIssue, verify } from "../../compiler/ir/verify.js";
+import { type DimSpec, importOnnx } from "../../compiler/import/onnx/import.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
@@ -58,8 +59,11 @@ function fromOrt(t: ort.Tensor): Tensor {
   return tensorFrom(dtype, t.dims, Array.from(t.data as ArrayLike<number | bigint>));
 }
 
-/** What differs, or null. Throws what the importer or onnxruntime throws. */
-export async function differ(c: OpCase, seed: number): Promise<string | null> {
+/**
+ * What differs, or null. Throws what the importer or onnxruntime throws. `dynamic`: every size of the first input is a
+ * symbol of its own while the model is imported.
+ */
+export async function differ(c: OpCase, seed: number, dynamic = false): Promise<string | null> {
   const next = random(seed);
   const feeds: Record<string, Tensor> = {};
   const fixed: Record<string, Tensor> = {};
@@ -79,17 +83,27 @@ export async function differ(c: OpCase, seed: number): Promise<string | null> {
     return name;
   });
   const outputs = Array.from({ length: c.outputs ?? 1 }, (_, i) => `y${i}`);
+  const dims: Record<string, DimSpec> = {};
+  const shapeOf = (name: string, t: Tensor): (number | string)[] =>
+    t.shape.map((d, i) => {
+      // A size of 1 may broadcast, which a symbol never does: it stays a number.
+      if (!dynamic || name !== "x0" || d === 1) return d;
+      dims[`${name}_${i}`] = { lo: 1, hi: 64 };
+      return `${name}_${i}`;
+    });
   const bytes = modelBytes({
     opset: c.opset,
     ...(c.domain === undefined ? {} : { domains: [c.domain] }),
     nodes: [node(c.op, names, outputs, c.attributes ?? {}, c.domain ?? "")],
-    inputs: Object.entries(feeds).map(([name, t]) => typed(name, t.dtype, t.shape)),
+    inputs: Object.entries(feeds).map(([name, t]) => typed(name, t.dtype, shapeOf(name, t))),
     outputs,
     initializers: Object.entries(fixed).map(([name, t]) => tensorProto(name, t)),
   });
   const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
   const want = await session.run(Object.fromEntries(Object.entries(feeds).map(([k, t]) => [k, toOrt(t)])));
-  const { graph } = importOnnx(bytes, { builder: new Builder() });
+  const { graph } = importOnnx(bytes, { builder: new Builder(), dims });
+  const issues = verify(graph);
+  if (issues.length > 0) return `the imported graph is unsound: ${issues.map((i) => formatIssue(i)).join("; ")}`;
   const have = interpret(graph, feeds).outputs;
   const tolerance = { rtol: c.tolerance ?? 1e-4, atol: c.tolerance ?? 1e-5 };
   const wrong = outputs.flatMap((name) => {

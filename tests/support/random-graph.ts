@@ -489,9 +489,11 @@ const ROUGH = new Set(["sort", "argreduce", "nonzero", "scatter", "take", "gathe
 /** What a state slot holds next: the newest value of its type, or one made for it. */
 function nextOf(m: Maker, slot: Value): Value {
   const like = m.pool.findLast(
-    (v) => v !== slot && v.type.dtype === "f32" && v.type.shape.join() === slot.type.shape.join(),
+    (v) => v !== slot && v.type.dtype === slot.type.dtype && v.type.shape.join() === slot.type.shape.join(),
   );
-  return like ?? ir.tanh(m.b, ir.add(m.b, slot, 1));
+  if (like !== undefined) return like;
+  const next = slot.type.dtype === "bool" ? ir.not(m.b, slot) : ir.add(m.b, slot, 1);
+  return isFloat(slot.type.dtype) ? ir.tanh(m.b, next) : next;
 }
 
 function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph {
@@ -518,7 +520,7 @@ function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph
     m.inputs.push(x);
     m.pool.push(x);
   }
-  const slot = m.below(3) === 0 ? ir.state(m.b, "s", "f32", [1, 4]) : undefined;
+  const slot = m.below(3) === 0 ? ir.state(m.b, "s", options.dtypes?.[0] ?? "f32", [1, 4]) : undefined;
   if (slot !== undefined) m.pool.push(slot);
   for (const step of rest) {
     m.start(step);

@@ -255,7 +255,16 @@ function mutateJson(root: JsonValue, other: JsonValue | undefined, random: Rando
   }
 }
 
-/** A changed bundle: a third of them plainly, the others with digests made right. */
+/** What has no canonical form (half of a surrogate pair, a number that is not finite) is written as it comes. */
+function canonicalText(value: JsonValue): string {
+  try {
+    return canonicalize(value) ?? "";
+  } catch {
+    return JSON.stringify(value);
+  }
+}
+
+/** A changed bundle: a quarter of them plainly, the others with digests made right. */
 export function mutateBundle(input: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
   const parts = partsOf(input);
   if (parts === null || random.once(4)) return mutateBytes(input, other, random);
@@ -268,8 +277,8 @@ export function mutateBundle(input: Uint8Array, other: Uint8Array, random: Rando
         mutateJson(parts.manifest, partsOf(other)?.manifest, random);
       break;
     case 2: {
-      const whole = canonicalize(parts.manifest) ?? "";
-      text = mutateText(whole, canonicalize(partsOf(other)?.manifest ?? null) ?? "", random, STRINGS);
+      const from = canonicalText(partsOf(other)?.manifest ?? null);
+      text = mutateText(canonicalText(parts.manifest), from, random, STRINGS);
       break;
     }
     case 3: {
@@ -296,12 +305,6 @@ export function mutateBundle(input: Uint8Array, other: Uint8Array, random: Rando
       relay(parts);
     }
   }
-  let bytes: Uint8Array;
-  try {
-    bytes = new TextEncoder().encode(text ?? canonicalize(parts.manifest) ?? "");
-  } catch {
-    // Text that has no canonical form: half of a surrogate pair, a number that is not finite.
-    bytes = new TextEncoder().encode(JSON.stringify(parts.manifest));
-  }
+  const bytes = new TextEncoder().encode(text ?? canonicalText(parts.manifest));
   return assemble(bytes, layout(blobs), blobs);
 }

@@ -22,6 +22,8 @@ export interface Finding {
 export interface LoopOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Ends it too; none by default. */
+  readonly mostRuns?: number;
   readonly corpus: readonly Uint8Array[];
   /** Before an input runs: for a watchdog. */
   onRun(input: Uint8Array): void;
@@ -36,6 +38,7 @@ export interface LoopReport {
   readonly reached: number;
   readonly total: number;
   readonly slowestMs: number;
+  readonly slowest: Uint8Array;
   /** How often each outcome was seen. */
   readonly outcomes: Readonly<Record<string, number>>;
 }
@@ -50,6 +53,7 @@ export class Loop {
   readonly #found = new Set<string>();
   #runs = 0;
   #slowestMs = 0;
+  #slowest = new Uint8Array(0);
 
   constructor(target: Target, coverage: BlockCoverage, options: LoopOptions) {
     this.#target = target;
@@ -71,13 +75,15 @@ export class Loop {
       if (performance.now() > end) break;
       if (await this.#isNewAlone(input)) this.#corpus.push(input);
     }
-    while (performance.now() < end) await this.#batch(end);
+    const most = this.#options.mostRuns ?? Number.POSITIVE_INFINITY;
+    while (performance.now() < end && this.#runs < most) await this.#batch(end);
     return {
       runs: this.#runs,
       kept: this.#corpus.length,
       reached: this.#coverage.reached,
       total: this.#coverage.total,
       slowestMs: this.#slowestMs,
+      slowest: this.#slowest,
       outcomes: this.#outcomes,
     };
   }
@@ -139,7 +145,11 @@ export class Loop {
     } catch (e) {
       return e ?? new Broken("threw nothing");
     } finally {
-      this.#slowestMs = Math.max(this.#slowestMs, performance.now() - start);
+      const took = performance.now() - start;
+      if (took > this.#slowestMs) {
+        this.#slowestMs = took;
+        this.#slowest = input.slice();
+      }
       this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1;
     }
   }

@@ -25,6 +25,9 @@ const { values } = parseArgs({
   },
 });
 
+/** An input that takes longer is kept, to be looked at. */
+const SLOW_MS = 1000;
+
 const names = TARGET_NAMES.filter((n) => values.target === "all" || values.target === n);
 const seconds = Number(values.seconds);
 const seed = Number(values.seed);
@@ -46,6 +49,8 @@ async function fuzz(name: TargetName): Promise<number> {
       console.error(`fuzz ${name}: ${key}\n  ${path}\n${error}\n`);
     },
   });
+  if (report.slowestMs > SLOW_MS)
+    console.log(`  the slowest input: ${writeInput(values.corpus, "slow", report.slowest, `${name}-`)}`);
   const share = ((100 * report.reached) / Math.max(1, report.total)).toFixed(1);
   const outcomes = Object.entries(report.outcomes).sort((a, b) => b[1] - a[1]);
   console.log(

@@ -49,7 +49,8 @@ export async function watch(options: WatchOptions): Promise<WatchReport> {
     ended += last.ended;
     add(last.finding);
   }
-  return { runs: ended, kept: corpus.length, reached: 0, total: 0, slowestMs: 0, outcomes: {}, findings };
+  const slowest = new Uint8Array(0);
+  return { runs: ended, kept: corpus.length, reached: 0, total: 0, slowestMs: 0, slowest, outcomes: {}, findings };
 }
 
 /** What ended a thread before its time, and how many inputs it had run. */

@@ -122,11 +122,13 @@ const treeEnsembleClassifier: Translator = (cx) => {
   const leaves = leavesOf(cx, forest, rowsOf(cx, dtype));
   const how = postTransformOf(cx);
   const base = numbersOf(cx, "base_values");
-  const binary = classes === 2 && named.size === 1;
-  if (binary) {
-    const [only = 0] = named;
+  if (classes === 2 && base.length === 2)
+    return cx.fail("unsupported_op", "has a base value per class for two classes, which runtimes add differently", "add them to the leaves of one tree");
+  const [only = 0, ...others] = named;
+  if (classes === 2 && others.length === 0) {
     const column = { rows: weights.rows.map((r) => [r[only] ?? null]), targets: 1 };
-    return binaryScores(cx, aggregated(cx, leaves, column, "SUM", dtype), base, positive, labels);
+    const sum = aggregated(cx, leaves, column, "SUM", dtype);
+    return binaryScores(cx, base[0] === undefined ? sum : ir.add(b, sum, base[0]), only, positive, labels);
   }
   if (base.length !== 0 && base.length !== classes) cx.malformed(`has ${base.length} base values for ${classes} classes`);
   const sums = aggregated(cx, leaves, weights, "SUM", dtype);
@@ -134,23 +136,23 @@ const treeEnsembleClassifier: Translator = (cx) => {
   return [labelAt(b, labels, ir.argreduce(b, "max", scores, 1)), ir.cast(b, transformed(b, scores, how), "f32")];
 };
 
-/** Two classes of one score: the other's is its complement, or its negative where weights have both signs. */
-function binaryScores(cx: NodeContext, sum: Value, base: readonly number[], positive: boolean, labels: readonly number[]): Value[] {
+/**
+ * Two classes of one score. The other's is its complement, or its negative where weights have both signs; it is 0 where the
+ * weights name the second class.
+ */
+function binaryScores(cx: NodeContext, score: Value, only: number, positive: boolean, labels: readonly number[]): Value[] {
   const { b } = cx;
   const how = postTransformOf(cx);
-  if (base.length > 2) cx.malformed(`has ${base.length} base values for two classes`);
-  const shift = base.length === 2 ? base[1] : base[0];
-  const score = shift === undefined ? sum : ir.add(b, sum, shift);
   const wins = ir.gt(b, ir.squeeze(b, score, [1]), positive ? 0.5 : 0);
   const label = labelAt(b, labels, ir.cast(b, wins, "i64"));
   const done = (first: Value, second: Value): Value[] => [label, ir.cast(b, ir.concat(b, [first, second], 1), "f32")];
-  if (base.length === 2) {
-    const both = ir.concat(b, [ir.neg(b, score), score], 1);
+  if (how === "PROBIT") return cx.fail("unsupported_op", "applies PROBIT to two classes of one score");
+  if (only === 1) {
+    const both = ir.concat(b, [ir.mul(b, score, 0), score], 1);
     return [label, ir.cast(b, transformed(b, both, how), "f32")];
   }
-  if (how === "PROBIT") return cx.fail("unsupported_op", "applies PROBIT to two classes of one score");
-  if (positive) return done(ir.sub(b, 1, score), score);
   if (how === "LOGISTIC") return done(ir.sigmoid(b, ir.neg(b, score)), ir.sigmoid(b, score));
+  if (positive) return done(ir.sub(b, 1, score), score);
   return done(ir.neg(b, score), score);
 }
 

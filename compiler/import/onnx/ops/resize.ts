@@ -31,7 +31,11 @@ function size(cx: NodeContext, d: Dim, scale: number, axis: number): Dim {
     const narrow = Math.floor(Math.fround(d * Math.fround(scale)));
     return exact === narrow || cx.declaredSize(0, axis) === exact ? exact : narrow;
   }
-  for (let q = 1; q <= 64; q++) if (Number.isInteger(scale * q)) return floordiv(mul(d, scale * q), q);
+  // A scale that is a fraction rounded to 32 bits gives the fraction's sizes: a product in 32 bits rounds back to it.
+  for (let q = 1; q <= 64; q++) {
+    const p = Math.round(scale * q);
+    if (p > 0 && Math.fround(p / q) === Math.fround(scale)) return floordiv(mul(d, p), q);
+  }
   return cx.unknownSize(
     `axis ${axis} is dynamic and is scaled by ${scale}, which is no simple fraction`,
     "fix the size of this axis",

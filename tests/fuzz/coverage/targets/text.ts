@@ -6,14 +6,17 @@ import { parseDims } from "../../../../compiler/cli/dims.js";
 import { CliError } from "../../../../compiler/cli/failures.js";
 import { tensorFromJson, tensorToJson } from "../../../../compiler/cli/io/json-tensor.js";
 import { parseInputArg, readValue } from "../../../../compiler/cli/io/source.js";
+import { importOnnx } from "../../../../compiler/import/onnx/import.js";
 import { type Dim, DimSyntaxError, formatDim, parseDim, sym } from "../../../../compiler/ir/dim.js";
 import { DTYPES, isDType } from "../../../../compiler/ir/dtype.js";
+import { Refused } from "../../../../compiler/ir/errors.js";
 import { Builder } from "../../../../compiler/ir/graph.js";
 import { OPS } from "../../../../compiler/ir/ops.js";
 import { ParseError, parse, print } from "../../../../compiler/ir/text.js";
 import { verify } from "../../../../compiler/ir/verify.js";
 import { mutateText } from "../mutate-bytes.js";
 import { Broken, type Target } from "../target.js";
+import { onnxSeeds } from "./onnx-seeds.js";
 
 const GRAPHS = [
   `graph "sum"
@@ -33,6 +36,19 @@ output "y" = %3
 output "y" = %3
 `,
 ];
+
+/** What the importer makes of small models: text with every kind of op. */
+function importedGraphs(): string[] {
+  return onnxSeeds.flatMap((bytes) => {
+    try {
+      const { text } = print(importOnnx(bytes, { builder: new Builder(), bound: 64 }).graph);
+      return text.length < 1500 && !text.includes("sha256:") ? [text] : [];
+    } catch (e) {
+      if (e instanceof Refused) return [];
+      throw e;
+    }
+  });
+}
 
 const DIMS = [
   "n",
@@ -210,6 +226,7 @@ export const target: Target = {
   maxBytes: 16384,
   seeds: [
     ...GRAPHS,
+    ...importedGraphs(),
     ...DIMS.map((d) => `dim\n${d}`),
     "dims\nwidth=320\nbatch=1..8\nh=32..960:32",
     "argument\nx=[1, 2]",
