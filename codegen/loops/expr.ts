@@ -147,6 +147,36 @@ export function isFloatReg(t: Reg): boolean {
   return t.kind === "f32" || t.kind === "f64";
 }
 
+/** Rebuilds an expression with every index expression changed; what does not change stays the same object. */
+export function reindex(pool: ExprPool, e: Expr, f: (d: Dim) => Dim, memo = new Map<Expr, Expr>()): Expr {
+  const seen = memo.get(e);
+  if (seen !== undefined) return seen;
+  const go = (x: Expr): Expr => reindex(pool, x, f, memo);
+  const make = (): Expr => {
+    switch (e.kind) {
+      case "index":
+        return pool.index(f(e.dim));
+      case "load":
+        return pool.load(e.buffer, e.dtype, e.type, f(e.index), e.stride);
+      case "address":
+        return pool.address(e.buffer, f(e.index), e.bytes);
+      case "loadAt":
+        return pool.loadAt(go(e.address), e.offset, e.dtype, e.type, e.splat);
+      case "lane":
+        return pool.lane(go(e.from), e.lane);
+      case "lanes":
+        return pool.lanes(e.items.map(go));
+      case "op":
+        return pool.op(e.op, e.type, ...e.args.map(go));
+      default:
+        return e;
+    }
+  };
+  const made = make();
+  memo.set(e, made);
+  return made;
+}
+
 /** An unbuilt expression: the variants of Expr without identity. */
 type Draft = Expr extends infer E ? (E extends Expr ? Omit<E, "id"> : never) : never;
 
@@ -223,6 +253,29 @@ export class ExprPool {
   }
 
   op(op: MachineOp, type: Reg, ...args: readonly Expr[]): Expr {
+    if ((op === "max" || op === "min") && isFloatReg(type))
+      return this.#bounded(op, type, args) ?? this.#plain(op, type, args);
+    return this.#plain(op, type, args);
+  }
+
+  /**
+   * max and min against a constant, from the cheaper pmax and pmin: these keep a NaN in their first operand, and only
+   * differ from max and min in the sign of zero.
+   */
+  #bounded(op: "max" | "min", type: Reg, args: readonly Expr[]): Expr | null {
+    const [a, b] = args;
+    if (a === undefined || b === undefined) return null;
+    const [x, c] = b.kind === "const" ? [a, b] : a.kind === "const" ? [b, a] : [a, null];
+    if (c === null || c.kind !== "const" || x.kind === "const") return null;
+    const bound = Number(c.value);
+    if (Number.isNaN(bound)) return null;
+    if (op === "min") return Object.is(bound, -0) ? null : this.#plain("pmin", type, [x, c]);
+    const kept = this.#plain("pmax", type, [x, c]);
+    // pmax(-0, 0) is -0: adding 0 makes it +0 and changes nothing else.
+    return Object.is(bound, 0) ? this.#plain("add", type, [kept, c]) : kept;
+  }
+
+  #plain(op: MachineOp, type: Reg, args: readonly Expr[]): Expr {
     return this.#make(`o${op}:${type.kind}x${type.lanes}(${args.map((e) => e.id).join(",")})`, {
       kind: "op",
       type,

@@ -11,6 +11,7 @@ import {
   range,
   type Sym,
   sub,
+  substitute,
   symOf,
   symsOf,
   terms,
@@ -18,7 +19,7 @@ import {
 import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { unravel } from "../../compiler/schedule/views.js";
-import type { Expr, ExprPool } from "./expr.js";
+import { type Expr, type ExprPool, reindex } from "./expr.js";
 import { encodeNarrow } from "./narrow.js";
 import type { Stmt } from "./stmt.js";
 import { Vectorizer } from "./vectorize.js";
@@ -154,9 +155,50 @@ export function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kin
   const vector = contiguous ? new Vectorizer(pool, linear, LANES).vector(store.value) : null;
   if (vector === null) return [forLoop(v, size, [store])];
   const main = mul(floordiv(size, LANES), LANES);
-  const stmts: Stmt[] = [{ kind: "for", v, from: 0, to: main, step: LANES, body: [{ ...store, value: vector }] }];
+  const stmts: Stmt[] = [];
+  let done: Dim = 0;
+  // Long chains of operations wait for each other: two of them side by side do not.
+  if (range(size).hi >= 4 * LANES && countOps(vector) >= MIN_OPS_TO_PAIR) {
+    done = mul(floordiv(size, 2 * LANES), 2 * LANES);
+    const later = (d: Dim): Dim => substitute(d, (s) => (s === linear ? add(v, LANES) : undefined));
+    const second = { ...store, index: later(store.index), value: reindex(pool, vector, later) };
+    stmts.push({ kind: "for", v, from: 0, to: done, step: 2 * LANES, body: [{ ...store, value: vector }, second] });
+  }
+  if (done !== main)
+    stmts.push({ kind: "for", v, from: done, to: main, step: LANES, body: [{ ...store, value: vector }] });
   if (main !== size) stmts.push({ kind: "for", v, from: main, to: size, step: 1, body: [store] });
   return stmts;
+}
+
+/**
+ * Loops over vectors of `v` up to `main` (a multiple of the lanes): `ways` of them at a time, then one by one as way 0.
+ * `body(w, later)` gives the statements of way `w`; `later` moves an index expression to its elements.
+ */
+export function vectorLoops(
+  v: Dim,
+  main: Dim,
+  ways: number,
+  body: (w: number, later: (d: Dim) => Dim) => Stmt[],
+): Stmt[] {
+  const linear = symbolOf(v);
+  const shifted =
+    (w: number) =>
+    (d: Dim): Dim =>
+      w === 0 ? d : substitute(d, (s) => (s === linear ? add(v, w * LANES) : undefined));
+  const one: Stmt = { kind: "for", v, from: 0, to: main, step: LANES, body: body(0, shifted(0)) };
+  if (ways === 1) return [one];
+  const wide = mul(floordiv(main, ways * LANES), ways * LANES);
+  const all = Array.from({ length: ways }, (_, w) => body(w, shifted(w))).flat();
+  const first: Stmt = { kind: "for", v, from: 0, to: wide, step: ways * LANES, body: all };
+  return wide === main ? [first] : [first, { ...one, from: wide }];
+}
+
+const MIN_OPS_TO_PAIR = 12;
+
+function countOps(e: Expr, seen = new Set<Expr>()): number {
+  if (seen.has(e) || e.kind !== "op" || e.type.lanes === 1) return 0;
+  seen.add(e);
+  return e.args.reduce((n, a) => n + countOps(a, seen), 1);
 }
 
 function isUnitStride(index: Dim, v: Sym): boolean {

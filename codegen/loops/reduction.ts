@@ -1,5 +1,6 @@
-// How a reduction starts and combines, in registers. Order is fixed: with `lanes` partial results, element i goes to lane
-// i mod lanes; lanes are combined pairwise (0 with half, ...), then the rest one by one. So it does not depend on the host.
+// How a reduction starts and combines, in registers. Order is fixed: with `n` partial results, element i goes to partial
+// i mod n; partials are combined pairwise, lanes too (0 with half, ...), then the rest one by one. So it depends on the
+// size alone, and not on the host.
 
 import type { DType } from "../../compiler/ir/dtype.js";
 import { DTYPES, intRange, isFloat } from "../../compiler/ir/dtype.js";
@@ -56,4 +57,23 @@ export function acrossLanes(pool: ExprPool, kind: ReduceKind, dtype: DType, vect
     items = items.slice(0, half).map((e, i) => combine(pool, kind, dtype, e, items[i + half] ?? e));
   }
   return items[0] ?? vector;
+}
+
+/** Independent partial results of a long reduction, so that one step does not wait for the last. */
+export const WAYS = 4;
+
+/** Combines partial vectors pairwise: (0 with 1) with (2 with 3). */
+export function acrossWays(pool: ExprPool, kind: ReduceKind, dtype: DType, parts: readonly Expr[]): Expr {
+  let items = [...parts];
+  while (items.length > 1) {
+    const next: Expr[] = [];
+    for (let i = 0; i < items.length; i += 2) {
+      const [a, b] = [items[i], items[i + 1]];
+      if (a !== undefined) next.push(b === undefined ? a : combine(pool, kind, dtype, a, b));
+    }
+    items = next;
+  }
+  const [only] = items;
+  if (only === undefined) throw new RangeError("nothing to combine");
+  return only;
 }

@@ -260,7 +260,10 @@ function toFloat(pool: ExprPool, from: DType, to: DType, e: Expr): Expr {
   const { bits } = DTYPES[from];
   const unsigned = isUnsigned(from) && bits >= 32;
   if (!narrow || bits < 32) return pool.op(unsigned ? "toFloatU" : "toFloatS", reg, e);
-  const double = bits === 64 ? wideToOdd(pool, e, unsigned) : pool.op(unsigned ? "toFloatU" : "toFloatS", { kind: "f64", lanes: 1 }, e);
+  const double =
+    bits === 64
+      ? wideToOdd(pool, e, unsigned)
+      : pool.op(unsigned ? "toFloatU" : "toFloatS", { kind: "f64", lanes: 1 }, e);
   return demoteToOdd(pool, double);
 }
 

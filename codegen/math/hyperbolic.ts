@@ -66,10 +66,11 @@ export function asinh(m: Terms, x: Expr): Expr {
   return m.flip(m.select(tiny, a, value), m.signBit(x));
 }
 
-/** log(x + sqrt(x^2 - 1)) = log1p(t + sqrt(t (t + 2))), t = x - 1. */
+/** log(x + sqrt(x^2 - 1)) = log1p(t + sqrt(t^2 + 2 t)), t = x - 1. */
 export function acosh(m: Terms, x: Expr): Expr {
   const t = m.sub(x, m.c(1));
-  const root = m.sqrt(m.mul(t, m.add(t, m.c(2))));
+  // 2 t is exact, and the greater term where the error counts.
+  const root = m.sqrt(m.madd(t, t, m.add(t, t)));
   const w = m.add(root, t);
   const value = logOfDouble(m, x, w, m.sub(t, m.sub(w, root)), m.lt(m.c(m.pick(BIG)), x));
   const zero = m.select(m.eq(x, m.c(1)), m.c(0), m.c(Number.NaN));

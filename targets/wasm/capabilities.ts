@@ -4,7 +4,7 @@
 
 import { registerOf } from "../../codegen/loops/registers.js";
 import { formatDim, range } from "../../compiler/ir/dim.js";
-import { bytesOf, type DType, DTYPES } from "../../compiler/ir/dtype.js";
+import { bytesOf, DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import type { Refusal } from "../../compiler/ir/errors.js";
 import { type Builder, type Graph, type Node, nodesOf, type Value } from "../../compiler/ir/graph.js";
 import { isScalarName, scalarRow } from "../../compiler/ir/ops/scalar.js";
@@ -56,7 +56,15 @@ export function hasRegister(dtype: DType): boolean {
 /** Dtypes that the target computes with. */
 export const WASM_DTYPES: readonly DType[] = (Object.keys(DTYPES) as DType[]).filter(hasRegister);
 
-const NUMBERS_ONLY: ReadonlySet<OpName> = new Set(["reduce", "argreduce", "cumulate", "matmul", "conv", "sort", "nonzero"]);
+const NUMBERS_ONLY: ReadonlySet<OpName> = new Set([
+  "reduce",
+  "argreduce",
+  "cumulate",
+  "matmul",
+  "conv",
+  "sort",
+  "nonzero",
+]);
 
 /** Dtypes of an op's (first) operand that the op is defined on and the target computes with. */
 export function dtypesOf(op: OpName): readonly DType[] {

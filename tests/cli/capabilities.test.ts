@@ -67,7 +67,17 @@ test("explain lists every refusal and exits 1", (t) => {
     { op: "Mystery", inputs: ["x"], outputs: ["h"] },
     { op: "Riddle", inputs: ["x"], outputs: ["y"] },
   ];
-  f.write("m.onnx", tinyOnnx([["x", [4]]], [["h", [4]], ["y", [4]]], nodes));
+  f.write(
+    "m.onnx",
+    tinyOnnx(
+      [["x", [4]]],
+      [
+        ["h", [4]],
+        ["y", [4]],
+      ],
+      nodes,
+    ),
+  );
   const ran = f.run(["explain", "m.onnx"]);
   t.is(ran.code, 1);
   t.regex(ran.out, /unsupported_op +node .*Mystery/);

@@ -2,8 +2,8 @@
 
 import test from "ava";
 import * as ir from "../../compiler/ir/build.js";
-import { Refused } from "../../compiler/ir/errors.js";
 import { sym } from "../../compiler/ir/dim.js";
+import { Refused } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import { graphOf } from "../support/reference.js";
@@ -29,9 +29,8 @@ test("dtypes without registers are refused, each where it is", (t) => {
 test("inputs without a bound are refused by name", (t) => {
   const b = new Builder();
   const x = ir.input(b, "x", "f32", [sym("n", 1, Number.POSITIVE_INFINITY), 8]);
-  const error = t.throws(() => compile({ graph: graphOf(b, [x], { y: ir.neg(b, x) }), builder: b }), { instanceOf: Refused });
-  t.deepEqual(
-    error?.refusals.map(({ code, at }) => [code, at]).slice(0, 1),
-    [["resource_limit", 'input "x"']],
-  );
+  const error = t.throws(() => compile({ graph: graphOf(b, [x], { y: ir.neg(b, x) }), builder: b }), {
+    instanceOf: Refused,
+  });
+  t.deepEqual(error?.refusals.map(({ code, at }) => [code, at]).slice(0, 1), [["resource_limit", 'input "x"']]);
 });

@@ -13,7 +13,7 @@ import { judgeCase, type Verdict } from "../support/onnx-judge.js";
 import { suiteFolder } from "../support/suites.js";
 import { TARGETS } from "./targets.js";
 
-const CASE_LIMIT_MS = 400_000;
+const CASE_LIMIT_MS = 900_000;
 
 export interface Task {
   readonly id: string;

@@ -126,14 +126,15 @@ test("damaged models give a graph or a refusal", (t) => {
   for (let round = 0; round < ROUNDS; round++) {
     const source = files[round % files.length] ?? new Uint8Array();
     const bytes = mutated(source, files[(round + 1) % files.length] ?? source, pick);
-    const start = performance.now();
+    const start = process.cpuUsage();
     try {
       if (attempt(bytes) === "refused") refused++;
     } catch (e) {
       t.fail(`round ${round}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}`);
       return;
     }
-    if (performance.now() - start > LIMIT_MS) t.fail(`round ${round} took longer than ${LIMIT_MS} ms`);
+    // The processor's time, since a busy machine is no fault of the importer.
+    if (process.cpuUsage(start).user > LIMIT_MS * 1000) t.fail(`round ${round} took longer than ${LIMIT_MS} ms`);
   }
   t.true(refused > ROUNDS / 4, `${refused} of ${ROUNDS} were refused`);
 });

@@ -82,6 +82,16 @@ test("positions of its own", (t) =>
 test("positions of its own in a prompt", (t) =>
   agrees(t, grouped({ steps: 3, lengths: [3, 3], total: 3, attributes: rotary, rest: [cos, sin, ints("i64", [2, 3], [0, 1, 2, 0, 1, 2])] })));
 test("the total length is data", (t) => agrees(t, { ...grouped({ steps: 1, past: 4, lengths: [5, 5], total: 5 }), weights: [] }));
+for (const c of [
+  { steps: 1, past: 4, lengths: [5, 5], total: 5 },
+  { steps: 3, past: 8, lengths: [3, 3], total: 3 },
+  { steps: 4, past: 3, lengths: [7], total: 7 },
+])
+  test(`lengths are data and sizes in ranges, ${JSON.stringify(c)}`, (t) => {
+    const state = ["b", null, "p", null];
+    const node = grouped({ ...c, attributes: rotary, rest: [cos, sin], dims: { 0: ["b", "s", null], 1: ["b", "s", null], 2: ["b", "s", null], 3: state, 4: state, 5: ["b"] } });
+    return agrees(t, { ...node, weights: [] });
+  });
 test("without causality", (t) => agrees(t, grouped({ steps: 3, lengths: [3], total: 3, attributes: { causal: 0 } })));
 test("a window's own cache is refused", (t) => {
   t.is(refusalOf(grouped({ steps: 1, past: 4, lengths: [5], total: 5, attributes: { sliding_window_cache: 1, local_window_size: 4 } })).code, "unsupported_layout");

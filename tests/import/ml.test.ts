@@ -107,14 +107,14 @@ for (const [kernel_type, params] of kernels) {
       ));
 }
 test("SVMRegressor without support vectors, and of one class", async (t) => {
-  await agrees(t, ml("SVMRegressor", [x], { kernel_type: "LINEAR", coefficients: { fs: [0.5, -0.3, 0.2] }, rho: { fs: [0.3] } }));
+  await agrees(t, ml("SVMRegressor", [x], { kernel_type: "LINEAR", kernel_params: { fs: [0, 0, 0] }, coefficients: { fs: [0.5, -0.3, 0.2] }, rho: { fs: [0.3] } }));
   await agrees(
     t,
     ml("SVMRegressor", [x], { kernel_type: "RBF", kernel_params: { fs: [0.3, 0, 0] }, support_vectors: { fs: sample("f32", [2, 3], 4).numbers() }, coefficients: { fs: [0.5, -0.9] }, rho: { fs: [0.1] }, n_supports: 2, one_class: 1 }),
   );
 });
 test("SVMClassifier without support vectors", (t) =>
-  agrees(t, ml("SVMClassifier", [x], { kernel_type: "LINEAR", coefficients, rho: { fs: [0.2] }, classlabels_ints: [5, 3, 8], post_transform: "SOFTMAX" }, { outputs: ["label", "scores"] })));
+  agrees(t, ml("SVMClassifier", [x], { kernel_type: "LINEAR", kernel_params: { fs: [0, 0, 0] }, coefficients, rho: { fs: [0.2] }, classlabels_ints: [5, 3, 8], post_transform: "SOFTMAX" }, { outputs: ["label", "scores"] })));
 test("SVMClassifier with probabilities is refused", (t) => {
   const node = ml("SVMClassifier", [x], {
     support_vectors: { fs: sample("f32", [2, 3], 4).numbers() },

@@ -2,11 +2,11 @@
 // functions with a stated bound.
 
 import { TRIG_LIMIT } from "../../codegen/math/trig.js";
+import { input } from "../../compiler/ir/build.js";
+import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
+import { type Binding, Builder, type Value } from "../../compiler/ir/graph.js";
 import type { ScalarName } from "../../compiler/ir/ops/scalar.js";
 import { scalarRow } from "../../compiler/ir/ops/scalar.js";
-import { input } from "../../compiler/ir/build.js";
-import { type DType, DTYPES } from "../../compiler/ir/dtype.js";
-import { Builder, type Binding, type Value } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
@@ -85,7 +85,8 @@ function compare(have: Tensor, want: Tensor, c: Case): string | null {
     const [h, w] = [have.elements[i], want.elements[i]];
     if (Object.is(h, w)) continue;
     if (c.math !== undefined && isNear(Number(h), have.dtype, c.math, i)) continue;
-    if (c.tolerance !== undefined && Math.abs(Number(h) - Number(w)) <= c.tolerance * Math.max(1, Math.abs(Number(w)))) continue;
+    if (c.tolerance !== undefined && Math.abs(Number(h) - Number(w)) <= c.tolerance * Math.max(1, Math.abs(Number(w))))
+      continue;
     const of = c.math === undefined ? "" : ` of ${c.math.args.map((t) => String(t.elements[i])).join(", ")}`;
     wrong.push(`[${i}]${of} is ${String(h)}, want ${String(w)}`);
   }

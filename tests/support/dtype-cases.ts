@@ -2,11 +2,11 @@
 
 import { MATH, type MathName } from "../../codegen/math/index.js";
 import * as ir from "../../compiler/ir/build.js";
-import { bytesOf, type DType, DTYPES, isFloat, isInteger } from "../../compiler/ir/dtype.js";
-import type { Value } from "../../compiler/ir/graph.js";
 import { sym } from "../../compiler/ir/dim.js";
-import { inDomain } from "../../compiler/ir/ops/scalar-rows.js";
+import { bytesOf, DTYPES, type DType, isFloat, isInteger } from "../../compiler/ir/dtype.js";
+import type { Value } from "../../compiler/ir/graph.js";
 import { SCALAR, type ScalarName, scalarRow } from "../../compiler/ir/ops/scalar.js";
+import { inDomain } from "../../compiler/ir/ops/scalar-rows.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { Bench, type MathCase } from "./dtype-bench.js";
 import { mixedTensor, NUMERIC, pairTensors, patternTensor, plainTensor } from "./dtype-values.js";
@@ -54,12 +54,21 @@ function casts(bench: Bench, dtype: DType): void {
   for (const to of NUMERIC) {
     if (to === dtype) continue;
     for (const saturate of [false, true])
-      for (const [label, v] of [["mixed", x], ["patterns", all]] as const)
-        bench.expect("cast", dtype, `to ${to}${saturate ? " saturated" : ""}, ${label}`, b.one("cast", [v], { to, saturate }));
-    if (to !== "bool" && DTYPES[to].bits === DTYPES[dtype].bits && dtype !== "bool") {
+      for (const [label, v] of [
+        ["mixed", x],
+        ["patterns", all],
+      ] as const)
+        bench.expect(
+          "cast",
+          dtype,
+          `to ${to}${saturate ? " saturated" : ""}, ${label}`,
+          b.one("cast", [v], { to, saturate }),
+        );
+    if (to !== "bool" && DTYPES[to].bits === DTYPES[dtype].bits) {
       const there = ir.bitcast(b, all, to);
       bench.expect("bitcast", dtype, `to ${to}`, there);
-      bench.expect("bitcast", dtype, `to ${to} and back`, ir.bitcast(b, ir.bitcast(b, x, to), dtype));
+      if (dtype !== "bool")
+        bench.expect("bitcast", dtype, `to ${to} and back`, ir.bitcast(b, ir.bitcast(b, x, to), dtype));
     }
   }
 }
@@ -76,13 +85,23 @@ function reductions(bench: Bench, dtype: DType): void {
     if (kind !== "prod") bench.expect("reduce", dtype, `${kind} of all`, ir.reduce(b, kind, x, [0, 1, 2]));
     for (const axis of [0, 2])
       for (const exclusive of [false, true])
-        bench.expect("cumulate", dtype, `${kind} along ${axis}${exclusive ? " exclusive" : ""}`, ir.cumulate(b, kind, x, axis, { exclusive, reverse: axis === 0 }));
+        bench.expect(
+          "cumulate",
+          dtype,
+          `${kind} along ${axis}${exclusive ? " exclusive" : ""}`,
+          ir.cumulate(b, kind, x, axis, { exclusive, reverse: axis === 0 }),
+        );
   }
   for (const kind of ["max", "min"] as const)
     for (const axis of [0, 1, 2])
       for (const last of [false, true]) {
         const x = axis === 1 ? plain : mixed;
-        bench.expect("argreduce", dtype, `${kind} along ${axis}${last ? " last" : ""}`, ir.argreduce(b, kind, x, axis, { last, keep: last }));
+        bench.expect(
+          "argreduce",
+          dtype,
+          `${kind} along ${axis}${last ? " last" : ""}`,
+          ir.argreduce(b, kind, x, axis, { last, keep: last }),
+        );
       }
   for (const descending of [false, true]) {
     const { values, indices } = ir.sort(b, mixed, 2, descending);
@@ -114,7 +133,10 @@ function movement(bench: Bench, dtype: DType): void {
     bench.expect("scatter", dtype, mode, ir.scatter(b, plain, flat, updates, mode));
   if (isFloat(dtype) && dtype !== "f32") {
     // Where the last place is 2, ones that are added one by one are lost: the sum is rounded once.
-    const large = bench.input("large", tensorFrom(dtype, [7, 9], new Array<number>(63).fill(2 ** (mantissaOf(dtype) + 1))));
+    const large = bench.input(
+      "large",
+      tensorFrom(dtype, [7, 9], new Array<number>(63).fill(2 ** (mantissaOf(dtype) + 1))),
+    );
     const ones = bench.input("ones", tensorFrom(dtype, [13], new Array<number>(13).fill(1)));
     bench.expect("scatter", dtype, "add, rounded once", ir.scatter(b, large, flat, ones, "add"));
   }
@@ -123,7 +145,10 @@ function movement(bench: Bench, dtype: DType): void {
   bench.bind({ symbol: count, from: "axis", value: found, index: 1 });
   bench.expect("nonzero", dtype, "matrix", found);
   if (isInteger(dtype)) {
-    const small = bench.input("small", tensorFrom(dtype, [5], bytesOf(dtype) === 8 ? [0n, 1n, 1n, 0n, 1n] : [0, 1, 1, 0, 1]));
+    const small = bench.input(
+      "small",
+      tensorFrom(dtype, [5], bytesOf(dtype) === 8 ? [0n, 1n, 1n, 0n, 1n] : [0, 1, 1, 0, 1]),
+    );
     bench.expect("gather", dtype, "indices", ir.gather(b, ir.constant(b, mixedTensor("f32", [3, 2], 13)), small, 0));
   }
 }
@@ -137,7 +162,10 @@ function mantissaOf(dtype: DType): number {
 
 function control(bench: Bench, dtype: DType): void {
   const { b } = bench;
-  const [yes, no] = [bench.input("yes", mixedTensor(dtype, [3, 4], 24)), bench.input("no", mixedTensor(dtype, [3, 4], 25))];
+  const [yes, no] = [
+    bench.input("yes", mixedTensor(dtype, [3, 4], 24)),
+    bench.input("no", mixedTensor(dtype, [3, 4], 25)),
+  ];
   const truth = bench.input("truth", tensorFrom("bool", [], [0]));
   const [chosen] = ir.ifElse(b, truth, [ir.transpose(b, yes, [1, 0])], [ir.transpose(b, no, [1, 0])]);
   const [last, rows] = ir.loop(b, {
@@ -158,20 +186,45 @@ function contractions(bench: Bench, dtype: DType): void {
     return name === "" ? ir.constant(b, t) : bench.input(name, t);
   };
   const a = make("a", [2, 5, 9], 14);
-  const results = [...new Set<DType>([dtype, ...(isInteger(dtype) ? (["i32", "i64"] as const) : []), "f32", "f64"])].filter((d) => d !== "bool");
+  const results = [
+    ...new Set<DType>([dtype, ...(isInteger(dtype) ? (["i32", "i64"] as const) : []), "f32", "f64"]),
+  ].filter((d) => d !== "bool");
   for (const to of results) {
     bench.expect("matmul", dtype, `gives ${to}`, ir.matmul(b, a, make("", [9, 12], 15), to));
-    if (to === results[0]) bench.expect("matmul", dtype, `both given, gives ${to}`, ir.matmul(b, a, make("right", [2, 9, 13], 16), to));
-    bench.expect("conv", dtype, `gives ${to}`, ir.conv(b, make(`image${to}`, [1, 4, 6, 7], 17), make("", [8, 2, 3, 3], 18), { groups: 2, low: [1, 1], high: [1, 0], dtype: to }));
+    if (to === results[0])
+      bench.expect("matmul", dtype, `both given, gives ${to}`, ir.matmul(b, a, make("right", [2, 9, 13], 16), to));
+    bench.expect(
+      "conv",
+      dtype,
+      `gives ${to}`,
+      ir.conv(b, make(`image${to}`, [1, 4, 6, 7], 17), make("", [8, 2, 3, 3], 18), {
+        groups: 2,
+        low: [1, 1],
+        high: [1, 0],
+        dtype: to,
+      }),
+    );
   }
   const image = make("channels", [1, 6, 7, 8], 19);
-  bench.expect("conv", dtype, "depthwise", ir.conv(b, image, make("", [3, 3, 1, 8], 20), { groups: 8, layout: "nhwc", low: [1, 1], high: [1, 1], dtype: results[0] ?? "f32" }));
+  bench.expect(
+    "conv",
+    dtype,
+    "depthwise",
+    ir.conv(b, image, make("", [3, 3, 1, 8], 20), {
+      groups: 8,
+      layout: "nhwc",
+      low: [1, 1],
+      high: [1, 1],
+      dtype: results[0] ?? "f32",
+    }),
+  );
 }
 
 function composites(bench: Bench, dtype: DType): void {
   const { b } = bench;
   const x = bench.input("logits", plainTensor(dtype, [6, 11], 21));
-  const tolerance = dtype === "f64" ? 1e-14 : DTYPES[dtype].bits === 32 ? 2e-6 : dtype === "f16" ? 4e-3 : dtype === "bf16" ? 3e-2 : 1;
+  const tolerance =
+    dtype === "f64" ? 1e-14 : DTYPES[dtype].bits === 32 ? 2e-6 : dtype === "f16" ? 4e-3 : dtype === "bf16" ? 3e-2 : 1;
   if (DTYPES[dtype].bits < 16) return;
   bench.expect("softmax", dtype, "rows", ir.softmax(b, x, 1), { tolerance });
   bench.expect("logSoftmax", dtype, "rows", ir.logSoftmax(b, x, 1), { tolerance });

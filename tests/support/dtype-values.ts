@@ -1,9 +1,8 @@
 // Values of every dtype for tests of arithmetic: the ones where formats and machines differ, and random ones; the same in
 // every run.
 
-import { type DType, DTYPES, intRange, isFloat, isInteger } from "../../compiler/ir/dtype.js";
+import { bytesOf, DTYPES, type DType, intRange, isFloat, isInteger } from "../../compiler/ir/dtype.js";
 import { decodeMinifloat, maxFinite } from "../../compiler/ir/minifloat.js";
-import { bytesOf } from "../../compiler/ir/dtype.js";
 import { sizeOf, Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { randomOf } from "./sample.js";
 
@@ -15,22 +14,77 @@ export const NUMERIC: readonly DType[] = (Object.keys(DTYPES) as DType[]).filter
 const FLOATS = [0, -0, 1, -1, 0.5, -0.5, 1.5, -1.5, 2.5, -3, 7, 100.25, -1e-3, 1e-8, 1e6];
 const EXTREMES = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 /** Where conversions to integers and to narrower floats turn over. */
-const EDGES = [127.5, 128, 255.5, 256, -128.5, -129, 32768, 65504, 65519, 65520, 65536, 2147483647, 2147483648, 4294967296];
-const FAR = [9.223372036854776e18, -9.223372036854776e18, 1.8446744073709552e19, 3.5e20, -2.5e19, 448, 464, 480, 57344, 61440];
-const TINY = [2 ** -149, -(2 ** -149), 2 ** -126, 2 ** -24, 2 ** -25, 1.5 * 2 ** -25, 2 ** -9, 2 ** -10, 1.5 * 2 ** -10];
+const EDGES = [
+  127.5, 128, 255.5, 256, -128.5, -129, 32768, 65504, 65519, 65520, 65536, 2147483647, 2147483648, 4294967296,
+];
+const FAR = [
+  9.223372036854776e18, -9.223372036854776e18, 1.8446744073709552e19, 3.5e20, -2.5e19, 448, 464, 480, 57344, 61440,
+];
+const TINY = [
+  2 ** -149,
+  -(2 ** -149),
+  2 ** -126,
+  2 ** -24,
+  2 ** -25,
+  1.5 * 2 ** -25,
+  2 ** -9,
+  2 ** -10,
+  1.5 * 2 ** -10,
+];
 
 /** The special values of a dtype. */
 export function specialsOf(dtype: DType): (number | bigint)[] {
   if (dtype === "bool") return [0, 1];
   if (isInteger(dtype)) {
     const { min, max } = intRange(dtype);
-    const near = [min, min + 1n, max, max - 1n, 0n, 1n, -1n, 2n, 3n, 5n, 7n, 31n, 33n, 63n, 64n, -7n, max / 2n, min / 2n + 1n];
-    const odd = [(1n << 53n) + 1n, -(1n << 53n) - 1n, (1n << 40n) + (1n << 29n) + 1n, (1n << 24n) + 1n, (1n << 24n) + 3n];
+    const near = [
+      min,
+      min + 1n,
+      max,
+      max - 1n,
+      0n,
+      1n,
+      -1n,
+      2n,
+      3n,
+      5n,
+      7n,
+      31n,
+      33n,
+      63n,
+      64n,
+      -7n,
+      max / 2n,
+      min / 2n + 1n,
+    ];
+    const odd = [
+      (1n << 53n) + 1n,
+      -(1n << 53n) - 1n,
+      (1n << 40n) + (1n << 29n) + 1n,
+      (1n << 24n) + 1n,
+      (1n << 24n) + 3n,
+    ];
     const inside = [...near, ...odd].filter((v) => v >= min && v <= max);
     return [...new Set(inside)].map((v) => (DTYPES[dtype].bits === 64 ? v : Number(v)));
   }
-  if (dtype === "f64") return [...FLOATS, ...EXTREMES, ...EDGES, ...FAR, ...TINY, 5e-324, -2.2e-308, 1.7e308, 2 ** 53 + 2, 1 + 2 ** -24, 1 + 2 ** -11 + 2 ** -40, 3.4028235677973366e38, 1e39];
-  if (dtype === "f32") return [...FLOATS, ...EXTREMES, ...EDGES, ...FAR, ...TINY, 3.4e38, -3.4e38, 16777217, 1 + 2 ** -11, 1 + 2 ** -23];
+  if (dtype === "f64")
+    return [
+      ...FLOATS,
+      ...EXTREMES,
+      ...EDGES,
+      ...FAR,
+      ...TINY,
+      5e-324,
+      -2.2e-308,
+      1.7e308,
+      2 ** 53 + 2,
+      1 + 2 ** -24,
+      1 + 2 ** -11 + 2 ** -40,
+      3.4028235677973366e38,
+      1e39,
+    ];
+  if (dtype === "f32")
+    return [...FLOATS, ...EXTREMES, ...EDGES, ...FAR, ...TINY, 3.4e38, -3.4e38, 16777217, 1 + 2 ** -11, 1 + 2 ** -23];
   return [...FLOATS, ...EXTREMES, maxFinite(dtype), -maxFinite(dtype), ...EDGES.slice(0, 4), ...TINY];
 }
 
@@ -75,7 +129,12 @@ export function pairTensors(dtype: DType, seed: number): readonly [Tensor, Tenso
     draw(dtype, random, i % 3 !== 0),
   ]);
   const pairs = [...specials.flatMap((x) => specials.map((y) => [x, y] as const)), ...more];
-  const side = (k: 0 | 1): Tensor => tensorFrom(dtype, [pairs.length], pairs.map((p) => p[k]));
+  const side = (k: 0 | 1): Tensor =>
+    tensorFrom(
+      dtype,
+      [pairs.length],
+      pairs.map((p) => p[k]),
+    );
   return [side(0), side(1)];
 }
 

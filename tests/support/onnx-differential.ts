@@ -2,11 +2,11 @@
 // the same shapes and (within tolerance) the same values.
 
 import * as ort from "onnxruntime-node";
-import { formatIssue, verify } from "../../compiler/ir/verify.js";
 import { type DimSpec, importOnnx } from "../../compiler/import/onnx/import.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
+import { formatIssue, verify } from "../../compiler/ir/verify.js";
 import { interpret } from "../../compiler/reference/interpret.js";
 import { difference } from "./onnx-compare.js";
 import { type AttributeValue, modelBytes, node, tensorProto, typed } from "./onnx-models.js";

@@ -53,7 +53,7 @@ export async function judgeCase(folder: string, target: Target, network: boolean
 
 async function judgeSet(found: OnnxCase, set: OnnxDataSet, target: Target, network: boolean): Promise<Verdict> {
   let refused: Refused | null = null;
-  for (const values of trials(set)) {
+  for (const values of trials(found, set)) {
     try {
       const detail = await runSet(found, set, target, network, values);
       const fixed = Object.keys(values).length > 0;
@@ -77,9 +77,11 @@ function refusal(list: readonly Refusal[]): Verdict {
 }
 
 /** Inputs fixed at compile time: none at first. */
-function trials(set: OnnxDataSet): Record<string, Tensor>[] {
+function trials(found: OnnxCase, set: OnnxDataSet): Record<string, Tensor>[] {
+  const inputs = found.model.graph?.input ?? [];
+  const whole = new Set(inputs.flatMap((i) => (i.type?.tensorType === undefined ? [] : [i.name ?? ""])));
   const pick = (take: (t: Tensor) => boolean): Record<string, Tensor> =>
-    Object.fromEntries(Object.entries(set.inputs).filter(([, t]) => take(t)));
+    Object.fromEntries(Object.entries(set.inputs).filter(([name, t]) => whole.has(name) && take(t)));
   const integer = (t: Tensor): boolean =>
     (t.dtype === "i64" || t.dtype === "i32") && t.shape.length <= 1 && t.size <= 64;
   const small = (t: Tensor): boolean => t.shape.length <= 1 && t.size <= 8;

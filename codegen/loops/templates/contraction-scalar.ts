@@ -2,7 +2,7 @@
 // sums as the tiles.
 
 import { add, type Dim, floordiv, indexVar, mul, sub } from "../../../compiler/ir/dim.js";
-import { type DType, DTYPES, isFloat } from "../../../compiler/ir/dtype.js";
+import { DTYPES, type DType, isFloat } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";

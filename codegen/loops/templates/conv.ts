@@ -2,17 +2,28 @@
 // tap of the window, each pixel row of the tile points at its input pixel, or at zeros outside the image. Weights are
 // packed at compile time where they are constant. Groups run one after another.
 
-import { add, type Dim, floordiv, indexVar, mul, range, sub } from "../../../compiler/ir/dim.js";
+import {
+  add,
+  ceildiv,
+  type Dim,
+  floordiv,
+  indexVar,
+  min,
+  mul,
+  provenLessEqual,
+  range,
+  sub,
+} from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, isOp } from "../../../compiler/ir/graph.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
-import { type Expr, I32 } from "../expr.js";
+import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
-import { accumulate, accumulators, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
+import { accumulate, accumulators, CACHE_BYTES, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
 
 export function lowerConv(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
@@ -116,12 +127,25 @@ export function lowerConv(frame: Frame): Stmt[] {
       () => tiles(frame, "tile", tile, width, (start) => block(tile, column, start)),
       () => tiles(frame, "pixel", 1, width, (start) => block(1, column, start)),
     );
-    for (let j = outer.length - 1; j >= 0; j--) inner = [forLoop(outer[j] ?? 0, out[j + 1] ?? 1, inner)];
-    return [forLoop(n, image[0] ?? 1, inner)];
+    for (let j = outer.length - 1; j >= 1; j--) inner = [forLoop(outer[j] ?? 0, out[j + 1] ?? 1, inner)];
+    return inner;
   };
-  body = tiles(frame, "panel", nr, outs, columns);
+  // A strip of output rows whose input rows stay in cache while all panels pass over it.
+  const height = outer.length === 0 ? 1 : (out[1] ?? 1);
+  const rowBytes = range(mul(1, ...image.slice(2))).hi * bytesA * (strides[0] ?? 1);
+  const strip = Math.max(1, Math.floor(CACHE_BYTES / Math.max(1, rowBytes)));
+  const y = outer[0];
+  const overRows = (from: Dim, to: Dim): Stmt[] =>
+    tiles(frame, "panel", nr, outs, (column) =>
+      y === undefined ? columns(column) : [{ kind: "for", v: y, from, to, step: 1, body: columns(column) }],
+    );
+  if (y === undefined || provenLessEqual(height, strip)) body = overRows(0, height);
+  else {
+    const strips = ceildiv(height, strip);
+    const s = indexVar("strip", strips);
+    body = [forLoop(s, strips, overRows(mul(s, strip), min(mul(add(s, 1), strip), height)))];
+  }
+  body = [forLoop(n, image[0] ?? 1, body)];
   if (groups > 1) body = [forLoop(g, groups, body)];
   return body;
 }
-
-export { I32 };

@@ -1,5 +1,6 @@
-// depthwise: one filter per channel over NHWC data, vectors over channels. Taps inside the image are unrolled; at the
-// border each tap is tested.
+// depthwise: one filter per channel over NHWC data, vectors over channels, four neighbouring pixels at a time: an input
+// vector serves every tap that touches it and a filter vector serves four pixels. Tiles that touch the image's edge along
+// the last axis go pixel by pixel with every tap tested; along the other axes a tap row is tested once.
 
 import { add, type Dim, indexVar, mul, range, sub } from "../../../compiler/ir/dim.js";
 import { Bug } from "../../../compiler/ir/errors.js";
@@ -10,9 +11,10 @@ import type { Frame } from "../frame.js";
 import { forLoop, LANES } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
-import { storeTile, tileKind, tiles } from "./tile.js";
+import { accumulators, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
 
-const MAX_UNROLLED_TAPS = 49;
+/** Taps along the last axis that are unrolled. */
+const MAX_TAPS = 16;
 
 export function lowerDepthwise(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
@@ -23,72 +25,129 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     throw new Bug("loops", "depthwise without its operands");
   const { strides, dilations, low, high, groups } = anchor.attrs;
   const spatial = strides.length;
+  const last = spatial - 1;
   const window = w.type.shape.slice(0, spatial);
-  const taps = mul(1, ...window);
+  const lengths = window.map(Number);
+  const lastLength = lengths[last] ?? 1;
   const element = { a: x.type.dtype, b: w.type.dtype, sum: result.type.dtype };
   const kind = tileKind(element);
-  const lengths = window.map(Number);
-  if (kind === null || groups < LANES || typeof taps !== "number" || taps > MAX_UNROLLED_TAPS || element.a !== "f32")
+  const known = window.every((d) => typeof d === "number");
+  if (kind === null || groups < LANES || !known || lastLength > MAX_TAPS || element.a !== "f32")
     return lowerContractionScalar(frame);
+
   const image = x.type.shape;
   const out = result.type.shape;
-  const nr = groups % 8 === 0 ? 8 : 4;
+  const nr = groups % 8 === 0 ? 8 : LANES;
+  const vectors = nr / LANES;
+  const [stride, dilation] = [strides[last] ?? 1, dilations[last] ?? 1];
   const n = indexVar("n", image[0] ?? 1);
-  const pixel = Array.from({ length: spatial }, (_, j) => indexVar(`y${j}`, out[j + 1] ?? 1));
+  const outer = Array.from({ length: last }, (_, j) => indexVar(`y${j}`, out[j + 1] ?? 1));
+  const tap = Array.from({ length: last }, (_, j) => indexVar(`tap${j}`, lengths[j] ?? 1));
   const [source, filter] = [frame.buffer(holder(x)), frame.buffer(holder(w))];
   const type = { kind, lanes: LANES };
-  const acc = Array.from({ length: nr / LANES }, (_, j) => pool.variable(type, `acc${j}`));
-  const origin = (j: number): Dim => sub(mul(pixel[j] ?? 0, strides[j] ?? 1), low[j] ?? 0);
-  const reach = (j: number): number => ((lengths[j] ?? 1) - 1) * (dilations[j] ?? 1);
-  const padded = [...low, ...high].some((p) => p > 0);
-
-  const allTaps = positions(lengths);
-  const tapStep = (tap: readonly number[], channel: Dim): Stmt[] => {
-    const at = tap.map((t, j) => add(origin(j), t * (dilations[j] ?? 1)));
-    const base = add(ravel([n, ...at], image.slice(0, -1)), 0);
-    return acc.map((target, j): Stmt => {
-      const c = add(channel, j * LANES);
-      const a = pool.load(source, element.a, type, add(mul(base, groups), c), 1);
-      const b = pool.load(filter, element.b, type, add(mul(ravel(tap, lengths), groups), c), 1);
-      return { kind: "set", target, value: pool.same("madd", a, b, target) };
-    });
-  };
-  const inside = (j: number): Expr => {
-    const size = image[j + 1] ?? 1;
-    // One unsigned test says 0 <= origin and origin + reach < size.
-    return pool.compare("ltU", pool.index(origin(j)), pool.index(sub(size, reach(j))));
-  };
-  const large = image.slice(1, -1).every((size, j) => range(sub(size, reach(j))).lo > 0);
-  const block = (channel: Dim): Stmt[] => {
-    const clear: Stmt[] = acc.map((target) => ({ kind: "set", target, value: pool.constant(type, 0) }));
-    const full = allTaps.flatMap((tap) => tapStep(tap, channel));
-    const store = storeTile(frame, result, [acc], channel, (_, c) =>
-      add(mul(ravel([n, ...pixel], out.slice(0, -1)), groups), c),
+  const padded = (j: number): boolean => (low[j] ?? 0) > 0 || (high[j] ?? 0) > 0;
+  const width = image[last + 1] ?? 1;
+  const rowOf = (j: number): Dim =>
+    sub(add(mul(outer[j] ?? 0, strides[j] ?? 1), mul(tap[j] ?? 0, dilations[j] ?? 1)), low[j] ?? 0);
+  const load = (column: Dim, channel: Dim): Expr =>
+    pool.load(
+      source,
+      element.a,
+      type,
+      add(mul(ravel([n, ...outer.map((_, j) => rowOf(j)), column], image.slice(0, -1)), groups), channel),
+      1,
     );
-    if (!padded) return [...clear, ...full, ...store];
-    const t = lengths.map((length, j) => indexVar(`tap${j}`, length));
-    const at = t.map((v, j) => add(origin(j), mul(v, dilations[j] ?? 1)));
-    let tested: Stmt[] = acc.map((target, j): Stmt => {
-      const c = add(channel, j * LANES);
-      const a = pool.load(source, element.a, type, add(mul(ravel([n, ...at], image.slice(0, -1)), groups), c), 1);
-      const b = pool.load(filter, element.b, type, add(mul(ravel(t, lengths), groups), c), 1);
-      return { kind: "set", target, value: pool.same("madd", a, b, target) };
-    });
-    for (let j = spatial - 1; j >= 0; j--) {
-      const mask = pool.compare("ltU", pool.index(at[j] ?? 0), pool.index(image[j + 1] ?? 1));
-      tested = [forLoop(t[j] ?? 0, lengths[j] ?? 1, [{ kind: "if", mask, yes: tested, no: [] }])];
-    }
-    if (!large) return [...clear, ...tested, ...store];
-    const mask = lengths.map((_, j) => inside(j)).reduce((a, b) => pool.op("and", a.type, a, b));
-    return [...clear, { kind: "if", mask, yes: full, no: tested }, ...store];
-  };
-  let body = tiles(frame, "channels", nr, groups, block);
-  for (let j = spatial - 1; j >= 0; j--) body = [forLoop(pixel[j] ?? 0, out[j + 1] ?? 1, body)];
-  return [forLoop(n, image[0] ?? 1, body)];
-}
+  const weight = (at: Dim, channel: Dim): Expr =>
+    pool.load(filter, element.b, type, add(mul(ravel([...tap, at], lengths), groups), channel), 1);
+  const columnOf = (pixel: Dim): Dim => sub(mul(pixel, stride), low[last] ?? 0);
 
-function positions(lengths: readonly number[]): number[][] {
-  let all: number[][] = [[]];
-  for (const length of lengths) all = all.flatMap((p) => Array.from({ length }, (_, i) => [...p, i]));
-  return all;
+  /** Loops over the taps of the outer axes, each row of taps under a test where the image may end. */
+  const overTaps = (inner: Stmt[]): Stmt[] => {
+    let body = inner;
+    for (let j = last - 1; j >= 0; j--) {
+      if (padded(j)) {
+        const mask = pool.compare("ltU", pool.index(rowOf(j)), pool.index(image[j + 1] ?? 1));
+        body = [{ kind: "if", mask, yes: body, no: [] }];
+      }
+      body = [forLoop(tap[j] ?? 0, lengths[j] ?? 1, body)];
+    }
+    return body;
+  };
+
+  /** `mr` pixels from `start`, all their taps inside the image. */
+  const insideTile = (mr: number, start: Dim, channel: Dim): Stmt[] => {
+    const acc = accumulators(frame, kind, { mr, nr });
+    const steps: Stmt[] = [];
+    const filters = Array.from({ length: lastLength }, (_, t) =>
+      Array.from({ length: vectors }, (_, j) => weight(t, add(channel, j * LANES))),
+    );
+    // Input columns in order; each goes to the pixels and taps that meet there, taps in order for every pixel.
+    const reach = (mr - 1) * stride + (lastLength - 1) * dilation;
+    for (let offset = 0; offset <= reach; offset++) {
+      for (let j = 0; j < vectors; j++) {
+        for (let i = 0; i < mr; i++) {
+          const along = offset - i * stride;
+          const target = acc[i]?.[j];
+          if (target === undefined || along < 0 || along % dilation !== 0 || along / dilation >= lastLength) continue;
+          const value = load(add(columnOf(start), offset), add(channel, j * LANES));
+          const factor = filters[along / dilation]?.[j] ?? value;
+          steps.push({ kind: "set", target, value: pool.same("madd", value, factor, target) });
+        }
+      }
+    }
+    return [...clearTile(frame, acc), ...overTaps(steps), ...store(acc, start, channel)];
+  };
+
+  const store = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim): Stmt[] => {
+    const pixel = (i: number): Dim => ravel([n, ...outer, add(start, i)], out.slice(0, -1));
+    return storeTile(frame, result, acc, channel, (i, c) => add(mul(pixel(i), groups), c));
+  };
+
+  /** One pixel whose taps along the last axis may lie outside. */
+  const edgePixel = (pixel: Dim, channel: Dim): Stmt[] => {
+    const acc = accumulators(frame, kind, { mr: 1, nr });
+    const t = indexVar("edgeTap", lastLength);
+    const at = add(columnOf(pixel), mul(t, dilation));
+    const steps = (acc[0] ?? []).map((target, j): Stmt => {
+      const c = add(channel, j * LANES);
+      return { kind: "set", target, value: pool.same("madd", load(at, c), weight(t, c), target) };
+    });
+    const mask = pool.compare("ltU", pool.index(at), pool.index(width));
+    const inner = [forLoop(t, lastLength, [{ kind: "if", mask, yes: steps, no: [] }])];
+    return [...clearTile(frame, acc), ...overTaps(inner), ...store(acc, pixel, channel)];
+  };
+
+  const channels = (body: (channel: Dim) => Stmt[]): Stmt[] => tiles(frame, "channels", nr, groups, body);
+  const tile =
+    (mr: number) =>
+    (start: Dim): Stmt[] => {
+      const inside = channels((c) => insideTile(mr, start, c));
+      if (!padded(last)) return inside;
+      const reach = (mr - 1) * stride + (lastLength - 1) * dilation;
+      const first = pool.index(columnOf(start));
+      const mask = pool.op(
+        "and",
+        { kind: "mask32", lanes: 1 },
+        pool.compare("le", pool.i32(0), first),
+        pool.compare("lt", pool.index(add(columnOf(start), reach)), pool.index(width)),
+      );
+      const pixel = indexVar("edge", mr);
+      const edge = forLoop(
+        pixel,
+        mr,
+        channels((c) => edgePixel(add(start, pixel), c)),
+      );
+      return [{ kind: "if", mask, yes: inside, no: [edge] }];
+    };
+  const size = out[last + 1] ?? 1;
+  const length = Math.min(4, range(size).hi);
+  let body = whenAtLeast(
+    frame,
+    size,
+    length,
+    () => tiles(frame, "tile", length, size, tile(length)),
+    () => tiles(frame, "pixel", 1, size, tile(1)),
+  );
+  for (let j = last - 1; j >= 0; j--) body = [forLoop(outer[j] ?? 0, out[j + 1] ?? 1, body)];
+  return [forLoop(n, image[0] ?? 1, body)];
 }

@@ -1,7 +1,7 @@
 // matmul: a matrix product (or a pointwise convolution) in register tiles, with its epilogue. Constant right operands
 // are read from panels packed at compile time; others where they lie, contiguous in n.
 
-import { add, type Dim, indexVar, linearIn, mul, symOf } from "../../../compiler/ir/dim.js";
+import { add, type Dim, indexVar, linearIn, mul, range, symOf } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, type Value } from "../../../compiler/ir/graph.js";
@@ -15,6 +15,7 @@ import { lowerContractionScalar } from "./contraction-scalar.js";
 import {
   accumulate,
   accumulators,
+  blockedTiles,
   clearTile,
   type Element,
   storeTile,
@@ -97,23 +98,24 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       ...storeTile(frame, result, acc, column, (i, c) => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c)),
     ];
   };
-  const rowsOf = (column: Dim): Stmt[] =>
-    whenAtLeast(
+  const depth = range(form.k).hi;
+  const panels = (length: number, name: string): Stmt[] =>
+    blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) =>
+      tiles(frame, "panel", tile.nr, form.n, (column) => rows((row) => block(length, row, column))),
+    );
+  const tiled = (): Stmt[] => {
+    let body = whenAtLeast(
       frame,
       form.m,
       tile.mr,
-      () => tiles(frame, "tile", tile.mr, form.m, (row) => block(tile.mr, row, column)),
-      () => tiles(frame, "row", 1, form.m, (row) => block(1, row, column)),
+      () => panels(tile.mr, "tile"),
+      () => panels(1, "row"),
     );
-  let body = whenAtLeast(
-    frame,
-    form.n,
-    tile.nr,
-    () => tiles(frame, "panel", tile.nr, form.n, rowsOf),
-    () => scalar(),
-  );
-  for (let axis = batch.length - 1; axis >= 0; axis--) body = [forLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
-  return body;
+    for (let axis = batch.length - 1; axis >= 0; axis--)
+      body = [forLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
+    return body;
+  };
+  return whenAtLeast(frame, form.n, tile.nr, tiled, scalar);
 }
 
 function batchOfConstant(form: MatmulForm, batch: readonly Dim[]): Dim {

@@ -68,7 +68,12 @@ export function lowerArgreduce(frame: Frame): Stmt[] {
     better = pool.op("or", better.type, better, equal);
     if (isFloat(dtype)) {
       const valueNaN = pool.compare("ne", value, value);
-      better = pool.op("or", better.type, better, pool.op("and", better.type, valueNaN, pool.compare("ne", best, best)));
+      better = pool.op(
+        "or",
+        better.type,
+        better,
+        pool.op("and", better.type, valueNaN, pool.compare("ne", best, best)),
+      );
     }
   }
   const outPosition = position(0).filter((_, i) => keep || i !== axis);

@@ -6,17 +6,19 @@ import { DTYPES } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Value } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
-import type { Expr } from "../expr.js";
+import { type Expr, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, mergeAxes, stored, symbolOf } from "../nest.js";
+import { forLoop, LANES, mergeAxes, stored, symbolOf, vectorLoops } from "../nest.js";
 import {
   accumulator,
   acrossLanes,
+  acrossWays,
   combine,
   fromAccumulator,
   initialOf,
   type ReduceKind,
   toAccumulator,
+  WAYS,
 } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
@@ -94,21 +96,19 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
     v === undefined || size === undefined || range(size).hi < 2 * LANES ? null : contiguous(pool, element, v);
   if (v === undefined || size === undefined || vector === null)
     return wrap([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
-  const wide = pool.variable({ kind: type.kind, lanes: LANES }, "wide");
   const main = mul(floordiv(size, LANES), LANES);
-  const zero = pool.constant(wide.type, initialOf(kind, dtype));
-  const vectors: Stmt = {
-    kind: "for",
-    v,
-    from: 0,
-    to: main,
-    step: LANES,
-    body: [{ kind: "set", target: wide, value: combine(pool, kind, dtype, wide, vector) }],
-  };
+  const ways = range(size).hi >= 4 * WAYS * LANES ? WAYS : 1;
+  const wide = Array.from({ length: ways }, (_, w) => pool.variable({ kind: type.kind, lanes: LANES }, `wide${w}`));
+  const add4 = (target: Expr, value: Expr): Stmt => ({
+    kind: "set",
+    target,
+    value: combine(pool, kind, dtype, target, value),
+  });
+  const loops = vectorLoops(v, main, ways, (w, later) => [add4(wide[w] ?? acc, reindex(pool, vector, later))]);
   const body: Stmt[] = [
-    { kind: "set", target: wide, value: zero },
-    ...wrap([vectors], inner.vars, inner.sizes, last),
-    { kind: "set", target: acc, value: acrossLanes(pool, kind, dtype, wide) },
+    ...wide.map((target): Stmt => ({ kind: "set", target, value: pool.constant(target.type, initialOf(kind, dtype)) })),
+    ...wrap(loops, inner.vars, inner.sizes, last),
+    { kind: "set", target: acc, value: acrossLanes(pool, kind, dtype, acrossWays(pool, kind, dtype, wide)) },
   ];
   if (main !== size)
     body.push(

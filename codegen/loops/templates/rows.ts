@@ -9,10 +9,19 @@ import { isOp, type Node, type NodeOf, type Value } from "../../../compiler/ir/g
 import { sameShape } from "../../../compiler/ir/types.js";
 import { costOf } from "../../../compiler/schedule/uses.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
-import type { Expr } from "../expr.js";
+import { reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, stored, symbolOf } from "../nest.js";
-import { accumulator, acrossLanes, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
+import { forLoop, LANES, stored, symbolOf, vectorLoops } from "../nest.js";
+import {
+  accumulator,
+  acrossLanes,
+  acrossWays,
+  combine,
+  fromAccumulator,
+  initialOf,
+  toAccumulator,
+  WAYS,
+} from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -189,10 +198,10 @@ function vectorStores(
   column: Dim,
   width: Dim,
   stores: readonly (Stmt & { kind: "store" })[],
-): Stmt[] | null {
+): (Stmt & { kind: "store" })[] | null {
   if (range(width).hi < LANES) return null;
   const vectorizer = new Vectorizer(frame.pool, symbolOf(column), LANES);
-  const out: Stmt[] = [];
+  const out: (Stmt & { kind: "store" })[] = [];
   for (const s of stores) {
     const value = bytesOf(s.dtype) > 4 ? null : vectorizer.vector(s.value);
     if (value === null) return null;
@@ -211,6 +220,7 @@ function reducePass(
   stores: readonly (Stmt & { kind: "store" })[],
 ): Stmt[] {
   const { pool, reader } = frame;
+  const ways = range(width).hi >= 4 * WAYS * LANES ? WAYS : 1;
   const parts = now.map((r) => {
     const x = r.inputs[0];
     if (x === undefined) throw new Bug("loops", "a reduction without an operand");
@@ -221,7 +231,9 @@ function reducePass(
       dtype,
       element: toAccumulator(pool, dtype, reader.at(x, position)),
       acc: pool.variable(type, `acc${r.id}`),
-      wide: pool.variable({ kind: type.kind, lanes: LANES }, `wide${r.id}`),
+      wide: Array.from({ length: ways }, (_, w) =>
+        pool.variable({ kind: type.kind, lanes: LANES }, `wide${r.id}_${w}`),
+      ),
       total: pool.variable(type, `total${r.id}`, true),
       initial: initialOf(r.attrs.kind, dtype),
     };
@@ -243,23 +255,24 @@ function reducePass(
       ...finish,
     ];
   const main = mul(floordiv(width, LANES), LANES);
-  const wideSteps: Stmt[] = [
-    ...storesWide,
-    ...parts.map(
-      (p, i): Stmt => ({
-        kind: "set",
-        target: p.wide,
-        value: combine(pool, p.kind, p.dtype, p.wide, vectors[i] ?? p.wide),
-      }),
-    ),
-  ];
+  const loops = vectorLoops(column, main, ways, (w, later) => [
+    ...storesWide.map((st): Stmt => ({ ...st, index: later(st.index), value: reindex(pool, st.value, later) })),
+    ...parts.map((p, i): Stmt => {
+      const target = p.wide[w] ?? p.acc;
+      const vector = vectors[i] ?? target;
+      return { kind: "set", target, value: combine(pool, p.kind, p.dtype, target, reindex(pool, vector, later)) };
+    }),
+  ]);
   const out: Stmt[] = [
-    ...parts.map((p): Stmt => ({ kind: "set", target: p.wide, value: pool.constant(p.wide.type, p.initial) })),
-    { kind: "for", v: column, from: 0, to: main, step: LANES, body: wideSteps },
-    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: acrossLanes(pool, p.kind, p.dtype, p.wide) })),
+    ...parts.flatMap((p) =>
+      p.wide.map((target): Stmt => ({ kind: "set", target, value: pool.constant(target.type, p.initial) })),
+    ),
+    ...loops,
+    ...parts.map((p): Stmt => {
+      const total = acrossWays(pool, p.kind, p.dtype, p.wide);
+      return { kind: "set", target: p.acc, value: acrossLanes(pool, p.kind, p.dtype, total) };
+    }),
   ];
   if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: scalarSteps });
   return [...out, ...finish];
 }
-
-export type { Expr };

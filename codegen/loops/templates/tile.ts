@@ -2,7 +2,7 @@
 // sums run over k in order whatever the tile is, so every tile gives the same bits. Tiles overlap at the far edges
 // instead of shrinking: the last one starts at size - length, and writes some elements a second time with the same value.
 
-import { ceildiv, type Dim, indexVar, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
+import { add, ceildiv, type Dim, indexVar, min, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
 import type { DType } from "../../../compiler/ir/dtype.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import type { Value } from "../../../compiler/ir/graph.js";
@@ -99,6 +99,41 @@ export function tiles(frame: Frame, name: string, length: number, size: Dim, bod
   const count = ceildiv(size, length);
   const t = indexVar(name, count);
   return [forLoop(t, count, body(tileStart(frame, t, length, size)))];
+}
+
+/** Bytes of an operand that stay in a core's second-level cache while the other operand's panels pass by. */
+export const CACHE_BYTES = 256 * 1024;
+
+/**
+ * `tiles` in blocks: `around` gets the loops over the tiles of one block and may put other loops around them, so that
+ * the block's rows are read from cache again. `perTile`: bytes of a tile's rows.
+ */
+export function blockedTiles(
+  frame: Frame,
+  name: string,
+  length: number,
+  size: Dim,
+  perTile: number,
+  around: (inner: (body: (start: Dim) => Stmt[]) => Stmt[]) => Stmt[],
+): Stmt[] {
+  const block = Math.max(4, Math.floor(CACHE_BYTES / Math.max(1, perTile)));
+  const count = ceildiv(size, length);
+  if (size === length || provenLessEqual(count, block)) return around((body) => tiles(frame, name, length, size, body));
+  const blocks = ceildiv(count, block);
+  const b = indexVar(`${name}Block`, blocks);
+  const t = indexVar(name, count);
+  const from = mul(b, block);
+  const inner = (body: (start: Dim) => Stmt[]): Stmt[] => [
+    {
+      kind: "for",
+      v: t,
+      from,
+      to: min(add(from, block), count),
+      step: 1,
+      body: body(tileStart(frame, t, length, size)),
+    },
+  ];
+  return [forLoop(b, blocks, around(inner))];
 }
 
 /** One body where `size >= length` is settled, else both under a test. */

@@ -6,8 +6,8 @@ import { isMathName, MATH } from "../../../codegen/math/index.js";
 import { dtypesOf, type Form, formOf, WASM_DTYPES } from "../../../targets/wasm/capabilities.js";
 import { TESTED_ONNX, TESTED_OPS } from "../../../targets/wasm/tested.js";
 import { DOMAINS } from "../../import/onnx/table.js";
-import { type DType, DTYPES, isFloat, isInteger } from "../../ir/dtype.js";
-import { isOpName, type OpName, OPS } from "../../ir/ops.js";
+import { DTYPES, type DType, isFloat, isInteger } from "../../ir/dtype.js";
+import { isOpName, OPS, type OpName } from "../../ir/ops.js";
 import { type Tier, tierOf } from "./tiers.js";
 
 export interface OpRow {
@@ -103,7 +103,8 @@ export function dtypesText(dtypes: readonly DType[]): string {
 export function accuracyText(row: OpRow): string {
   if (row.form === "decomposed") return "as its parts";
   const { f32, f64 } = row.ulps;
-  if (f32 === 0 && f64 === 0) return row.op === "matmul" || row.op === "conv" || SUMS.has(row.op) ? "exact but for the order of sums" : "exact";
+  if (f32 === 0 && f64 === 0)
+    return row.op === "matmul" || row.op === "conv" || SUMS.has(row.op) ? "exact but for the order of sums" : "exact";
   return `${f32} ulp (f32), ${f64} ulp (f64)`;
 }
 

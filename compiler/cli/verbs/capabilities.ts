@@ -36,7 +36,13 @@ export const capabilitiesVerb: Leaf = {
     const { table } = await import("../style.js");
     const ops = m.ops.map((r) => {
       const count = Object.values(r.cases).reduce((a, b) => a + b, 0);
-      return [r.op, r.form, dtypesText(m.dtypes.filter((d) => r.cases[d] !== undefined)), accuracyText(r), String(count)];
+      return [
+        r.op,
+        r.form,
+        dtypesText(m.dtypes.filter((d) => r.cases[d] !== undefined)),
+        accuracyText(r),
+        String(count),
+      ];
     });
     cx.print(table(["op", "runs as", "dtypes", "accuracy", "cases"], ops, ["cases"]));
     const onnx = m.onnx.map((r) => [

@@ -56,7 +56,13 @@ export const explainVerb: Leaf = {
     const found = explain(imported.graph, builder);
     if (found.refusals.length > 0) return refused(found.refusals, options.target, cx);
     const { counted, table } = await import("../style.js");
-    cx.document({ target: options.target, refusals: [], ops: found.ops, kernels: found.kernels, notes: imported.notes });
+    cx.document({
+      target: options.target,
+      refusals: [],
+      ops: found.ops,
+      kernels: found.kernels,
+      notes: imported.notes,
+    });
     for (const note of imported.notes) cx.note(`note: ${note}`);
     cx.print(
       table(

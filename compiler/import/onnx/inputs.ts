@@ -24,6 +24,17 @@ export function declareInputs(
   structures: Readonly<Record<string, Structure>>,
 ): Value[] {
   const initializers = new Set(graph.initializer.map((t) => t.name ?? ""));
+  const names = new Set(graph.input.map((i) => i.name ?? ""));
+  for (const name of [...Object.keys(values), ...Object.keys(structures)])
+    if (!names.has(name))
+      session.refusals.push({
+        code: "malformed_input",
+        scope: "onnx",
+        subject: name,
+        detail: `the model has no input "${name}" to fix`,
+        at: session.file,
+        hint: `it has ${[...names].map((n) => JSON.stringify(n)).join(", ")}`,
+      });
   const structured = (i: ValueInfoProto): boolean =>
     i.type?.tensorType === undefined && Object.hasOwn(structures, i.name ?? "");
   // Until IR version 4, every initializer was listed as an input too: its value is fixed.

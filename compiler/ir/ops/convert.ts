@@ -34,7 +34,8 @@ export const convertRows: OpRows<typeof convertAttrs> = {
     infer: (cx) =>
       cx.types.map((t) => {
         const { to } = cx.attrs;
-        if (DTYPES[t.dtype].bits !== DTYPES[to].bits) cx.fail(`bitcast takes dtypes of one width, has ${t.dtype} and ${to}`);
+        if (DTYPES[t.dtype].bits !== DTYPES[to].bits)
+          cx.fail(`bitcast takes dtypes of one width, has ${t.dtype} and ${to}`);
         // Only 0 and 1 are truth values.
         if (to === "bool" && t.dtype !== "bool") cx.fail(`bitcast from ${t.dtype} to bool: compare with 0 instead`);
         return { dtype: cx.attrs.to, shape: t.shape };

@@ -253,6 +253,8 @@ export function evaluateBitcast(cx: EvalContext<AttrValues<Attrs["bitcast"]>>): 
   const { to } = cx.attrs;
   const { bits, kind } = DTYPES[to];
   if (bits >= 8) return new Tensor(to, x.shape, x.bytes);
-  const bytes = x.bytes.map((byte) => (kind === "int" ? (byte << (32 - bits)) >> (32 - bits) : byte & ((1 << bits) - 1)));
+  const bytes = x.bytes.map((byte) =>
+    kind === "int" ? (byte << (32 - bits)) >> (32 - bits) : byte & ((1 << bits) - 1),
+  );
   return new Tensor(to, x.shape, bytes);
 }

@@ -1,6 +1,7 @@
 // Matrix products of com.microsoft: with the transpositions and scalings around them, and with weights in 2, 4 or 8 bits.
 
 import * as ir from "../../../ir/build.js";
+import type { DType } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { gelu } from "./activation.js";
@@ -35,7 +36,7 @@ const fusedGemm: Translator = (cx) => {
 };
 
 /** Elements of `bits` bits, lowest first, of the bytes along the last axis. */
-function unpacked(cx: NodeContext, bytes: Value, bits: number): Value {
+export function unpacked(cx: NodeContext, bytes: Value, bits: number): Value {
   const { b } = cx;
   if (bits === 8) return bytes;
   const per = 8 / bits;
@@ -59,22 +60,24 @@ const matMulNBits: Translator = (cx) => {
     return cx.fail("unsupported_layout", "has weights packed for one device", "export the model without prepacking");
   if (cx.has(4)) return cx.fail("unsupported_op", "takes g_idx, an order of groups", "quantize the model without act-order");
   const blocks = Math.ceil(k / block);
-  const { dtype } = x.type;
+  // Narrow floats are widened: weights are exact then, and sums are as the runtime's.
+  const dtype: DType = x.type.dtype === "f64" ? "f64" : "f32";
+  const real = (v: Value): Value => ir.cast(b, v, dtype);
   const packed = ir.reshape(b, cx.want(cx.in(1), ["u8"], "the weight"), [n, blocks, (block * bits) / 8]);
-  const quantized = ir.cast(b, unpacked(cx, packed, bits), dtype);
+  const quantized = real(unpacked(cx, packed, bits));
   const perBlock = (v: Value): Value => ir.reshape(b, v, [n, blocks, 1]);
   const zero = cx.opt(3);
   let shift: Value = ir.scalar(b, dtype, 2 ** (bits - 1));
-  if (zero !== undefined && zero.type.dtype !== "u8") shift = perBlock(ir.cast(b, zero, dtype));
+  if (zero !== undefined && zero.type.dtype !== "u8") shift = perBlock(real(zero));
   else if (zero !== undefined) {
     const rows = unpacked(cx, ir.reshape(b, zero, [n, Math.ceil((blocks * bits) / 8)]), bits);
-    shift = perBlock(ir.cast(b, ir.sliceAxis(b, rows, 1, 0, blocks), dtype));
+    shift = perBlock(real(ir.sliceAxis(b, rows, 1, 0, blocks)));
   }
-  const scaled = ir.mul(b, ir.sub(b, quantized, shift), perBlock(cx.in(2)));
+  const scaled = ir.mul(b, ir.sub(b, quantized, shift), perBlock(real(cx.in(2))));
   const w = ir.sliceAxis(b, ir.reshape(b, scaled, [n, blocks * block]), 1, 0, k);
-  const y = matmulOf(cx, x, ir.transpose(b, w, [1, 0]));
+  const y = matmulOf(cx, real(x), ir.transpose(b, w, [1, 0]));
   const bias = cx.opt(5);
-  return bias === undefined ? y : ir.add(b, y, bias);
+  return ir.cast(b, bias === undefined ? y : ir.add(b, y, real(bias)), x.type.dtype);
 };
 
 const gemmFastGelu: Translator = (cx) => {

@@ -10,6 +10,7 @@ import { contribMatmul } from "./contrib-matmul.js";
 import { contribMainNorm, contribNorm } from "./contrib-norm.js";
 import { contribQuantize } from "./contrib-quantize.js";
 import { contribRotary } from "./contrib-rotary.js";
+import { contribSelect } from "./contrib-select.js";
 
 export const contribOps: Translators = {
   ...contribActivation,
@@ -21,6 +22,7 @@ export const contribOps: Translators = {
   ...contribNorm,
   ...contribQuantize,
   ...contribRotary,
+  ...contribSelect,
 };
 
 /** What onnxruntime adds to ONNX's own domain. */
