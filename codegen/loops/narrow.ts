@@ -125,7 +125,8 @@ function decode(b: Bits, dtype: DType, bits: Expr): Expr {
  * that was decoded gives the bits that it was decoded from.
  */
 export function encodeNarrow(pool: ExprPool, dtype: DType, value: Expr, saturate = false): Expr {
-  const source = sources.get(value)?.get(dtype);
+  // Infinities, which saturating clamps, may be among the decoded.
+  const source = saturate ? undefined : sources.get(value)?.get(dtype);
   return source ?? encode(new Bits(pool, value), dtype, value, saturate);
 }
 

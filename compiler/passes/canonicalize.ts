@@ -2,7 +2,7 @@
 // node, constants stand second. Holds bit for bit for every dtype, NaN and -0 included: no rule here computes.
 
 import { add, type Dim, mul, provenEqual } from "../ir/dim.js";
-import { DTYPES, type DType } from "../ir/dtype.js";
+import { DTYPES, type DType, isFloat } from "../ir/dtype.js";
 import { constantOf, type Value } from "../ir/graph.js";
 import { SCALAR, type ScalarName, scalarRow } from "../ir/ops/scalar.js";
 import { provenSameType, type Rule, remake, rewrite, rule, ruleFor } from "../ir/rewrite.js";
@@ -147,7 +147,10 @@ const convertRules: readonly Rule[] = [
     const x = inputOf(node);
     if (x.node.op !== "cast") return null;
     const source = inputOf(x.node);
-    return source.type.dtype === node.attrs.to && holdsAll(source.type.dtype, x.type.dtype) ? source : null;
+    const { to, saturate } = node.attrs;
+    // A saturating cast takes infinities to the greatest number of a narrow float.
+    if (saturate && isFloat(to) && DTYPES[to].bits < 32) return null;
+    return source.type.dtype === to && holdsAll(to, x.type.dtype) ? source : null;
   }),
   rule("bitcast-same", "bitcast", (node) => {
     const x = inputOf(node);

@@ -139,9 +139,16 @@ export function chooseTile(node: Node): { template: Template; choices: Choices }
     const rows = range(form.m).hi;
     const packed = isPacked(form.b) ? 1 : 0;
     if (rows === 1) return { template: "matmul", choices: { mr: 1, nr: range(form.n).hi >= 32 ? 32 : 8, packed } };
+    const columns = range(form.n).hi;
+    if (columns >= 4 && columns < 8) return { template: "matmul", choices: { mr: 8, nr: 4, packed } };
     return { template: "matmul", choices: { mr: 4, nr: 8, packed } };
   }
   if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { lanes: 4 } };
   const w = node.inputs[1];
-  return { template: "conv", choices: { mr: 4, nr: 8, packed: w !== undefined && isPacked(w) ? 1 : 0 } };
+  const outs = w?.type.shape.at(-1) ?? 0;
+  const perGroup = isOp(node, "conv") && typeof outs === "number" ? outs / node.attrs.groups : 8;
+  return {
+    template: "conv",
+    choices: { mr: 4, nr: perGroup >= 4 && perGroup < 8 ? 4 : 8, packed: w !== undefined && isPacked(w) ? 1 : 0 },
+  };
 }

@@ -3,6 +3,7 @@
 // Runs every op on every dtype, and the ONNX backend suite on wasm where it is there (or takes the verdicts of a run
 // that wrote them with --json). Without the suite, the ONNX part stays as it was.
 
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -86,10 +87,7 @@ async function onnxPart(file: string | undefined): Promise<Readonly<Record<strin
 
 function recordText(name: string, record: Readonly<Record<string, string>>): string {
   const key = (k: string): string => (/^[A-Za-z_]\w*$/.test(k) ? k : JSON.stringify(k));
-  const lines = Object.entries(record).map(([k, v]) => {
-    const line = `  ${key(k)}: ${JSON.stringify(v)},`;
-    return line.length <= 120 ? line : `  ${key(k)}:\n    ${JSON.stringify(v)},`;
-  });
+  const lines = Object.entries(record).map(([k, v]) => `  ${key(k)}: ${JSON.stringify(v)},`);
   return `export const ${name}: Readonly<Record<string, string>> = {\n${lines.join("\n")}\n};\n`;
 }
 
@@ -102,7 +100,9 @@ async function main(): Promise<void> {
 
 ${recordText("TESTED_OPS", ops)}
 ${recordText("TESTED_ONNX", onnx)}`;
-  writeFileSync(join(root, "targets", "wasm", "tested.ts"), text);
+  const file = join(root, "targets", "wasm", "tested.ts");
+  writeFileSync(file, text);
+  execFileSync(join(root, "node_modules", ".bin", "biome"), ["format", "--write", file], { stdio: "ignore" });
   writeFileSync(join(root, "docs", "operators.md"), matrixMarkdown(matrix({ ops, onnx })));
   console.log("targets/wasm/tested.ts and docs/operators.md are written");
 }

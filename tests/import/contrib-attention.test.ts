@@ -2,7 +2,7 @@
 
 import test from "ava";
 import type { Tensor } from "../../compiler/ir/tensor.js";
-import { agrees, type Attribute, ints, type OneNode, refusalOf, sample } from "./one-node.js";
+import { type Attribute, agrees, ints, type OneNode, refusalOf, sample } from "./one-node.js";
 
 const B = 2;
 const S = 3;
@@ -11,8 +11,17 @@ const input = sample("f32", [B, S, 6]);
 const weights = sample("f32", [6, 3 * H], 2, -1, 1);
 const bias = sample("f32", [3 * H], 3, -1, 1);
 
-function attention(rest: readonly (Tensor | null)[], attributes: Record<string, Attribute> = {}, more: Partial<OneNode> = {}): OneNode {
-  return { op: "Attention", inputs: [input, weights, bias, ...rest], attributes: { num_heads: 2, ...attributes }, ...more };
+function attention(
+  rest: readonly (Tensor | null)[],
+  attributes: Record<string, Attribute> = {},
+  more: Partial<OneNode> = {},
+): OneNode {
+  return {
+    op: "Attention",
+    inputs: [input, weights, bias, ...rest],
+    attributes: { num_heads: 2, ...attributes },
+    ...more,
+  };
 }
 
 const dims = { 0: ["b", "s", null] };
@@ -33,7 +42,8 @@ test("Attention with a mask per key, causal", (t) =>
   agrees(t, attention([ints("i32", [B, S], [1, 1, 0, 0, 1, 1])], { unidirectional: 1 })));
 test("Attention with a mask per key, causal, of a light filter", (t) =>
   agrees(t, attention([ints("i32", [B, S], [1, 1, 0, 0, 1, 1])], { unidirectional: 1, mask_filter_value: { f: -2 } })));
-test("Attention with lengths", (t) => agrees(t, attention([ints("i32", [B], [2, 3])], {}, { dims: { ...dims, 3: ["b"] } })));
+test("Attention with lengths", (t) =>
+  agrees(t, attention([ints("i32", [B], [2, 3])], {}, { dims: { ...dims, 3: ["b"] } })));
 test("Attention with ends and starts", (t) => agrees(t, attention([ints("i32", [2 * B], [2, 3, 0, 1])])));
 test("Attention with a row that sees nothing", (t) => agrees(t, attention([ints("i32", [B, S], [0, 0, 0, 0, 1, 1])])));
 test("Attention with a mask per query and key", (t) =>
@@ -41,12 +51,20 @@ test("Attention with a mask per query and key", (t) =>
 test("Attention with a past", (t) =>
   agrees(
     t,
-    attention([null, sample("f32", [2, B, 2, 4, H / 2], 5)], { unidirectional: 1 }, { outputs: ["out", "present"], dims: { ...dims, 4: [null, "b", null, "p", null] } }),
+    attention(
+      [null, sample("f32", [2, B, 2, 4, H / 2], 5)],
+      { unidirectional: 1 },
+      { outputs: ["out", "present"], dims: { ...dims, 4: [null, "b", null, "p", null] } },
+    ),
   ));
 test("Attention with a past and a mask of its length", (t) =>
   agrees(
     t,
-    attention([ints("i32", [B, S + 1], [0, 1, 1, 1, 1, 1, 1, 1]), sample("f32", [2, B, 2, 1, H / 2], 5)], { unidirectional: 1 }, { outputs: ["out", "present"] }),
+    attention(
+      [ints("i32", [B, S + 1], [0, 1, 1, 1, 1, 1, 1, 1]), sample("f32", [2, B, 2, 1, H / 2], 5)],
+      { unidirectional: 1 },
+      { outputs: ["out", "present"] },
+    ),
   ));
 test("Attention with a bias of the scores", (t) =>
   agrees(t, attention([null, null, sample("f32", [1, 2, S, S], 6)], { unidirectional: 1 })));
@@ -62,7 +80,11 @@ const key = sample("f32", [B, 5, H], 12);
 const value = sample("f32", [B, 5, 6], 13);
 const cross = { 0: ["b", "s", null], 1: ["b", "t", null], 2: ["b", "t", null] };
 
-function multi(inputs: readonly (Tensor | null)[], attributes: Record<string, Attribute> = {}, more: Partial<OneNode> = {}): OneNode {
+function multi(
+  inputs: readonly (Tensor | null)[],
+  attributes: Record<string, Attribute> = {},
+  more: Partial<OneNode> = {},
+): OneNode {
   return { op: "MultiHeadAttention", inputs, attributes: { num_heads: 2, ...attributes }, ...more };
 }
 
@@ -74,7 +96,20 @@ test("MultiHeadAttention with lengths", (t) =>
 test("MultiHeadAttention with a mask per key", (t) =>
   agrees(t, multi([query, key, value, null, ints("i32", [B, 5], [1, 0, 1, 1, 0, 0, 0, 1, 1, 1])])));
 test("MultiHeadAttention with a mask per query and key", (t) =>
-  agrees(t, multi([query, key, value, null, ints("i32", [B, S, 5], Array.from({ length: 30 }, (_, i) => Number(i % 3 > 0)))])));
+  agrees(
+    t,
+    multi([
+      query,
+      key,
+      value,
+      null,
+      ints(
+        "i32",
+        [B, S, 5],
+        Array.from({ length: 30 }, (_, i) => Number(i % 3 > 0)),
+      ),
+    ]),
+  ));
 test("MultiHeadAttention, causal over one sequence", (t) =>
   agrees(t, multi([query, sample("f32", [B, S, H], 15), sample("f32", [B, S, H], 16)], { unidirectional: 1 })));
 test("MultiHeadAttention with a bias of the scores", (t) =>
@@ -83,13 +118,34 @@ test("MultiHeadAttention with a past", (t) =>
   agrees(
     t,
     multi(
-      [query, sample("f32", [B, S, H], 15), sample("f32", [B, S, H], 16), null, null, null, sample("f32", [B, 2, 4, 4], 18), sample("f32", [B, 2, 4, 4], 19)],
+      [
+        query,
+        sample("f32", [B, S, H], 15),
+        sample("f32", [B, S, H], 16),
+        null,
+        null,
+        null,
+        sample("f32", [B, 2, 4, 4], 18),
+        sample("f32", [B, 2, 4, 4], 19),
+      ],
       { unidirectional: 1 },
-      { outputs: ["out", "key", "value"], dims: { 0: ["b", "s", null], 1: ["b", "s", null], 2: ["b", "s", null], 6: ["b", null, "p", null], 7: ["b", null, "p", null] } },
+      {
+        outputs: ["out", "key", "value"],
+        dims: {
+          0: ["b", "s", null],
+          1: ["b", "s", null],
+          2: ["b", "s", null],
+          6: ["b", null, "p", null],
+          7: ["b", null, "p", null],
+        },
+      },
     ),
   ));
 test("MultiHeadAttention over keys and values that were projected before", (t) =>
-  agrees(t, multi([query, sample("f32", [B, 2, 5, 4], 21), sample("f32", [B, 2, 5, 4], 22), sample("f32", [3 * H], 23)])));
+  agrees(
+    t,
+    multi([query, sample("f32", [B, 2, 5, 4], 21), sample("f32", [B, 2, 5, 4], 22), sample("f32", [3 * H], 23)]),
+  ));
 
 const u8 = sample("u8", [B, S, 6], 31);
 const i8 = sample("i8", [6, 3 * H], 32, -60, 60);
@@ -106,7 +162,17 @@ test("QAttention", (t) =>
 test("QAttention with a scale per column, lengths and a past", (t) =>
   agrees(t, {
     op: "QAttention",
-    inputs: [u8, i8, bias, scale(0.01), sample("f32", [3 * H], 35, 0.01, 0.03), ints("i32", [B, S + 2], [1, 1, 1, 1, 0, 0, 1, 1, 1, 1]), ints("u8", [1], [120]), null, sample("f32", [2, B, 2, 2, 4], 36)],
+    inputs: [
+      u8,
+      i8,
+      bias,
+      scale(0.01),
+      sample("f32", [3 * H], 35, 0.01, 0.03),
+      ints("i32", [B, S + 2], [1, 1, 1, 1, 0, 0, 1, 1, 1, 1]),
+      ints("u8", [1], [120]),
+      null,
+      sample("f32", [2, B, 2, 2, 4], 36),
+    ],
     weights: [1, 2, 3, 4, 6],
     attributes: { num_heads: 2, unidirectional: 1 },
     outputs: ["out", "present"],

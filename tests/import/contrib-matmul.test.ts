@@ -1,23 +1,45 @@
 // Matrix products, convolutions and linear algebra of com.microsoft against onnxruntime.
 
 import test from "ava";
-import { agrees, type Attribute, floats, ints, matches, type OneNode, refusalOf, sample } from "./one-node.js";
+import { type Attribute, agrees, floats, ints, matches, type OneNode, refusalOf, sample } from "./one-node.js";
 
 function fused(a: readonly number[], b: readonly number[], attributes: Record<string, Attribute>): OneNode {
-  return { op: "FusedMatMul", inputs: [sample("f32", a), sample("f32", b, 2)], attributes, dims: { 0: a.map((_, i) => (i === 0 ? "n" : null)) } };
+  return {
+    op: "FusedMatMul",
+    inputs: [sample("f32", a), sample("f32", b, 2)],
+    attributes,
+    dims: { 0: a.map((_, i) => (i === 0 ? "n" : null)) },
+  };
 }
 
 test("FusedMatMul", (t) => agrees(t, fused([3, 4], [4, 5], { alpha: { f: 0.5 } })));
-test("FusedMatMul, left transposed", (t) => agrees(t, { ...fused([4, 3], [4, 5], { transA: 1 }), dims: { 0: [null, "m"] } }));
+test("FusedMatMul, left transposed", (t) =>
+  agrees(t, { ...fused([4, 3], [4, 5], { transA: 1 }), dims: { 0: [null, "m"] } }));
 test("FusedMatMul, right transposed", (t) => agrees(t, fused([3, 4], [5, 4], { transB: 1 })));
-test("FusedMatMul with batches", (t) => agrees(t, { ...fused([2, 4, 3], [2, 5, 4], { transA: 1, transB: 1 }), dims: { 0: ["b", null, null], 1: ["b", null, null] } }));
+test("FusedMatMul with batches", (t) =>
+  agrees(t, {
+    ...fused([2, 4, 3], [2, 5, 4], { transA: 1, transB: 1 }),
+    dims: { 0: ["b", null, null], 1: ["b", null, null] },
+  }));
 test("FusedMatMul with transposed batches", (t) =>
-  agrees(t, { ...fused([3, 2, 4], [4, 2, 5], { transBatchA: 1, transBatchB: 1 }), dims: { 0: [null, "b", null], 1: [null, "b", null] } }));
+  agrees(t, {
+    ...fused([3, 2, 4], [4, 2, 5], { transBatchA: 1, transBatchB: 1 }),
+    dims: { 0: [null, "b", null], 1: [null, "b", null] },
+  }));
 test("FusedMatMul, everything transposed", (t) =>
-  agrees(t, { op: "FusedMatMul", inputs: [sample("f32", [4, 2, 3, 5]), sample("f32", [6, 2, 3, 4], 2)], attributes: { transBatchA: 1, transA: 1, transBatchB: 1, transB: 1, alpha: { f: 2 } } }));
+  agrees(t, {
+    op: "FusedMatMul",
+    inputs: [sample("f32", [4, 2, 3, 5]), sample("f32", [6, 2, 3, 4], 2)],
+    attributes: { transBatchA: 1, transA: 1, transBatchB: 1, transB: 1, alpha: { f: 2 } },
+  }));
 test("TransposeMatMul", (t) => agrees(t, { ...fused([4, 3], [4, 5], { transA: 1 }), op: "TransposeMatMul", dims: {} }));
 
-for (const [activation, more] of [["Relu", {}], ["Tanh", {}], ["LeakyRelu", { activation_alpha: { f: 0.3 } }], ["HardSigmoid", { activation_alpha: { f: 0.3 }, activation_beta: { f: 0.4 } }]] as const)
+for (const [activation, more] of [
+  ["Relu", {}],
+  ["Tanh", {}],
+  ["LeakyRelu", { activation_alpha: { f: 0.3 } }],
+  ["HardSigmoid", { activation_alpha: { f: 0.3 }, activation_beta: { f: 0.4 } }],
+] as const)
   test(`FusedGemm with ${activation}`, (t) =>
     agrees(t, {
       op: "FusedGemm",
@@ -37,7 +59,12 @@ interface Bits {
 function quantized({ bits, k, block, zero, bias }: Bits): OneNode {
   const n = 6;
   const blocks = Math.ceil(k / block);
-  const zeros = zero === undefined ? null : zero === "packed" ? sample("u8", [n, Math.ceil((blocks * bits) / 8)], 4) : sample("f32", [n, blocks], 4, 0, 15);
+  const zeros =
+    zero === undefined
+      ? null
+      : zero === "packed"
+        ? sample("u8", [n, Math.ceil((blocks * bits) / 8)], 4)
+        : sample("f32", [n, blocks], 4, 0, 15);
   const inputs = [
     sample("f32", [2, 3, k]),
     sample("u8", [n, blocks, (block * bits) / 8], 2),
@@ -69,7 +96,21 @@ for (const c of [
 
 test("MatMulNBits with an order of groups is refused", (t) => {
   const n = quantized({ bits: 4, k: 32, block: 16 });
-  t.is(refusalOf({ ...n, inputs: [...n.inputs.slice(0, 4), ints("i32", [32], Array.from({ length: 32 }, (_, i) => i >> 4)), null] }).code, "unsupported_op");
+  t.is(
+    refusalOf({
+      ...n,
+      inputs: [
+        ...n.inputs.slice(0, 4),
+        ints(
+          "i32",
+          [32],
+          Array.from({ length: 32 }, (_, i) => i >> 4),
+        ),
+        null,
+      ],
+    }).code,
+    "unsupported_op",
+  );
 });
 test("MatMulNBits of 3 bits is refused", (t) => {
   const n = quantized({ bits: 4, k: 32, block: 16 });
@@ -79,35 +120,76 @@ test("MatMulNBits of 3 bits is refused", (t) => {
 const image = sample("f32", [2, 3, 6, 5], 11);
 const kernel = sample("f32", [4, 3, 3, 3], 12);
 
-for (const [activation, parameters] of [["Relu", []], ["Clip", [-0.5, 1.5]], ["LeakyRelu", [0.2]], ["HardSigmoid", [0.1, 0.4]], ["Sigmoid", []]] as const)
+for (const [activation, parameters] of [
+  ["Relu", []],
+  ["Clip", [-0.5, 1.5]],
+  ["LeakyRelu", [0.2]],
+  ["HardSigmoid", [0.1, 0.4]],
+  ["Sigmoid", []],
+] as const)
   test(`FusedConv with ${activation}`, (t) =>
     agrees(t, {
       op: "FusedConv",
       inputs: [image, kernel, sample("f32", [4], 13)],
-      attributes: { activation, pads: [1, 1, 1, 1], strides: [2, 1], ...(parameters.length > 0 ? { activation_params: { fs: parameters } } : {}) },
+      attributes: {
+        activation,
+        pads: [1, 1, 1, 1],
+        strides: [2, 1],
+        ...(parameters.length > 0 ? { activation_params: { fs: parameters } } : {}),
+      },
       dims: { 0: ["n", null, "h", null] },
     }));
 test("FusedConv with an addition", (t) =>
-  agrees(t, { op: "FusedConv", inputs: [image, kernel, sample("f32", [4], 13), sample("f32", [2, 4, 4, 3], 14)], attributes: { activation: "Relu" } }));
+  agrees(t, {
+    op: "FusedConv",
+    inputs: [image, kernel, sample("f32", [4], 13), sample("f32", [2, 4, 4, 3], 14)],
+    attributes: { activation: "Relu" },
+  }));
 test("FusedConv with an unknown activation is refused", (t) => {
-  t.is(refusalOf({ op: "FusedConv", inputs: [image, kernel], attributes: { activation: "Mish2" } }).code, "unsupported_op");
+  t.is(
+    refusalOf({ op: "FusedConv", inputs: [image, kernel], attributes: { activation: "Mish2" } }).code,
+    "unsupported_op",
+  );
 });
 
 test("NhwcMaxPool", (t) =>
-  agrees(t, { op: "NhwcMaxPool", inputs: [sample("u8", [2, 6, 5, 3], 15)], attributes: { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 1] }, dims: { 0: ["n", null, null, null] } }));
-test("NhwcMaxPool of i8", (t) => agrees(t, { op: "NhwcMaxPool", inputs: [sample("i8", [1, 6, 5, 3], 15)], attributes: { kernel_shape: [2, 2] } }));
+  agrees(t, {
+    op: "NhwcMaxPool",
+    inputs: [sample("u8", [2, 6, 5, 3], 15)],
+    attributes: { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 1] },
+    dims: { 0: ["n", null, null, null] },
+  }));
+test("NhwcMaxPool of i8", (t) =>
+  agrees(t, { op: "NhwcMaxPool", inputs: [sample("i8", [1, 6, 5, 3], 15)], attributes: { kernel_shape: [2, 2] } }));
 test("ConvTransposeWithDynamicPads", (t) =>
   agrees(t, {
     op: "ConvTransposeWithDynamicPads",
-    inputs: [sample("f32", [1, 3, 4, 4], 16), sample("f32", [3, 2, 3, 3], 17), ints("i64", [4], [1, 0, 1, 1]), sample("f32", [2], 18)],
+    inputs: [
+      sample("f32", [1, 3, 4, 4], 16),
+      sample("f32", [3, 2, 3, 3], 17),
+      ints("i64", [4], [1, 0, 1, 1]),
+      sample("f32", [2], 18),
+    ],
     weights: [2],
     attributes: { strides: [2, 2], output_padding: [1, 0] },
   }));
 
-test("Inverse", (t) => agrees(t, { op: "Inverse", inputs: [sample("f32", [2, 4, 4], 21)], dims: { 0: ["b", null, null] } }, { tolerance: 1e-4 }));
-test("Inverse that must exchange rows", (t) => agrees(t, { op: "Inverse", inputs: [floats([3, 3], [0, 2, 1, 1, 0, 0, 3, 0, 1])] }));
+test("Inverse", (t) =>
+  agrees(
+    t,
+    { op: "Inverse", inputs: [sample("f32", [2, 4, 4], 21)], dims: { 0: ["b", null, null] } },
+    { tolerance: 1e-4 },
+  ));
+test("Inverse that must exchange rows", (t) =>
+  agrees(t, { op: "Inverse", inputs: [floats([3, 3], [0, 2, 1, 1, 0, 0, 3, 0, 1])] }));
 test("Inverse of f64", (t) => agrees(t, { op: "Inverse", inputs: [sample("f64", [5, 5], 22)] }, { tolerance: 1e-10 }));
-test("Trilu", (t) => agrees(t, { op: "Trilu", inputs: [sample("f32", [2, 4, 5], 23), ints("i64", [], [1])], attributes: { upper: 0 }, dims: { 0: ["b", null, "w"] } }));
+test("Trilu", (t) =>
+  agrees(t, {
+    op: "Trilu",
+    inputs: [sample("f32", [2, 4, 5], 23), ints("i64", [], [1])],
+    attributes: { upper: 0 },
+    dims: { 0: ["b", null, "w"] },
+  }));
 test("Trilu of i64", (t) => agrees(t, { op: "Trilu", inputs: [ints("i64", [3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9])] }));
 
 test("Rfft and Irfft", async (t) => {

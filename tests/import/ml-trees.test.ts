@@ -2,7 +2,7 @@
 
 import test from "ava";
 import { tensorFrom } from "../../compiler/ir/tensor.js";
-import { agrees, type Attribute, floats, ints, matches, type OneNode, oracle, refusalOf, sample } from "./one-node.js";
+import { type Attribute, agrees, floats, ints, matches, type OneNode, oracle, refusalOf, sample } from "./one-node.js";
 
 const FEATURES = 4;
 const x = sample("f32", [7, FEATURES]);
@@ -63,8 +63,19 @@ function insideOf(root: number, i: number): boolean {
   return at === root && i !== root;
 }
 
-function weighted(kind: "target" | "class", g: Trees, targets: readonly number[], lo = -1, hi = 1): Record<string, Attribute> {
-  const all = g.leaves.flatMap((leaf, i) => (targets.length > 1 && i % 3 === 0 ? targets : [targets[i % targets.length] ?? 0]).map((target) => ({ leaf, target })));
+function weighted(
+  kind: "target" | "class",
+  g: Trees,
+  targets: readonly number[],
+  lo = -1,
+  hi = 1,
+): Record<string, Attribute> {
+  const all = g.leaves.flatMap((leaf, i) =>
+    (targets.length > 1 && i % 3 === 0 ? targets : [targets[i % targets.length] ?? 0]).map((target) => ({
+      leaf,
+      target,
+    })),
+  );
   return {
     [`${kind}_treeids`]: all.map((w) => w.leaf[0]),
     [`${kind}_nodeids`]: all.map((w) => w.leaf[1]),
@@ -90,15 +101,21 @@ const LEQ = ["BRANCH_LEQ"];
 test("TreeEnsembleRegressor", (t) => agrees(t, regressor(grown([2, 3, 1], LEQ), 1)));
 test("TreeEnsembleRegressor with a tree that is a leaf", (t) => agrees(t, regressor(grown([0, 2], LEQ), 1)));
 test("TreeEnsembleRegressor of deep trees", (t) => agrees(t, regressor(grown([6, 5], LEQ), 1)));
-test("TreeEnsembleRegressor of three targets", (t) => agrees(t, regressor(grown([2, 3, 3], LEQ), 3, { base_values: { fs: [0.5, -1, 2] } })));
+test("TreeEnsembleRegressor of three targets", (t) =>
+  agrees(t, regressor(grown([2, 3, 3], LEQ), 3, { base_values: { fs: [0.5, -1, 2] } })));
 for (const aggregate_function of ["AVERAGE", "MIN", "MAX"])
   for (const targets of [1, 3])
-    test(`TreeEnsembleRegressor, ${aggregate_function} of ${targets}`, (t) => agrees(t, regressor(grown([2, 3, 2], LEQ), targets, { aggregate_function })));
+    test(`TreeEnsembleRegressor, ${aggregate_function} of ${targets}`, (t) =>
+      agrees(t, regressor(grown([2, 3, 2], LEQ), targets, { aggregate_function })));
 for (const mode of ["BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"])
   test(`TreeEnsembleRegressor, ${mode}`, (t) => agrees(t, regressor(grown([2, 3], [mode]), 1)));
-test("TreeEnsembleRegressor of mixed modes", (t) => agrees(t, regressor(grown([3, 3], ["BRANCH_LEQ", "BRANCH_GT", "BRANCH_EQ", "BRANCH_LT"]), 2)));
+test("TreeEnsembleRegressor of mixed modes", (t) =>
+  agrees(t, regressor(grown([3, 3], ["BRANCH_LEQ", "BRANCH_GT", "BRANCH_EQ", "BRANCH_LT"]), 2)));
 test("TreeEnsembleRegressor with missing values", (t) => {
-  const holes = floats(x.shape, x.numbers().map((v, i) => (i % 3 === 0 ? Number.NaN : v)));
+  const holes = floats(
+    x.shape,
+    x.numbers().map((v, i) => (i % 3 === 0 ? Number.NaN : v)),
+  );
   return agrees(t, regressor(grown([3, 3], LEQ, true), 1, {}, holes));
 });
 test("TreeEnsembleRegressor of integers", async (t) => {
@@ -106,9 +123,16 @@ test("TreeEnsembleRegressor of integers", async (t) => {
   const want = await oracle(regressor(grown([3, 3], LEQ), 1, {}, floats([3, FEATURES], values)));
   await matches(t, regressor(grown([3, 3], LEQ), 1, {}, ints("i64", [3, FEATURES], values)), want);
 });
-test("TreeEnsembleRegressor with a softmax", (t) => agrees(t, regressor(grown([2, 3, 3], LEQ), 3, { post_transform: "SOFTMAX" })));
+test("TreeEnsembleRegressor with a softmax", (t) =>
+  agrees(t, regressor(grown([2, 3, 3], LEQ), 3, { post_transform: "SOFTMAX" })));
 
-function classifier(g: Trees, labels: readonly number[], ids: readonly number[], lo: number, attributes: Record<string, Attribute> = {}): OneNode {
+function classifier(
+  g: Trees,
+  labels: readonly number[],
+  ids: readonly number[],
+  lo: number,
+  attributes: Record<string, Attribute> = {},
+): OneNode {
   return {
     op: "TreeEnsembleClassifier",
     domain: "ai.onnx.ml",
@@ -122,13 +146,24 @@ function classifier(g: Trees, labels: readonly number[], ids: readonly number[],
 
 const forest = grown([2, 3, 3], LEQ);
 for (const post_transform of ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"]) {
-  test(`TreeEnsembleClassifier of three classes, ${post_transform}`, (t) => agrees(t, classifier(forest, [4, 2, 7], [0, 1, 2], -1, { post_transform })));
+  test(`TreeEnsembleClassifier of three classes, ${post_transform}`, (t) =>
+    agrees(t, classifier(forest, [4, 2, 7], [0, 1, 2], -1, { post_transform })));
   test(`TreeEnsembleClassifier of three classes with base values, ${post_transform}`, (t) =>
     agrees(t, classifier(forest, [0, 1, 2], [0, 1, 2], -1, { post_transform, base_values: { fs: [0.1, 0.5, -0.2] } })));
   for (const lo of [-1, 0])
-    for (const [only, base] of [[0, []], [0, [0.3]], [1, []]] as const)
+    for (const [only, base] of [
+      [0, []],
+      [0, [0.3]],
+      [1, []],
+    ] as const)
       test(`TreeEnsembleClassifier of the score of class ${only}, from ${lo}, ${base.length} base values, ${post_transform}`, (t) =>
-        agrees(t, classifier(forest, [4, 2], [only], lo, { post_transform, ...(base.length > 0 ? { base_values: { fs: base } } : {}) })));
+        agrees(
+          t,
+          classifier(forest, [4, 2], [only], lo, {
+            post_transform,
+            ...(base.length > 0 ? { base_values: { fs: base } } : {}),
+          }),
+        ));
 }
 // onnxruntime's label is not the top class here.
 for (const lo of [-1, 0])
@@ -163,17 +198,24 @@ function modern(attributes: Record<string, Attribute>, input = x): OneNode {
 }
 
 test("TreeEnsemble", (t) => agrees(t, modern({})));
-for (const aggregate_function of [0, 2, 3]) test(`TreeEnsemble, aggregate ${aggregate_function}`, (t) => agrees(t, modern({ aggregate_function })));
+for (const aggregate_function of [0, 2, 3])
+  test(`TreeEnsemble, aggregate ${aggregate_function}`, (t) => agrees(t, modern({ aggregate_function })));
 test("TreeEnsemble with sets", (t) =>
   agrees(
     t,
     modern(
-      { nodes_modes: tensorFrom("u8", [3], [0, 6, 6]), membership_values: tensorFrom("f32", [6], [1, 3, Number.NaN, 2, 4, Number.NaN]) },
+      {
+        nodes_modes: tensorFrom("u8", [3], [0, 6, 6]),
+        membership_values: tensorFrom("f32", [6], [1, 3, Number.NaN, 2, 4, Number.NaN]),
+      },
       floats([4, FEATURES], [0, 1, 2, 0, 0, 2, 2, 0, 1, 1, 4, 0, 1, 1, 5, 0]),
     ),
   ));
 test("TreeEnsemble of f64", (t) => {
   const wide = tensorFrom("f64", x.shape, x.numbers());
-  const attributes = { nodes_splits: tensorFrom("f64", [3], [0.2, -0.5, 0.7]), leaf_weights: tensorFrom("f64", [4], [5.2, 1.5, -3, 2.25]) };
+  const attributes = {
+    nodes_splits: tensorFrom("f64", [3], [0.2, -0.5, 0.7]),
+    leaf_weights: tensorFrom("f64", [4], [5.2, 1.5, -3, 2.25]),
+  };
   return agrees(t, modern(attributes, wide));
 });

@@ -160,7 +160,8 @@ export function onReference(n: OneNode, symbolic: boolean): Record<string, Tenso
 
 function imported(n: OneNode, symbolic: boolean) {
   const dims: Record<string, DimSpec> = {};
-  if (symbolic) for (const names of Object.values(n.dims ?? {})) for (const d of names) if (d !== null) dims[d] = { lo: 1, hi: 12 };
+  if (symbolic)
+    for (const names of Object.values(n.dims ?? {})) for (const d of names) if (d !== null) dims[d] = { lo: 1, hi: 12 };
   const builder = new Builder();
   const { graph } = importOnnx(encodeNode(n, symbolic), { builder, dims, bound: 64 });
   return { graph, builder };
@@ -214,7 +215,8 @@ export async function matches(
   if (n.dims !== undefined) ways.push(["WebAssembly, sizes in ranges", await onWasm(n, true)]);
   for (const [way, have] of ways)
     for (const [name, w] of Object.entries(want))
-      if (judge.only === undefined || judge.only.includes(name)) compare(t, have[name], w, `${n.op} ${name}, ${way}`, judge);
+      if (judge.only === undefined || judge.only.includes(name))
+        compare(t, have[name], w, `${n.op} ${name}, ${way}`, judge);
 }
 
 /** The only refusal of the node's import. */

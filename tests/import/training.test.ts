@@ -16,7 +16,15 @@ import { suiteFolder } from "../support/suites.js";
 
 const suite = suiteFolder("onnx");
 
-for (const name of ["test_adam", "test_adam_multiple", "test_adagrad", "test_adagrad_multiple", "test_momentum", "test_momentum_multiple", "test_nesterov_momentum"]) {
+for (const name of [
+  "test_adam",
+  "test_adam_multiple",
+  "test_adagrad",
+  "test_adagrad_multiple",
+  "test_momentum",
+  "test_momentum_multiple",
+  "test_nesterov_momentum",
+]) {
   const folder = suite === null ? null : join(suite, "node", name);
   if (folder === null || !existsSync(folder)) continue;
   test(name, async (t) => {
@@ -36,7 +44,12 @@ interface NodeSpec {
   readonly y?: string;
 }
 
-function model(inputs: readonly string[], shape: readonly number[], nodes: readonly NodeSpec[], outputs: readonly string[]): Uint8Array {
+function model(
+  inputs: readonly string[],
+  shape: readonly number[],
+  nodes: readonly NodeSpec[],
+  outputs: readonly string[],
+): Uint8Array {
   const bytes = (s: string): Uint8Array => new TextEncoder().encode(s);
   const strings = (name: string, list: readonly string[] | undefined): Draft<"AttributeProto">[] =>
     list === undefined ? [] : [{ name, strings: list.map(bytes), type: ATTRIBUTE_TYPE.strings }];
@@ -70,7 +83,10 @@ function model(inputs: readonly string[], shape: readonly number[], nodes: reado
 
 function run(bytes: Uint8Array, values: Readonly<Record<string, number>>): Record<string, number[]> {
   const { graph } = importOnnx(bytes, { builder: new Builder() });
-  const { outputs } = interpret(graph, Object.fromEntries(Object.entries(values).map(([k, v]) => [k, tensorFrom("f32", [], [v])])));
+  const { outputs } = interpret(
+    graph,
+    Object.fromEntries(Object.entries(values).map(([k, v]) => [k, tensorFrom("f32", [], [v])])),
+  );
   return Object.fromEntries(Object.entries(outputs).map(([k, v]) => [k, v.numbers()]));
 }
 
@@ -79,7 +95,11 @@ const product: NodeSpec = { op: "Mul", inputs: ["c", "a"], outputs: ["d"] };
 
 test("Gradient of a sum", (t) => {
   const gradient = { op: "Gradient", inputs: ["a", "b"], outputs: ["da", "db"], xs: ["a", "b"], y: "c" };
-  t.deepEqual(run(model(["a", "b"], [], [sum, gradient], ["c", "da", "db"]), { a: 2, b: 5 }), { c: [7], da: [1], db: [1] });
+  t.deepEqual(run(model(["a", "b"], [], [sum, gradient], ["c", "da", "db"]), { a: 2, b: 5 }), {
+    c: [7],
+    da: [1],
+    db: [1],
+  });
 });
 
 test("Gradient of (a + b) * a", (t) => {
@@ -108,7 +128,10 @@ test("Gradient of a gradient", (t) => {
 
 test("Gradient of what is no scalar is refused", (t) => {
   const gradient = { op: "Gradient", inputs: ["a"], outputs: ["da"], xs: ["a"], y: "c" };
-  const error = t.throws(() => importOnnx(model(["a", "b"], [3], [sum, gradient], ["da"]), { builder: new Builder() }), { instanceOf: Refused });
+  const error = t.throws(
+    () => importOnnx(model(["a", "b"], [3], [sum, gradient], ["da"]), { builder: new Builder() }),
+    { instanceOf: Refused },
+  );
   const [first]: readonly Refusal[] = error?.refusals ?? [];
   t.is(first?.code, "unsupported_gradient");
 });

@@ -64,6 +64,10 @@ function casts(bench: Bench, dtype: DType): void {
           `to ${to}${saturate ? " saturated" : ""}, ${label}`,
           b.one("cast", [v], { to, saturate }),
         );
+    for (const saturate of [false, true]) {
+      const back = b.one("cast", [b.one("cast", [x], { to, saturate: false })], { to: dtype, saturate });
+      bench.expect("cast", dtype, `to ${to} and back${saturate ? " saturated" : ""}`, back);
+    }
     if (to !== "bool" && DTYPES[to].bits === DTYPES[dtype].bits) {
       const there = ir.bitcast(b, all, to);
       bench.expect("bitcast", dtype, `to ${to}`, there);

@@ -25,6 +25,9 @@ import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import { accumulate, accumulators, CACHE_BYTES, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
 
+/** Channels below which the loop over one tap is too short to be worth its setup. */
+const SHORT_RUN = 32;
+
 export function lowerConv(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
   const { anchor } = kernel;
@@ -64,8 +67,9 @@ export function lowerConv(frame: Frame): Stmt[] {
     sub(add(mul(position, strides[j] ?? 1), mul(t, dilations[j] ?? 1)), low[j] ?? 0);
   const panelIndex = indexVar("panel", Math.ceil(outs / nr));
   const strideB = packed ? nr : outs * groups;
-  const panelOf = (column: Dim): Expr => {
-    const tapIndex = mul(ravel(tap, window), channels);
+  /** The panel's rows for a tap; the taps and channels of a row of the window follow each other. */
+  const panelOf = (column: Dim, at: readonly Dim[]): Expr => {
+    const tapIndex = mul(ravel(at, window), channels);
     if (!packed)
       return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
     const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
@@ -77,39 +81,55 @@ export function lowerConv(frame: Frame): Stmt[] {
 
   const block = (rows: number, column: Dim, start: Dim): Stmt[] => {
     const acc = accumulators(frame, kind, { mr: rows, nr });
-    const pointers = Array.from({ length: rows }, (_, i): Expr => {
-      const at = inputAt(last, add(start, i), tap[last] ?? 0);
-      const position = [n, ...outer.map((y, j) => inputAt(j, y, tap[j] ?? 0)), at, mul(g0, channels)];
-      const address = pool.address(buffer, ravel(position, image), bytesA);
-      if (!padded(last)) return address;
-      const inside = pool.compare("ltU", pool.index(at), pool.index(image[last + 1] ?? 1));
-      const zeros = pool.address(frame.zeros(channels * bytesA), 0, bytesA);
-      return pool.select(inside, address, zeros);
-    });
-    let inner: Stmt[] = accumulate(
-      frame,
-      element,
-      acc,
-      pointers,
-      panelOf(column),
-      channels,
-      pool.i32(bytesA),
-      pool.i32(strideB * bytesB),
-    );
-    for (let j = last; j >= 0; j--) {
-      if (j < last && padded(j)) {
-        const at = inputAt(j, outer[j] ?? 0, tap[j] ?? 0);
-        inner = [
-          {
-            kind: "if",
-            mask: pool.compare("ltU", pool.index(at), pool.index(image[j + 1] ?? 1)),
-            yes: inner,
-            no: [],
-          },
-        ];
+    const width = image[last + 1] ?? 1;
+    /** Sums over `steps` elements from the taps `at`; pixels outside the image read zeros where that is tested. */
+    const sums = (at: readonly Dim[], steps: Dim, tested: boolean): Stmt[] => {
+      const pointers = Array.from({ length: rows }, (_, i): Expr => {
+        const column = inputAt(last, add(start, i), at[last] ?? 0);
+        const position = [n, ...outer.map((y, j) => inputAt(j, y, at[j] ?? 0)), column, mul(g0, channels)];
+        const address = pool.address(buffer, ravel(position, image), bytesA);
+        if (!tested) return address;
+        const inside = pool.compare("ltU", pool.index(column), pool.index(width));
+        const zeros = pool.address(frame.zeros(channels * bytesA), 0, bytesA);
+        return pool.select(inside, address, zeros);
+      });
+      const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
+      return accumulate(frame, element, acc, pointers, panelOf(column, at), steps, stepA, stepB);
+    };
+    /** Loops over the taps of the outer axes, each row of the window under a test where the image may end. */
+    const overRows = (body: Stmt[]): Stmt[] => {
+      let inner = body;
+      for (let j = last - 1; j >= 0; j--) {
+        if (padded(j)) {
+          const mask = pool.compare(
+            "ltU",
+            pool.index(inputAt(j, outer[j] ?? 0, tap[j] ?? 0)),
+            pool.index(image[j + 1] ?? 1),
+          );
+          inner = [{ kind: "if", mask, yes: inner, no: [] }];
+        }
+        inner = [forLoop(tap[j] ?? 0, window[j] ?? 1, inner)];
       }
-      inner = [forLoop(tap[j] ?? 0, window[j] ?? 1, inner)];
-    }
+      return inner;
+    };
+    const lastLength = window[last] ?? 1;
+    const byTap = (): Stmt[] => overRows([forLoop(tap[last] ?? 0, lastLength, sums(tap, channels, padded(last)))]);
+    // Without dilation and groups the taps of a row and their channels are one run of memory.
+    const isRun = (dilations[last] ?? 1) === 1 && groups === 1 && lastLength !== 1;
+    const byRow = (): Stmt[] => overRows(sums([...tap.slice(0, -1), 0], mul(lastLength, channels), false));
+    let inner: Stmt[];
+    if (isRun && !padded(last)) inner = byRow();
+    else if (isRun && channels <= SHORT_RUN) {
+      const first = inputAt(last, start, 0);
+      const end = add(inputAt(last, add(start, rows - 1), 0), lastLength, -1);
+      const mask = pool.op(
+        "and",
+        { kind: "mask32", lanes: 1 },
+        pool.compare("le", pool.i32(0), pool.index(first)),
+        pool.compare("lt", pool.index(end), pool.index(width)),
+      );
+      inner = [{ kind: "if", mask, yes: byRow(), no: byTap() }];
+    } else inner = byTap();
     const pixel = (i: number): Dim => ravel([n, ...outer, add(start, i)], out.slice(0, -1));
     return [
       ...clearTile(frame, acc),

@@ -54,11 +54,7 @@ export function activated(cx: NodeContext, x: Value, name: string, parameters: r
     case "HardSigmoid":
       return hardSigmoid(b, x, parameter(0, 0.2), parameter(1, 0.5));
     case "Clip":
-      return ir.min(
-        b,
-        ir.max(b, x, parameter(0, Number.NEGATIVE_INFINITY)),
-        parameter(1, Number.POSITIVE_INFINITY),
-      );
+      return ir.min(b, ir.max(b, x, parameter(0, Number.NEGATIVE_INFINITY)), parameter(1, Number.POSITIVE_INFINITY));
     default:
       return cx.fail("unsupported_op", `ends in the activation "${name}", which has no translation`);
   }

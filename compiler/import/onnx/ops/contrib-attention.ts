@@ -17,11 +17,16 @@ function headsOf(cx: NodeContext): number {
 function refuseBuffers(cx: NodeContext, inputs: readonly number[]): void {
   if (cx.hasAttribute("past_present_share_buffer") && cx.flag("past_present_share_buffer"))
     cx.fail("unsupported_op", "shares one buffer between past and present", "export with a past of its own size");
-  for (const i of inputs) if (cx.has(i)) cx.fail("unsupported_op", `takes input ${i}, for buffers shared between calls`);
+  for (const i of inputs)
+    if (cx.has(i)) cx.fail("unsupported_op", `takes input ${i}, for buffers shared between calls`);
 }
 
 /** Attention over a projection [batch, steps, q + k + v] that is done. */
-function selfAttention(cx: NodeContext, projected: Value, inputs: { mask?: Value; past?: Value; bias?: Value }): Value[] {
+function selfAttention(
+  cx: NodeContext,
+  projected: Value,
+  inputs: { mask?: Value; past?: Value; bias?: Value },
+): Value[] {
   const { b } = cx;
   const heads = headsOf(cx);
   if (cx.flag("do_rotary")) cx.fail("unsupported_op", "rotates positions inside", "export with RotaryEmbedding nodes");
@@ -111,7 +116,8 @@ function operands(cx: NodeContext, heads: number): Operands {
   const hidden = cx.size(query, 2, "the width of the queries");
   const q = perHead(splitHeads(b, query, heads), 0, hidden);
   if (key === undefined) return cx.malformed("takes keys, or queries packed with keys and values");
-  if (cx.rank(key) === 5) return { q, k: perHead(packed(key, 0), hidden, hidden), v: perHead(packed(key, 1), 2 * hidden, hidden) };
+  if (cx.rank(key) === 5)
+    return { q, k: perHead(packed(key, 0), hidden, hidden), v: perHead(packed(key, 1), 2 * hidden, hidden) };
   const value = cx.in(2);
   // Keys and values of a cross attention that were projected before.
   if (cx.rank(key) === 4) return { q, k: key, v: value };

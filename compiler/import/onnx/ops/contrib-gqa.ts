@@ -96,7 +96,12 @@ const groupQueryAttention: Translator = (cx) => {
   // A first prompt starts at 0, whatever padding it has.
   const start = provenEqual(total, steps)
     ? null
-    : ir.select(b, ir.eq(b, ir.dimValue(b, total), ir.dimValue(b, steps)), 0, ir.sub(b, lengths, ir.dimValue(b, steps)));
+    : ir.select(
+        b,
+        ir.eq(b, ir.dimValue(b, total), ir.dimValue(b, steps)),
+        0,
+        ir.sub(b, lengths, ir.dimValue(b, steps)),
+      );
   let q = headNorm(cx, parts.q, cx.opt(14));
   let k = headNorm(cx, parts.k, cx.opt(15));
   if (cx.flag("do_rotary")) {

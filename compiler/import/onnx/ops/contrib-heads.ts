@@ -24,7 +24,8 @@ export function mergeHeads(b: Builder, v: Value): Value {
 export function sharedHeads(cx: NodeContext, v: Value, queries: number): Value {
   const [n = 1, heads = 1, s = 1, size = 1] = v.type.shape;
   if (heads === queries) return v;
-  if (typeof heads !== "number" || queries % heads !== 0) return cx.malformed(`${queries} query heads do not share the key heads evenly`);
+  if (typeof heads !== "number" || queries % heads !== 0)
+    return cx.malformed(`${queries} query heads do not share the key heads evenly`);
   const repeated = ir.broadcast(cx.b, ir.unsqueeze(cx.b, v, [2]), [n, heads, queries / heads, s, size]);
   return ir.reshape(cx.b, repeated, [n, queries, s, size]);
 }
@@ -97,7 +98,8 @@ function keptKeys(cx: NodeContext, mask: Value, batch: Dim, steps: Dim, past: Di
     case 1: {
       const length = cx.dim(mask, 0);
       const key = along(b, total, 3, 4);
-      const part = (start: Dim): Value => shaped(ir.cast(b, ir.sliceAxis(b, mask, 0, start, batch), "i64"), [batch, 1, 1, 1]);
+      const part = (start: Dim): Value =>
+        shaped(ir.cast(b, ir.sliceAxis(b, mask, 0, start, batch), "i64"), [batch, 1, 1, 1]);
       if (length === batch) return ir.lt(b, key, part(0));
       if (length === mul(2, batch)) return ir.and(b, ir.lt(b, key, part(0)), ir.ge(b, key, part(batch)));
       if (length === add(mul(3, batch), 2))

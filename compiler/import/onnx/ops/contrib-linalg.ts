@@ -47,7 +47,13 @@ const inverse: Translator = (cx) => {
 };
 
 /** A constant [rows, columns] matrix. */
-function matrix(cx: NodeContext, dtype: DType, rows: number, columns: number, f: (j: number, k: number) => number): Value {
+function matrix(
+  cx: NodeContext,
+  dtype: DType,
+  rows: number,
+  columns: number,
+  f: (j: number, k: number) => number,
+): Value {
   const values: number[] = [];
   for (let j = 0; j < rows; j++) for (let k = 0; k < columns; k++) values.push(f(j, k));
   return ir.constant(cx.b, tensorFrom(dtype, [rows, columns], values));
@@ -73,7 +79,12 @@ const rfft: Translator = (cx) => {
   const { dtype } = x.type;
   const flat = rank === 1 ? ir.unsqueeze(b, x, [0]) : x;
   const part = (f: (a: number) => number): Value => {
-    const product = ir.matmul(b, flat, matrix(cx, dtype, n, bins, (j, k) => f(angle(j, k, n))), dtype);
+    const product = ir.matmul(
+      b,
+      flat,
+      matrix(cx, dtype, n, bins, (j, k) => f(angle(j, k, n))),
+      dtype,
+    );
     return ir.reshape(b, product, [...x.type.shape.slice(0, -1), bins, 1]);
   };
   return ir.concat(b, [part(Math.cos), part((a) => -Math.sin(a))], rank);
@@ -94,9 +105,18 @@ const irfft: Translator = (cx) => {
     const v = ir.reshape(b, ir.sliceAxis(b, x, rank - 1, i, 1), lead.length === 0 ? [1, bins] : [...lead, bins]);
     // Every bin but the first and the last stands for its conjugate too.
     const weight = (j: number): number => (j === 0 || j === bins - 1 ? 1 : 2) / n;
-    return ir.matmul(b, v, matrix(cx, dtype, bins, n, (j, k) => weight(j) * f(angle(j, k, n))), dtype);
+    return ir.matmul(
+      b,
+      v,
+      matrix(cx, dtype, bins, n, (j, k) => weight(j) * f(angle(j, k, n))),
+      dtype,
+    );
   };
-  const sum = ir.add(b, part(0, Math.cos), part(1, (a) => -Math.sin(a)));
+  const sum = ir.add(
+    b,
+    part(0, Math.cos),
+    part(1, (a) => -Math.sin(a)),
+  );
   return ir.reshape(b, sum, [...x.type.shape.slice(0, -2), n]);
 };
 

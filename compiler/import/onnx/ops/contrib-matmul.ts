@@ -58,7 +58,8 @@ const matMulNBits: Translator = (cx) => {
     return cx.fail("unsupported_dtype", `has weights of ${bits} bits, takes 2, 4 or 8`);
   if (cx.int("weight_prepacked", 0) !== 0)
     return cx.fail("unsupported_layout", "has weights packed for one device", "export the model without prepacking");
-  if (cx.has(4)) return cx.fail("unsupported_op", "takes g_idx, an order of groups", "quantize the model without act-order");
+  if (cx.has(4))
+    return cx.fail("unsupported_op", "takes g_idx, an order of groups", "quantize the model without act-order");
   const blocks = Math.ceil(k / block);
   // Narrow floats are widened: weights are exact then, and sums are as the runtime's.
   const dtype: DType = x.type.dtype === "f64" ? "f64" : "f32";

@@ -2,10 +2,10 @@
 // in the order that the operator's formula has, then values are rounded to nearest even and cut to the range.
 
 import * as ir from "../../../ir/build.js";
+import { mul as mulDim } from "../../../ir/dim.js";
 import type { DType } from "../../../ir/dtype.js";
 import { intRange } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
-import { mul as mulDim } from "../../../ir/dim.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { leakyRelu } from "./activation.js";
 import { intAttribute, through, withChannels } from "./contrib-through.js";
@@ -103,7 +103,9 @@ const qlinearConcat: Translator = (cx) => {
     requantized(cx, cx.in(2 + 3 * i), [cx.in(3 + 3 * i), cx.in(4 + 3 * i)], to),
   );
   const [first] = parts;
-  return first === undefined ? cx.malformed("has no inputs") : ir.concat(cx.b, parts, cx.axis(cx.int("axis"), cx.rank(first)));
+  return first === undefined
+    ? cx.malformed("has no inputs")
+    : ir.concat(cx.b, parts, cx.axis(cx.int("axis"), cx.rank(first)));
 };
 
 /** (condition, X, scale, zero, Y, scale, zero, Z scale, Z zero) */
@@ -143,7 +145,9 @@ const qlinearReduceMean: Translator = (cx) => {
 /** The kernel is [m, c, ...window] in both layouts. */
 const qlinearConv: Translator = (cx) => {
   const rest = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => cx.opt(i));
-  return withChannels(cx, cx.in(0), cx.flag("channels_last"), (x) => through(cx, quantizeOps, "QLinearConv", [x, ...rest]));
+  return withChannels(cx, cx.in(0), cx.flag("channels_last"), (x) =>
+    through(cx, quantizeOps, "QLinearConv", [x, ...rest]),
+  );
 };
 
 /** An integer product times its scales, plus a bias. */
@@ -182,7 +186,11 @@ const qGemm: Translator = (cx) => {
   const product = ir.matmul(b, x, y, "i32");
   const c = cx.opt(6);
   const sums = ir.cast(b, c === undefined ? product : ir.add(b, product, c), "f32");
-  const scales = ir.mul(b, ir.mul(b, single(cx, cx.in(1), "scale of the left operand"), cx.float("alpha", 1)), perColumn(cx, cx.in(4)));
+  const scales = ir.mul(
+    b,
+    ir.mul(b, single(cx, cx.in(1), "scale of the left operand"), cx.float("alpha", 1)),
+    perColumn(cx, cx.in(4)),
+  );
   const out = cx.opt(7);
   if (out === undefined) return ir.mul(b, sums, scales);
   const zero = cx.in(8);

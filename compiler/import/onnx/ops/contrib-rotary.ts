@@ -21,7 +21,9 @@ export function rotated(cx: NodeContext, x: Value, cos: Value, sin: Value, inter
   const imaginary = ir.add(b, ir.mul(b, x1, s), ir.mul(b, x2, c));
   const lead = x.type.shape.slice(0, 3);
   const pairs = [ir.unsqueeze(b, real, [4]), ir.unsqueeze(b, imaginary, [4])];
-  const turned = interleaved ? ir.reshape(b, ir.concat(b, pairs, 4), [...lead, 2 * half]) : ir.concat(b, [real, imaginary], 3);
+  const turned = interleaved
+    ? ir.reshape(b, ir.concat(b, pairs, 4), [...lead, 2 * half])
+    : ir.concat(b, [real, imaginary], 3);
   return 2 * half === size ? turned : ir.concat(b, [turned, ir.sliceAxis(b, x, 3, 2 * half, size - 2 * half)], 3);
 }
 
@@ -30,7 +32,8 @@ const rotaryEmbedding: Translator = (cx) => {
   const { b } = cx;
   const x = cx.in(0);
   if (cx.float("scale", 1) !== 1) cx.fail("unsupported_op", "scales positions");
-  if (cx.flag("is_packed_batching")) cx.fail("unsupported_layout", "takes batches of different lengths packed into one");
+  if (cx.flag("is_packed_batching"))
+    cx.fail("unsupported_layout", "takes batches of different lengths packed into one");
   const flat = cx.rank(x) === 3;
   if (!flat && cx.rank(x) !== 4) cx.malformed(`takes rank 3 or 4, has ${cx.rank(x)}`);
   const cache = cx.size(cx.in(2), 1, "the width of the cache");

@@ -34,7 +34,7 @@ export function rowsOf(cx: NodeContext, dtype: DType): Value {
 function probit(b: Builder, p: Value): Value {
   const x = ir.sub(b, ir.mul(b, p, 2), 1);
   const log = ir.log(b, ir.mul(b, ir.sub(b, 1, x), ir.add(b, x, 1)));
-  const v = ir.add(b, ir.mul(b, log, 0.5), 2 / (3.14159 * 0.147));
+  const v = ir.add(b, ir.mul(b, log, 0.5), 2 / (Math.PI * 0.147));
   const w = ir.sqrt(b, ir.sub(b, ir.square(b, v), ir.mul(b, log, 1 / 0.147)));
   const root = ir.sqrt(b, ir.sub(b, w, v));
   return ir.mul(b, ir.select(b, ir.lt(b, x, 0), ir.neg(b, root), root), Math.SQRT2);
@@ -79,7 +79,10 @@ export function labelsOf(cx: NodeContext, ints: string, strings: string): readon
   if (cx.wants(0))
     cx.fail(
       "unsupported_dtype",
-      `gives class labels that are strings: ${words.slice(0, 3).map((w) => JSON.stringify(w)).join(", ")}`,
+      `gives class labels that are strings: ${words
+        .slice(0, 3)
+        .map((w) => JSON.stringify(w))
+        .join(", ")}`,
       "remove the label output from the node, or train on integer labels: the scores are in the labels' order",
     );
   return words.map((_, i) => i);

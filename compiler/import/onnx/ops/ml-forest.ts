@@ -69,14 +69,28 @@ export function leavesOf(cx: NodeContext, forest: Forest, x: Value): Value {
   const features = cx.size(x, 1, "the number of features");
   const { nodes, roots } = forest;
   for (const n of nodes)
-    if (!isLeaf(n) && (n.feature < 0 || n.feature >= features)) cx.malformed(`asks for feature ${n.feature} of ${features}`);
+    if (!isLeaf(n) && (n.feature < 0 || n.feature >= features))
+      cx.malformed(`asks for feature ${n.feature} of ${features}`);
   const table = (f: (n: TreeNode, i: number) => number, leaf: (n: Leaf, i: number) => number): Value =>
-    ir.vector(b, "i64", nodes.map((n, i) => (isLeaf(n) ? leaf(n, i) : f(n, i))));
+    ir.vector(
+      b,
+      "i64",
+      nodes.map((n, i) => (isLeaf(n) ? leaf(n, i) : f(n, i))),
+    );
   const rows = cx.dim(x, 0);
   const start = ir.broadcast(b, ir.vector(b, "i64", roots), [rows, roots.length]);
-  const feature = table((n) => n.feature, () => 0);
-  const yes = table((n) => n.yes, (_, i) => i);
-  const no = table((n) => n.no, (_, i) => i);
+  const feature = table(
+    (n) => n.feature,
+    () => 0,
+  );
+  const yes = table(
+    (n) => n.yes,
+    (_, i) => i,
+  );
+  const no = table(
+    (n) => n.no,
+    (_, i) => i,
+  );
   const goes = directionOf(b, forest);
   const base = ir.mul(b, ir.iota(b, "i64", [rows, 1], 0), features);
   const step = (at: Value): Value => {
@@ -94,7 +108,14 @@ export function leavesOf(cx: NodeContext, forest: Forest, x: Value): Value {
     });
     end = last ?? start;
   }
-  return ir.take(b, table(() => 0, (n) => n.row), end);
+  return ir.take(
+    b,
+    table(
+      () => 0,
+      (n) => n.row,
+    ),
+    end,
+  );
 }
 
 /** Whether the values go the true way at these nodes. */
@@ -102,16 +123,28 @@ function directionOf(b: Builder, forest: Forest): (at: Value, value: Value) => V
   const { nodes, dtype } = forest;
   const inner = nodes.filter((n): n is TreeNode => !isLeaf(n));
   const modes = MODES.filter((m) => inner.some((n) => n.mode === m));
-  const threshold = ir.vector(b, dtype, nodes.map((n) => (isLeaf(n) ? 0 : n.threshold)));
+  const threshold = ir.vector(
+    b,
+    dtype,
+    nodes.map((n) => (isLeaf(n) ? 0 : n.threshold)),
+  );
   const missing = inner.some((n) => n.missing)
-    ? ir.vector(b, "bool", nodes.map((n) => (isLeaf(n) ? 0 : Number(n.missing))))
+    ? ir.vector(
+        b,
+        "bool",
+        nodes.map((n) => (isLeaf(n) ? 0 : Number(n.missing))),
+      )
     : null;
   const width = Math.max(1, ...inner.map((n) => n.members.length));
   const sets = nodes.flatMap((n) => {
     const members = isLeaf(n) ? [] : n.members;
     return Array.from({ length: width }, (_, i) => members[i] ?? Number.NaN);
   });
-  const kind = ir.vector(b, "i64", nodes.map((n) => (isLeaf(n) ? -1 : MODES.indexOf(n.mode))));
+  const kind = ir.vector(
+    b,
+    "i64",
+    nodes.map((n) => (isLeaf(n) ? -1 : MODES.indexOf(n.mode))),
+  );
   return (at, value) => {
     const limit = ir.take(b, threshold, at);
     const holds = (mode: Mode): Value => {

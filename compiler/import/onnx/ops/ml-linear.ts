@@ -3,7 +3,16 @@
 import * as ir from "../../../ir/build.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
-import { constantOf, floatsOf, labelAt, labelsOf, postTransformOf, rowsOf, transformed, transformedTargets } from "./ml-common.js";
+import {
+  constantOf,
+  floatsOf,
+  labelAt,
+  labelsOf,
+  postTransformOf,
+  rowsOf,
+  transformed,
+  transformedTargets,
+} from "./ml-common.js";
 
 /** rows x coefficients[targets, features]' + intercepts. */
 function scoresOf(cx: NodeContext, targets: number, intercepts: readonly number[]): Value {

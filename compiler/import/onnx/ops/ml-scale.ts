@@ -63,7 +63,8 @@ const imputer: Translator = (cx) => {
 /** One more axis, with 1 at the category's place. */
 const oneHotEncoder: Translator = (cx) => {
   const { b } = cx;
-  if ((cx.optStrings("cats_strings") ?? []).length > 0) return cx.fail("unsupported_dtype", "has categories that are strings");
+  if ((cx.optStrings("cats_strings") ?? []).length > 0)
+    return cx.fail("unsupported_dtype", "has categories that are strings");
   const categories = cx.intList("cats_int64s");
   const x = cx.in(0);
   const rank = cx.rank(x);

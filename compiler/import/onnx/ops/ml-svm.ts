@@ -4,9 +4,17 @@ import * as ir from "../../../ir/build.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { constantOf, floatsOf, labelAt, labelsOf, postTransformOf, rowsOf, transformed } from "./ml-common.js";
+import { coupled } from "./ml-coupling.js";
 
 /** K(x, v) + shift for every row of x[n, f] and of the vectors [m, f]: [n, m]. */
-function kernel(cx: NodeContext, x: Value, vectors: readonly number[], count: number, shift: number, linear: boolean): Value {
+function kernel(
+  cx: NodeContext,
+  x: Value,
+  vectors: readonly number[],
+  count: number,
+  shift: number,
+  linear: boolean,
+): Value {
   const { b } = cx;
   const features = vectors.length / count;
   if (!Number.isInteger(features)) cx.malformed(`has ${vectors.length} numbers for ${count} vectors`);
@@ -33,7 +41,8 @@ function kernel(cx: NodeContext, x: Value, vectors: readonly number[], count: nu
 const svmRegressor: Translator = (cx) => {
   const { b } = cx;
   const x = rowsOf(cx, "f32");
-  if (postTransformOf(cx) !== "NONE") return cx.fail("unsupported_op", "transforms its result, which runtimes do differently");
+  if (postTransformOf(cx) !== "NONE")
+    return cx.fail("unsupported_op", "transforms its result, which runtimes do differently");
   const supports = cx.int("n_supports", 0);
   const coefficients = floatsOf(cx, "coefficients");
   const [rho = 0] = floatsOf(cx, "rho");
@@ -71,7 +80,8 @@ function decisions(cx: NodeContext, k: Value, perClass: readonly number[], pairs
   const starts = perClass.map((_, i) => perClass.slice(0, i).reduce((n, c) => n + c, 0));
   const coefficients = floatsOf(cx, "coefficients");
   const rho = floatsOf(cx, "rho");
-  if (coefficients.length < (perClass.length - 1) * vectors || rho.length < pairs.length) cx.malformed("has too few coefficients");
+  if (coefficients.length < (perClass.length - 1) * vectors || rho.length < pairs.length)
+    cx.malformed("has too few coefficients");
   const table = pairs.flatMap(({ i, j }) => {
     const row = Array.from({ length: vectors }, () => 0);
     const fill = (from: number, of: number): void => {
@@ -102,12 +112,17 @@ const svmClassifier: Translator = (cx) => {
     return [labelAt(b, labels, ir.argreduce(b, "max", scores, 1)), transformed(b, scores, how)];
   }
   if (perClass.length !== classes) cx.malformed(`has ${perClass.length} counts of vectors for ${classes} classes`);
-  if ((cx.optFloats("prob_a") ?? []).length > 0)
-    return cx.fail("unsupported_op", "couples probabilities of pairs in iterations", "export the model with decision values");
   if (how !== "NONE") return cx.fail("unsupported_op", `applies ${how} to votes, which runtimes do differently`);
   const pairs = pairsOf(classes);
   const scores = decisions(cx, kernel(cx, x, floatsOf(cx, "support_vectors"), vectors, 0, false), perClass, pairs);
   const label = labelAt(b, labels, winners(cx, scores, classes, pairs));
+  const [slopes, shifts] = [cx.optFloats("prob_a") ?? [], cx.optFloats("prob_b") ?? []];
+  if (slopes.length > 0) {
+    if (slopes.length < pairs.length || shifts.length !== slopes.length) cx.malformed("has too few prob_a or prob_b");
+    const side = (list: readonly number[]): Value => ir.vector(b, "f32", list.slice(0, pairs.length));
+    const first = ir.sigmoid(b, ir.neg(b, ir.add(b, ir.mul(b, scores, side(slopes)), side(shifts))));
+    return [label, coupled(cx, ir.min(b, ir.max(b, first, 1e-7), 1 - 1e-7), classes)];
+  }
   if (classes > 2) return [label, scores];
   return [label, ir.concat(b, [ir.neg(b, scores), scores], 1)];
 };
@@ -121,7 +136,21 @@ function winners(cx: NodeContext, scores: Value, classes: number, pairs: readonl
   };
   const won = ir.cast(b, ir.gt(b, scores, 0), "f32");
   const lost = ir.sub(b, 1, won);
-  const count = ir.add(b, ir.matmul(b, won, votes((p) => p.i), "f32"), ir.matmul(b, lost, votes((p) => p.j), "f32"));
+  const count = ir.add(
+    b,
+    ir.matmul(
+      b,
+      won,
+      votes((p) => p.i),
+      "f32",
+    ),
+    ir.matmul(
+      b,
+      lost,
+      votes((p) => p.j),
+      "f32",
+    ),
+  );
   return ir.argreduce(b, "max", count, 1);
 }
 

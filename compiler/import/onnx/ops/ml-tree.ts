@@ -4,7 +4,16 @@ import * as ir from "../../../ir/build.js";
 import type { DType } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
-import { constantOf, labelAt, labelsOf, POST_TRANSFORMS, postTransformOf, rowsOf, transformed, transformedTargets } from "./ml-common.js";
+import {
+  constantOf,
+  labelAt,
+  labelsOf,
+  POST_TRANSFORMS,
+  postTransformOf,
+  rowsOf,
+  transformed,
+  transformedTargets,
+} from "./ml-common.js";
 import { type Forest, type Leaf, leavesOf, MODES, type Mode, type TreeNode } from "./ml-forest.js";
 
 type Aggregate = "SUM" | "AVERAGE" | "MIN" | "MAX";
@@ -52,10 +61,15 @@ interface Parts {
 function ensemble(cx: NodeContext, kind: "target" | "class", targets: number, dtype: DType): Parts {
   const [trees, ids] = [cx.intList("nodes_treeids"), cx.intList("nodes_nodeids")];
   const modes = cx.optStrings("nodes_modes") ?? cx.malformed('attribute "nodes_modes" is missing');
-  const [features, yes, no] = [cx.intList("nodes_featureids"), cx.intList("nodes_truenodeids"), cx.intList("nodes_falsenodeids")];
+  const [features, yes, no] = [
+    cx.intList("nodes_featureids"),
+    cx.intList("nodes_truenodeids"),
+    cx.intList("nodes_falsenodeids"),
+  ];
   const values = numbersOf(cx, "nodes_values");
   const missing = cx.optInts("nodes_missing_value_tracks_true") ?? [];
-  if ([ids, modes, features, yes, no, values].some((l) => l.length !== trees.length)) cx.malformed("has lists of nodes that differ in length");
+  if ([ids, modes, features, yes, no, values].some((l) => l.length !== trees.length))
+    cx.malformed("has lists of nodes that differ in length");
   const place = new Map(trees.map((t, i) => [`${t}.${ids[i] ?? 0}`, i]));
   if (place.size !== trees.length) cx.malformed("names a node twice");
   const find = (tree: number | undefined, id: number | undefined): number =>
@@ -107,7 +121,8 @@ const treeEnsembleRegressor: Translator = (cx) => {
   const how = cx.word("aggregate_function", ["SUM", "AVERAGE", "MIN", "MAX"], "SUM");
   const found = aggregated(cx, leavesOf(cx, forest, rowsOf(cx, dtype)), weights, how, dtype);
   const base = numbersOf(cx, "base_values");
-  if (base.length !== 0 && base.length !== targets) cx.malformed(`has ${base.length} base values for ${targets} targets`);
+  if (base.length !== 0 && base.length !== targets)
+    cx.malformed(`has ${base.length} base values for ${targets} targets`);
   const y = base.length === 0 ? found : ir.add(b, found, ir.vector(b, dtype, base));
   return ir.cast(b, transformedTargets(cx, y, postTransformOf(cx)), "f32");
 };
@@ -123,14 +138,19 @@ const treeEnsembleClassifier: Translator = (cx) => {
   const how = postTransformOf(cx);
   const base = numbersOf(cx, "base_values");
   if (classes === 2 && base.length === 2)
-    return cx.fail("unsupported_op", "has a base value per class for two classes, which runtimes add differently", "add them to the leaves of one tree");
+    return cx.fail(
+      "unsupported_op",
+      "has a base value per class for two classes, which runtimes add differently",
+      "add them to the leaves of one tree",
+    );
   const [only = 0, ...others] = named;
   if (classes === 2 && others.length === 0) {
     const column = { rows: weights.rows.map((r) => [r[only] ?? null]), targets: 1 };
     const sum = aggregated(cx, leaves, column, "SUM", dtype);
     return binaryScores(cx, base[0] === undefined ? sum : ir.add(b, sum, base[0]), only, positive, labels);
   }
-  if (base.length !== 0 && base.length !== classes) cx.malformed(`has ${base.length} base values for ${classes} classes`);
+  if (base.length !== 0 && base.length !== classes)
+    cx.malformed(`has ${base.length} base values for ${classes} classes`);
   const sums = aggregated(cx, leaves, weights, "SUM", dtype);
   const scores = base.length === 0 ? sums : ir.add(b, sums, ir.vector(b, dtype, base));
   return [labelAt(b, labels, ir.argreduce(b, "max", scores, 1)), ir.cast(b, transformed(b, scores, how), "f32")];
@@ -140,7 +160,13 @@ const treeEnsembleClassifier: Translator = (cx) => {
  * Two classes of one score. The other's is its complement, or its negative where weights have both signs; it is 0 where the
  * weights name the second class.
  */
-function binaryScores(cx: NodeContext, score: Value, only: number, positive: boolean, labels: readonly number[]): Value[] {
+function binaryScores(
+  cx: NodeContext,
+  score: Value,
+  only: number,
+  positive: boolean,
+  labels: readonly number[],
+): Value[] {
   const { b } = cx;
   const how = postTransformOf(cx);
   const wins = ir.gt(b, ir.squeeze(b, score, [1]), positive ? 0.5 : 0);
@@ -161,7 +187,8 @@ const treeEnsemble: Translator = (cx) => {
   const { b } = cx;
   const { dtype } = cx.in(0).type;
   if (dtype !== "f32" && dtype !== "f64" && dtype !== "f16") return cx.fail("unsupported_dtype", `takes ${dtype}`);
-  const tensor = (name: string): number[] => cx.optTensor(name)?.numbers() ?? cx.malformed(`attribute "${name}" is missing`);
+  const tensor = (name: string): number[] =>
+    cx.optTensor(name)?.numbers() ?? cx.malformed(`attribute "${name}" is missing`);
   const [features, modes, splits] = [cx.intList("nodes_featureids"), tensor("nodes_modes"), tensor("nodes_splits")];
   const [yes, yesLeaf] = [cx.intList("nodes_truenodeids"), cx.intList("nodes_trueleafs")];
   const [no, noLeaf] = [cx.intList("nodes_falsenodeids"), cx.intList("nodes_falseleafs")];
@@ -171,21 +198,37 @@ const treeEnsemble: Translator = (cx) => {
   const targets = cx.int("n_targets", 1);
   const sets = setsOf(cx.optTensor("membership_values")?.numbers() ?? []);
   const count = features.length;
-  if ([modes, splits, yes, yesLeaf, no, noLeaf].some((l) => l.length !== count)) cx.malformed("has lists of nodes that differ in length");
+  if ([modes, splits, yes, yesLeaf, no, noLeaf].some((l) => l.length !== count))
+    cx.malformed("has lists of nodes that differ in length");
   const inner = features.map((feature, i): TreeNode => {
     const mode = MODES[modes[i] ?? -1] ?? cx.malformed(`has a node of mode ${modes[i] ?? "none"}`);
-    const members = mode === "MEMBER" ? (sets.shift() ?? cx.malformed("has fewer sets than nodes that ask for one")) : [];
-    const child = (at: readonly number[], leaf: readonly number[]): number => (at[i] ?? 0) + (leaf[i] === 1 ? count : 0);
+    const members =
+      mode === "MEMBER" ? (sets.shift() ?? cx.malformed("has fewer sets than nodes that ask for one")) : [];
+    const child = (at: readonly number[], leaf: readonly number[]): number =>
+      (at[i] ?? 0) + (leaf[i] === 1 ? count : 0);
     const threshold = splits[i] ?? 0;
-    return { mode, feature, threshold, members, missing: (missing[i] ?? 0) !== 0, yes: child(yes, yesLeaf), no: child(no, noLeaf) };
+    return {
+      mode,
+      feature,
+      threshold,
+      members,
+      missing: (missing[i] ?? 0) !== 0,
+      yes: child(yes, yesLeaf),
+      no: child(no, noLeaf),
+    };
   });
   const leaves = leafWeights.map((_, row): Leaf => ({ row }));
   // A tree that is a leaf alone: its root points to it both ways, through a node that counts for nothing.
   const alone = inner.map((n) => (n.yes === n.no && n.yes >= count ? n.yes : null));
-  const nodes = [...inner.map((n, i): TreeNode | Leaf => (alone[i] === null ? n : (leaves[(alone[i] ?? 0) - count] ?? n))), ...leaves];
+  const nodes = [
+    ...inner.map((n, i): TreeNode | Leaf => (alone[i] === null ? n : (leaves[(alone[i] ?? 0) - count] ?? n))),
+    ...leaves,
+  ];
   const rows = leafWeights.map((w, i) => Array.from({ length: targets }, (_, t) => (t === leafTargets[i] ? w : null)));
   const wide: DType = dtype === "f64" ? "f64" : "f32";
-  const how = (["AVERAGE", "SUM", "MIN", "MAX"] as const)[cx.int("aggregate_function", 1)] ?? cx.malformed("has an unknown aggregate_function");
+  const how =
+    (["AVERAGE", "SUM", "MIN", "MAX"] as const)[cx.int("aggregate_function", 1)] ??
+    cx.malformed("has an unknown aggregate_function");
   const at = leavesOf(cx, { nodes, roots: cx.intList("tree_roots"), dtype: wide }, rowsOf(cx, wide));
   const y = aggregated(cx, at, { rows, targets }, how, wide);
   const post = POST_TRANSFORMS[cx.int("post_transform", 0)] ?? cx.malformed("has an unknown post_transform");

@@ -2,8 +2,8 @@
 
 import * as ir from "../../../ir/build.js";
 import { isFloat } from "../../../ir/dtype.js";
-import type { Value } from "../../../ir/graph.js";
 import { gradient } from "../../../ir/grad.js";
+import type { Value } from "../../../ir/graph.js";
 import { substituteValues } from "../../../ir/rewrite.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { UnknownInput } from "../session.js";
@@ -24,15 +24,21 @@ const gradientOp: Translator = (cx) => {
   const xs = cx.optStrings("xs") ?? cx.malformed('attribute "xs" is missing');
   const zs = cx.optStrings("zs") ?? [];
   const names = [...xs, ...zs];
-  if (xs.length === 0 || cx.arity !== names.length) cx.malformed(`names ${names.length} tensors and has ${cx.arity} inputs`);
+  if (xs.length === 0 || cx.arity !== names.length)
+    cx.malformed(`names ${names.length} tensors and has ${cx.arity} inputs`);
   const sources = names.map((name) => named(cx, name));
   const params = sources.map((v) => b.param(v.type));
   const cut = new Map(sources.map((v, i) => [v, params[i] ?? v]));
   const [y] = substituteValues(b, [named(cx, cx.str("y"))], cut);
   if (y === undefined) return cx.malformed("has nothing to differentiate");
-  if (!isFloat(y.type.dtype)) cx.fail("unsupported_gradient", `differentiates "${cx.str("y")}", which is ${y.type.dtype}`);
+  if (!isFloat(y.type.dtype))
+    cx.fail("unsupported_gradient", `differentiates "${cx.str("y")}", which is ${y.type.dtype}`);
   if (!y.type.shape.every((d) => d === 1))
-    cx.fail("unsupported_gradient", `differentiates "${cx.str("y")}", which is no scalar`, "reduce it to one number first");
+    cx.fail(
+      "unsupported_gradient",
+      `differentiates "${cx.str("y")}", which is no scalar`,
+      "reduce it to one number first",
+    );
   const found = gradient(b, ir.reshape(b, y, []), params.slice(0, xs.length));
   const given = new Map(params.map((p, i) => [p, cx.in(i)]));
   return substituteValues(b, found, given);
