@@ -72,6 +72,16 @@ function portOf(where: string, port: Port | StatePlan): PortSpec {
       hint: "convert to a numeric or bool dtype inside the model",
     });
   }
+  if (name === "" || name === "__proto__") {
+    refuse({
+      code: "malformed_input",
+      scope: "bundle",
+      subject: name,
+      detail: `callers would know it as ${JSON.stringify(name)}, which no property can be named`,
+      at: where,
+      hint: "give it another name",
+    });
+  }
   return { name, dtype, shape, offset, bytes };
 }
 

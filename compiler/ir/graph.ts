@@ -12,7 +12,7 @@ import { atomExpr, type Dim, provenEqual, symOf, symsOf } from "./dim.js";
 import { Bug } from "./errors.js";
 import type { InferContext, OpSpec } from "./op-spec.js";
 import { OPS, type OpAttrs, type OpName } from "./ops.js";
-import { formatType, sameType, type TensorType } from "./types.js";
+import { formatType, sameType, sizeIssue, type TensorType } from "./types.js";
 
 export interface Value {
   readonly node: Node;
@@ -108,6 +108,10 @@ export class Builder {
     if (inputs.length < min || inputs.length > max)
       throw new TypeIssue(`${op} takes ${min === max ? min : `${min} to ${max}`} inputs, has ${inputs.length}`);
     const types = spec.infer(this.#inferContext(inputs, attrs, regions));
+    for (const t of types) {
+      const issue = sizeIssue(t);
+      if (issue !== null) throw new TypeIssue(`${op}: ${issue}`);
+    }
     const outputs: Value[] = [];
     // The union type of Node cannot be built from a generic K: this is the one place that makes nodes.
     const node = { op, id: this.#nextId++, attrs, inputs, regions, outputs } as unknown as Node;

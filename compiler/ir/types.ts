@@ -26,6 +26,18 @@ export function sameShape(a: readonly Dim[], b: readonly Dim[]): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i]);
 }
 
+/** What is wrong with its sizes where no array can have them: negative, or more elements than integers count; else null. */
+export function sizeIssue(t: TensorType): string | null {
+  let elems = 1;
+  for (const [axis, d] of t.shape.entries()) {
+    if (typeof d !== "number") continue;
+    if (d < 0) return `axis ${axis} of ${formatType(t)} has a negative size`;
+    elems *= d;
+    if (!Number.isSafeInteger(elems)) return `${formatType(t)} has too many elements`;
+  }
+  return null;
+}
+
 /** Number of elements, as an expression. */
 export function elementCount(shape: readonly Dim[]): Dim {
   return mul(1, ...shape);

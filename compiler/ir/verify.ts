@@ -7,7 +7,7 @@ import { isInteger } from "./dtype.js";
 import { type Constraint, depsOf, type Graph, type Node, rootsOf, symbolsOf, TypeIssue, type Value } from "./graph.js";
 import { OPS } from "./ops.js";
 import { type Inferred, inferNode, inputSymbols } from "./settle.js";
-import { formatType } from "./types.js";
+import { formatType, sizeIssue } from "./types.js";
 
 export interface Issue {
   /** Where it is; null for the graph's own lists. */
@@ -123,6 +123,8 @@ function checkNode(node: Node, constraints: readonly Constraint[], report: Repor
     return;
   }
   for (const [i, want] of inferred.types.entries()) {
+    const issue = sizeIssue(want);
+    if (issue !== null) report(node, `output ${i}: ${issue}`);
     const type = node.outputs[i]?.type;
     const same =
       type !== undefined &&

@@ -3,14 +3,14 @@
 // run an op. All refusals of a graph are collected, so that a user sees them at once.
 
 import { registerOf } from "../../codegen/loops/registers.js";
-import { formatDim, range } from "../../compiler/ir/dim.js";
+import { type Dim, DimOverflowError, formatDim, range } from "../../compiler/ir/dim.js";
 import { bytesOf, DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import type { Refusal } from "../../compiler/ir/errors.js";
 import { type Builder, type Graph, type Node, nodesOf, type Value } from "../../compiler/ir/graph.js";
 import { isScalarName, scalarRow } from "../../compiler/ir/ops/scalar.js";
 import { inDomain } from "../../compiler/ir/ops/scalar-rows.js";
 import { OPS, type OpName } from "../../compiler/ir/ops.js";
-import { elementCount, formatType } from "../../compiler/ir/types.js";
+import { elementCount, formatType, type TensorType } from "../../compiler/ir/types.js";
 import { isView } from "../../compiler/schedule/views.js";
 
 /** Linear memory ends here. */
@@ -88,6 +88,16 @@ function nearestTo(dtype: DType): string {
   }
 }
 
+/** Elements of a type; null where they are more than integers count. */
+function countOf(t: TensorType): Dim | null {
+  try {
+    return elementCount(t.shape);
+  } catch (e) {
+    if (e instanceof DimOverflowError) return null;
+    throw e;
+  }
+}
+
 /** Everything in a functional graph that the target cannot do, in the order of its nodes. */
 export function wasmRefusals(graph: Graph, builder: Builder): readonly Refusal[] {
   const refusals: Refusal[] = [];
@@ -114,14 +124,14 @@ export function wasmRefusals(graph: Graph, builder: Builder): readonly Refusal[]
         });
   const ports: Value[] = [...graph.inputs, ...graph.outputs.map((o) => o.value), ...graph.states.map((s) => s.next)];
   for (const v of ports) {
-    const count = elementCount(v.type.shape);
-    const { hi } = range(count);
+    const count = countOf(v.type);
+    const { hi } = count === null ? { hi: Number.POSITIVE_INFINITY } : range(count);
     if (hi * bytesOf(v.type.dtype) > MAX_BYTES)
       add({
         code: "resource_limit",
         scope: "wasm",
         subject: formatType(v.type),
-        detail: `${formatType(v.type)} takes ${Number.isFinite(hi) ? `up to ${hi * bytesOf(v.type.dtype)} bytes` : `an unbounded size (${formatDim(count)} elements)`}; WebAssembly memory ends at 4 GiB`,
+        detail: `${formatType(v.type)} takes ${Number.isFinite(hi) ? `up to ${hi * bytesOf(v.type.dtype)} bytes` : `an unbounded size (${count === null ? "too many" : formatDim(count)} elements)`}; WebAssembly memory ends at 4 GiB`,
         at: at(v.node),
         hint: "bound its dimensions: --dim name=lo..hi, or --bound n for sizes that depend on data",
       });

@@ -1,8 +1,9 @@
 // depthwise: one filter per channel over NHWC data, vectors over channels, four neighbouring pixels at a time: an input
 // vector serves every tap that touches it and a filter vector serves four pixels. Tiles that touch the image's edge along
-// the last axis go pixel by pixel with every tap tested; along the other axes a tap row is tested once.
+// the last axis read zeros outside it; along the other axes a row of taps is tested once.
 
 import { add, type Dim, indexVar, mul, range, sub } from "../../../compiler/ir/dim.js";
+import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
@@ -37,7 +38,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
 
   const image = x.type.shape;
   const out = result.type.shape;
-  const nr = groups % 8 === 0 ? 8 : LANES;
+  const nr = LANES;
   const vectors = nr / LANES;
   const [stride, dilation] = [strides[last] ?? 1, dilations[last] ?? 1];
   const n = indexVar("n", image[0] ?? 1);
@@ -49,14 +50,15 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const width = image[last + 1] ?? 1;
   const rowOf = (j: number): Dim =>
     sub(add(mul(outer[j] ?? 0, strides[j] ?? 1), mul(tap[j] ?? 0, dilations[j] ?? 1)), low[j] ?? 0);
-  const load = (column: Dim, channel: Dim): Expr =>
-    pool.load(
-      source,
-      element.a,
-      type,
-      add(mul(ravel([n, ...outer.map((_, j) => rowOf(j)), column], image.slice(0, -1)), groups), channel),
-      1,
-    );
+  const load = (column: Dim, channel: Dim, tested: boolean): Expr => {
+    const pixel = ravel([n, ...outer.map((_, j) => rowOf(j)), column], image.slice(0, -1));
+    const index = add(mul(pixel, groups), channel);
+    if (!tested) return pool.load(source, element.a, type, index, 1);
+    const bytes = bytesOf(element.a);
+    const inside = pool.compare("ltU", pool.index(column), pool.index(width));
+    const zeros = pool.address(frame.zeros(groups * bytes), channel, bytes);
+    return pool.loadAt(pool.select(inside, pool.address(source, index, bytes), zeros), 0, element.a, type);
+  };
   const weight = (at: Dim, channel: Dim): Expr =>
     pool.load(filter, element.b, type, add(mul(ravel([...tap, at], lengths), groups), channel), 1);
   const columnOf = (pixel: Dim): Dim => sub(mul(pixel, stride), low[last] ?? 0);
@@ -74,8 +76,8 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     return body;
   };
 
-  /** `mr` pixels from `start`, all their taps inside the image. */
-  const insideTile = (mr: number, start: Dim, channel: Dim): Stmt[] => {
+  /** `mr` pixels from `start`; `tested` where their taps may lie outside the image. */
+  const pixels = (mr: number, start: Dim, channel: Dim, tested: boolean): Stmt[] => {
     const acc = accumulators(frame, kind, { mr, nr });
     const steps: Stmt[] = [];
     const filters = Array.from({ length: lastLength }, (_, t) =>
@@ -89,7 +91,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
           const along = offset - i * stride;
           const target = acc[i]?.[j];
           if (target === undefined || along < 0 || along % dilation !== 0 || along / dilation >= lastLength) continue;
-          const value = load(add(columnOf(start), offset), add(channel, j * LANES));
+          const value = load(add(columnOf(start), offset), add(channel, j * LANES), tested);
           const factor = filters[along / dilation]?.[j] ?? value;
           steps.push({ kind: "set", target, value: pool.same("madd", value, factor, target) });
         }
@@ -103,25 +105,11 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     return storeTile(frame, result, acc, channel, (i, c) => add(mul(pixel(i), groups), c));
   };
 
-  /** One pixel whose taps along the last axis may lie outside. */
-  const edgePixel = (pixel: Dim, channel: Dim): Stmt[] => {
-    const acc = accumulators(frame, kind, { mr: 1, nr });
-    const t = indexVar("edgeTap", lastLength);
-    const at = add(columnOf(pixel), mul(t, dilation));
-    const steps = (acc[0] ?? []).map((target, j): Stmt => {
-      const c = add(channel, j * LANES);
-      return { kind: "set", target, value: pool.same("madd", load(at, c), weight(t, c), target) };
-    });
-    const mask = pool.compare("ltU", pool.index(at), pool.index(width));
-    const inner = [forLoop(t, lastLength, [{ kind: "if", mask, yes: steps, no: [] }])];
-    return [...clearTile(frame, acc), ...overTaps(inner), ...store(acc, pixel, channel)];
-  };
-
   const channels = (body: (channel: Dim) => Stmt[]): Stmt[] => tiles(frame, "channels", nr, groups, body);
   const tile =
     (mr: number) =>
     (start: Dim): Stmt[] => {
-      const inside = channels((c) => insideTile(mr, start, c));
+      const inside = channels((c) => pixels(mr, start, c, false));
       if (!padded(last)) return inside;
       const reach = (mr - 1) * stride + (lastLength - 1) * dilation;
       const first = pool.index(columnOf(start));
@@ -131,13 +119,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
         pool.compare("le", pool.i32(0), first),
         pool.compare("lt", pool.index(add(columnOf(start), reach)), pool.index(width)),
       );
-      const pixel = indexVar("edge", mr);
-      const edge = forLoop(
-        pixel,
-        mr,
-        channels((c) => edgePixel(add(start, pixel), c)),
-      );
-      return [{ kind: "if", mask, yes: inside, no: [edge] }];
+      return [{ kind: "if", mask, yes: inside, no: channels((c) => pixels(mr, start, c, true)) }];
     };
   const size = out[last + 1] ?? 1;
   const length = Math.min(4, range(size).hi);

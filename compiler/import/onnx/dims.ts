@@ -5,6 +5,7 @@
 import { type Dim, mul, sym } from "../../ir/dim.js";
 import { type DType, isDType } from "../../ir/dtype.js";
 import type { Refusal } from "../../ir/errors.js";
+import { sizeIssue } from "../../ir/types.js";
 import type { ValueInfoProto } from "./proto.js";
 import type { Session } from "./session.js";
 import { dtypeOf } from "./tensor-data.js";
@@ -158,7 +159,9 @@ function inputType(session: Session, info: ValueInfoProto, chosen: ReadonlyMap<s
       );
     } else shape.push(dim);
   }
-  return missing ? null : { name, dtype, shape };
+  if (missing) return null;
+  const issue = sizeIssue({ dtype, shape });
+  return issue === null ? { name, dtype, shape } : refuse("resource_limit", issue);
 }
 
 function dimRefusal(subject: string, detail: string, at: string, hint: string): Refusal {

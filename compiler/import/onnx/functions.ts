@@ -15,6 +15,7 @@ export function callFunction(
   items: readonly (Item | undefined)[],
   translate: (nodes: readonly NodeProto[], scope: Scope) => void,
 ): (Item | null)[] {
+  if (cx.scope.calls(f)) cx.malformed("calls itself, which no function may");
   const attributes = new Map<string, AttributeProto>();
   for (const a of f.attributeProto) attributes.set(a.name ?? "", a);
   for (const name of [...f.attribute, ...attributes.keys()]) {
@@ -23,7 +24,7 @@ export function callFunction(
   }
   const opsets = new Map(cx.scope.opsets);
   for (const o of f.opsetImport) opsets.set(o.domain === "ai.onnx" ? "" : (o.domain ?? ""), Number(o.version ?? 0n));
-  const scope = cx.scope.call(opsets, attributes);
+  const scope = cx.scope.call(opsets, attributes, f);
   for (const [i, name] of f.input.entries()) {
     const item = items[i];
     if (item === undefined) scope.omit(name);

@@ -85,13 +85,18 @@ export function importModel(model: ModelProto, options: OnnxOptions): OnnxImport
   const results = new Importer(session).graph(graph, scope);
   const outputs = graphOutputs(session, graph, results);
   if (session.refusals.length > 0) throw new Refused(session.refusals);
-  const roots = [...inputs, ...outputs.map((o) => o.value)];
+  const states = session.states();
+  if (states.length > 0)
+    session.notes.push(
+      'its random numbers follow from each node\'s seed and the number of runs before, which the state "random.counter" holds: the same in the same run on every host, others in the next run',
+    );
+  const roots = [...inputs, ...outputs.map((o) => o.value), ...states.flatMap((s) => [s.current, s.next])];
   return {
     graph: {
       name: options.name ?? graph.name ?? "model",
       inputs,
       outputs,
-      states: [],
+      states,
       bindings: liveBindings(roots, session.bindings),
       constraints: session.builder.constraints,
     },

@@ -2,13 +2,14 @@
 // constants when they are first read, so that unused ones cost nothing.
 
 import type { Item } from "./items.js";
-import type { AttributeProto } from "./proto.js";
+import type { AttributeProto, FunctionProto } from "./proto.js";
 
 export class Scope {
   readonly #items = new Map<string, Item>();
   readonly #lazy = new Map<string, () => Item>();
   readonly #omitted = new Set<string>();
   readonly #parent: Scope | null;
+  readonly #functions: readonly FunctionProto[];
   /** Operator set versions by domain ("" is ai.onnx). */
   readonly opsets: ReadonlyMap<string, number>;
   /** A function call's attributes, for `ref_attr_name`. */
@@ -24,7 +25,9 @@ export class Scope {
     attributes: ReadonlyMap<string, AttributeProto> | null,
     depth: number,
     inRegion: boolean,
+    functions: readonly FunctionProto[],
   ) {
+    this.#functions = functions;
     this.#parent = parent;
     this.opsets = opsets;
     this.attributes = attributes;
@@ -33,17 +36,22 @@ export class Scope {
   }
 
   static root(opsets: ReadonlyMap<string, number>): Scope {
-    return new Scope(null, opsets, null, 0, false);
+    return new Scope(null, opsets, null, 0, false, []);
   }
 
   /** A subgraph's scope, which sees the names here. */
   subgraph(inRegion: boolean): Scope {
-    return new Scope(this, this.opsets, this.attributes, this.depth + 1, this.inRegion || inRegion);
+    return new Scope(this, this.opsets, this.attributes, this.depth + 1, this.inRegion || inRegion, this.#functions);
   }
 
   /** A function body's scope, which sees only what is passed. */
-  call(opsets: ReadonlyMap<string, number>, attributes: ReadonlyMap<string, AttributeProto>): Scope {
-    return new Scope(null, opsets, attributes, this.depth + 1, this.inRegion);
+  call(opsets: ReadonlyMap<string, number>, attributes: ReadonlyMap<string, AttributeProto>, f: FunctionProto): Scope {
+    return new Scope(null, opsets, attributes, this.depth + 1, this.inRegion, [...this.#functions, f]);
+  }
+
+  /** Whether this is inside a call of the function. */
+  calls(f: FunctionProto): boolean {
+    return this.#functions.includes(f);
   }
 
   /** An optional input that a function's caller leaves out: nodes that name it do not get it either. */

@@ -1,15 +1,19 @@
 // What one import shares: the builder, what was refused and noted so far, symbols made for sizes that only the run
 // knows, and limits that keep a hostile file from taking all memory or time.
 
+import * as ir from "../../ir/build.js";
 import { type Dim, range, sym, symOf, symsOf } from "../../ir/dim.js";
 import type { Refusal } from "../../ir/errors.js";
-import type { Binding, Builder, Value } from "../../ir/graph.js";
+import type { Binding, Builder, StateSlot, Value } from "../../ir/graph.js";
 import { reachable } from "../../ir/graph.js";
 import type { FunctionProto, ValueInfoProto } from "./proto.js";
 import type { ReadExternal } from "./tensor-data.js";
 
 /** Nodes translated in all, with function bodies and unrolled loops counted each time. */
-const MAX_NODES = 2_000_000;
+const MAX_NODES = 500_000;
+
+/** The state that counts runs, for random numbers. */
+const RUN_COUNTER = "random.counter";
 
 /** A node that cannot be translated; caught per node, so that the others are still looked at. */
 export class NodeRefusal extends Error {
@@ -36,10 +40,14 @@ export class Session {
   readonly readExternal: ReadExternal | undefined;
   /** Upper bound for sizes that nothing else bounds. */
   readonly bound: number | undefined;
+  /** The numbers of the iterations that the nodes translated now run in, outermost first: i64 scalars. */
+  readonly iterations: Value[] = [];
   readonly #symbols = new Map<string, number>();
   readonly #boundElements = new Map<string, Dim>();
   readonly #declared = new Map<string, ValueInfoProto>();
   #nodes = 0;
+  #randoms = 0;
+  #runCounter: Value | undefined;
 
   constructor(
     builder: Builder,
@@ -75,6 +83,35 @@ export class Session {
       at,
       hint: "",
     });
+  }
+
+  /** Translates the body of a loop, of which `iteration` is the number. */
+  inIteration<T>(iteration: Value, translate: () => T): T {
+    this.iterations.push(iteration);
+    try {
+      return translate();
+    } finally {
+      this.iterations.pop();
+    }
+  }
+
+  /** Numbers the nodes that draw random numbers. */
+  nextRandom(): number {
+    return this.#randoms++;
+  }
+
+  /** How many runs came before this one: a state, made when a node first asks. */
+  runCounter(): Value {
+    this.#runCounter ??= this.builder.one("state", [], { name: RUN_COUNTER, dtype: "i64", shape: [] });
+    return this.#runCounter;
+  }
+
+  /** The states that the model's nodes asked for. */
+  states(): StateSlot[] {
+    const current = this.#runCounter;
+    if (current === undefined) return [];
+    const next = ir.add(this.builder, current, ir.scalar(this.builder, "i64", 1));
+    return [{ name: RUN_COUNTER, current, next }];
   }
 
   /** A symbol of this import that no other value has, in 0..hi. */

@@ -160,7 +160,8 @@ function asLoop(cx: NodeContext, plan: LoopPlan): readonly Value[] {
   const params = carried.map((v) => b.param(v.type));
   // The body only runs where its condition holds.
   const inputs = [iteration, ir.scalar(b, "bool", true), ...params].map(tensorItem);
-  const results = tensorsOf(cx, cx.translateGraph(body, cx.scope.subgraph(true), inputs), "result");
+  const items = session.inIteration(iteration, () => cx.translateGraph(body, cx.scope.subgraph(true), inputs));
+  const results = tensorsOf(cx, items, "result");
   const [next, ...rest] = results;
   if (next === undefined) return cx.malformed("body gives no condition");
   const goOn = scalarOf(cx, next);
@@ -217,8 +218,11 @@ function unrolled(cx: NodeContext, plan: LoopPlan): Item[] | null {
   let carried: readonly Item[] = plan.carried;
   const scanned: Value[][] = [];
   for (let i = 0; i < plan.count; i++) {
-    const inputs = [tensorItem(ir.scalar(b, "i64", i)), tensorItem(ir.scalar(b, "bool", true)), ...carried];
-    const [go, ...rest] = cx.translateGraph(plan.body, cx.scope.subgraph(false), inputs);
+    const iteration = ir.scalar(b, "i64", i);
+    const inputs = [tensorItem(iteration), tensorItem(ir.scalar(b, "bool", true)), ...carried];
+    const [go, ...rest] = cx.session.inIteration(iteration, () =>
+      cx.translateGraph(plan.body, cx.scope.subgraph(false), inputs),
+    );
     if (go === undefined) return cx.malformed("body gives no condition");
     const goOn = tensorsOf(cx, [go], "condition")[0];
     carried = rest.slice(0, carried.length);

@@ -226,6 +226,8 @@ function constantTaps(
 ): Taps {
   const { b } = cx;
   const n = taps.at[0]?.length ?? 0;
+  // A tap is a gather, a product and a sum.
+  cx.limit(taps.at.length * 8192, "its list of taps");
   return {
     terms: taps.at.map((at, t) => {
       const weights = taps.weights?.[t];

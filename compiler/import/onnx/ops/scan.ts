@@ -73,7 +73,8 @@ function scanOnce(cx: NodeContext, inputs: readonly Value[], version: number): r
         return ir.gather(b, v, at, axes[i] ?? 0);
       });
       const items = [...params, ...steps].map(tensorItem);
-      const results = tensorsOf(cx, cx.translateGraph(body, cx.scope.subgraph(true), items), "result");
+      const given = cx.session.inIteration(iteration, () => cx.translateGraph(body, cx.scope.subgraph(true), items));
+      const results = tensorsOf(cx, given, "result");
       for (const [i, p] of params.entries()) {
         const r = results[i];
         if (r === undefined || r.type.dtype !== p.type.dtype || cx.rank(r) !== cx.rank(p))

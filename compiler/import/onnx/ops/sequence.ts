@@ -49,7 +49,8 @@ const splitToSequence: Translator = (cx): Item => {
   const axis = cx.axis(cx.int("axis", 0), cx.rank(x));
   const d = cx.size(x, axis, "the axis to split");
   const given = cx.opt(1);
-  cx.limit(d * 16, "its list of parts");
+  // A part takes about as much as 256 elements do.
+  cx.limit(d * 256, "its list of parts");
   let sizes: readonly Dim[] = Array.from({ length: d }, () => 1);
   if (given !== undefined && cx.rank(given) === 0) {
     const chunk = cx.number(given, "split");
