@@ -84,6 +84,8 @@ export type MachineOp =
   | "intToMask"
   /** scalar -> every lane */
   | "splat"
+  /** (a, b): 16-bit halves of each 32-bit lane multiplied and added in pairs: a.lo * b.lo + a.hi * b.hi, signed. */
+  | "dot16"
   /** 32-bit lanes of two vectors alternating: the low halves, the high halves. */
   | "zipLow"
   | "zipHigh"

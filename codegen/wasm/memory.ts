@@ -27,6 +27,8 @@ export function loadFrom(dtype: DType, type: Reg, address: Instruction, offset: 
     return ["i32x4.splat", loadScalar(dtype, { kind: "i32", lanes: 1 }, address, offset)];
   }
   if (bytes === 4) return ["v128.load", offset, 4, address];
+  // Eight bytes as eight 16-bit halves, for dot products of pairs.
+  if (bytes === 1 && type.lanes === 8) return [`v128.load8x8_${sign}`, offset, 1, address];
   if (bytes === 2) return [`v128.load16x4_${sign}`, offset, 2, address];
   const four: Instruction = ["v128.load32_zero", offset, 1, address];
   return [`i32x4.extend_low_i16x8_${sign}`, [`i16x8.extend_low_i8x16_${sign}`, four]];

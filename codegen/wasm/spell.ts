@@ -201,6 +201,7 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
     // A scalar mask is 0 or 1: its negation has all bits equal.
     return isMask(kind) ? ["i32x4.splat", ["i32.sub", i32(0), x]] : [`${vectorName(kind)}.splat`, x];
   },
+  dot16: (cx) => ["i32x4.dot_i16x8_s", ...cx.args],
   zipLow: (cx) => ["shuffle2", "0,1,2,3,16,17,18,19,4,5,6,7,20,21,22,23", ...cx.args],
   zipHigh: (cx) => ["shuffle2", "8,9,10,11,24,25,26,27,12,13,14,15,28,29,30,31", ...cx.args],
   checkedIndex: (cx) => [operandType(cx).kind === "i64" ? "call.check64" : "call.check32", ...cx.args],

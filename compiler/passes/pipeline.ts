@@ -8,6 +8,7 @@ import { canonicalize } from "./canonicalize.js";
 import { deadcode } from "./deadcode.js";
 import { decompose } from "./decompose.js";
 import { fold } from "./fold.js";
+import { integers } from "./integers.js";
 import { layout } from "./layout.js";
 import type { Pass } from "./pass.js";
 import { simplify, tidy } from "./simplify.js";
@@ -15,7 +16,7 @@ import { symbols } from "./symbols.js";
 import { widen } from "./widen.js";
 
 /** What a compilation runs. */
-export const PIPELINE: readonly Pass[] = [decompose, simplify, widen, affine, layout, tidy, deadcode];
+export const PIPELINE: readonly Pass[] = [decompose, simplify, widen, integers, affine, layout, tidy, deadcode];
 
 /** Every pass by name: those of the pipeline, and the parts of `simplify`, which filetests run alone. */
 export const PASSES: ReadonlyMap<string, Pass> = new Map(

@@ -17,6 +17,12 @@ export interface Panels {
   readonly n: number;
   readonly batchStride: number;
   readonly rowStride: number;
+  /**
+   * Rows of k that stand side by side, column by column: 2 for dot products of pairs, [k / 2][nr][2]. Pairs stay within
+   * runs of `run` rows; a run of odd length ends in a zero.
+   */
+  readonly pair: 1 | 2;
+  readonly run: number;
 }
 
 /** An argument of a kernel. `scratch`: bytes of its own. `zeros`: at least `bytes` zero bytes that nothing writes. */

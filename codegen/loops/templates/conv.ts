@@ -17,13 +17,25 @@ import {
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, isOp } from "../../../compiler/ir/graph.js";
+import { panelElements } from "../../../compiler/plan/pack.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop } from "../nest.js";
-import type { Stmt } from "../stmt.js";
+import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
-import { accumulate, accumulators, CACHE_BYTES, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
+import {
+  accumulate,
+  accumulatePairs,
+  accumulators,
+  CACHE_BYTES,
+  clearTile,
+  isPaired,
+  storeTile,
+  tileKind,
+  tiles,
+  whenAtLeast,
+} from "./tile.js";
 
 /** Channels below which the loop over one tap is too short to be worth its setup. */
 const SHORT_RUN = 32;
@@ -47,12 +59,25 @@ export function lowerConv(frame: Frame): Stmt[] {
   const packed = constantOf(w) !== undefined;
   if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr)
     return scalar();
+  const paired = isPaired(element, packed);
+  let panels: Panels | null = null;
   const window = w.type.shape.slice(0, spatial);
   const taps = mul(1, ...window);
   if (packed) {
     if (typeof taps !== "number") return scalar();
-    frame.pack(w, { nr, batch: groups, k: taps * channels, n: outs, batchStride: outs, rowStride: outs * groups });
+    panels = {
+      nr,
+      batch: groups,
+      k: taps * channels,
+      n: outs,
+      batchStride: outs,
+      rowStride: outs * groups,
+      pair: paired ? 2 : 1,
+      run: paired ? channels : taps * channels,
+    };
+    frame.pack(w, panels);
   }
+  const runRows = paired ? Math.ceil(channels / 2) * 2 : channels;
   const image = x.type.shape;
   const out = result.type.shape;
   const n = indexVar("n", image[0] ?? 1);
@@ -69,11 +94,11 @@ export function lowerConv(frame: Frame): Stmt[] {
   const strideB = packed ? nr : outs * groups;
   /** The panel's rows for a tap; the taps and channels of a row of the window follow each other. */
   const panelOf = (column: Dim, at: readonly Dim[]): Expr => {
-    const tapIndex = mul(ravel(at, window), channels);
-    if (!packed)
+    const tapIndex = mul(ravel(at, window), packed ? runRows : channels);
+    if (panels === null)
       return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
     const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
-    return pool.address(frame.buffer(w), add(mul(panel, Number(taps) * channels * nr), mul(tapIndex, nr)), bytesB);
+    return pool.address(frame.buffer(w), add(mul(panel, panelElements(panels)), mul(tapIndex, nr)), bytesB);
   };
   const g0: Dim = groups === 1 ? 0 : g;
   const buffer = frame.buffer(holder(x));
@@ -90,9 +115,10 @@ export function lowerConv(frame: Frame): Stmt[] {
         const address = pool.address(buffer, ravel(position, image), bytesA);
         if (!tested) return address;
         const inside = pool.compare("ltU", pool.index(column), pool.index(width));
-        const zeros = pool.address(frame.zeros(channels * bytesA), 0, bytesA);
+        const zeros = pool.address(frame.zeros((channels + 1) * bytesA), 0, bytesA);
         return pool.select(inside, address, zeros);
       });
+      if (paired) return accumulatePairs(frame, element, acc, pointers, panelOf(column, at), ceildiv(steps, 2));
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
       return accumulate(frame, element, acc, pointers, panelOf(column, at), steps, stepA, stepB);
     };
@@ -115,7 +141,8 @@ export function lowerConv(frame: Frame): Stmt[] {
     const lastLength = window[last] ?? 1;
     const byTap = (): Stmt[] => overRows([forLoop(tap[last] ?? 0, lastLength, sums(tap, channels, padded(last)))]);
     // Without dilation and groups the taps of a row and their channels are one run of memory.
-    const isRun = (dilations[last] ?? 1) === 1 && groups === 1 && lastLength !== 1;
+    const whole = !paired || channels % 2 === 0;
+    const isRun = (dilations[last] ?? 1) === 1 && groups === 1 && lastLength !== 1 && whole;
     const byRow = (): Stmt[] => overRows(sums([...tap.slice(0, -1), 0], mul(lastLength, channels), false));
     let inner: Stmt[];
     if (isRun && !padded(last)) inner = byRow();

@@ -1,23 +1,26 @@
 // matmul: a matrix product (or a pointwise convolution) in register tiles, with its epilogue. Constant right operands
 // are read from panels packed at compile time; others where they lie, contiguous in n.
 
-import { add, type Dim, indexVar, linearIn, mul, range, symOf } from "../../../compiler/ir/dim.js";
+import { add, ceildiv, type Dim, indexVar, linearIn, mul, range, symOf } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, type Value } from "../../../compiler/ir/graph.js";
+import { panelElements } from "../../../compiler/plan/pack.js";
 import { type MatmulForm, matmulForm } from "../../../compiler/schedule/contraction.js";
 import { type Position, ravel, throughView } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop } from "../nest.js";
-import type { Stmt } from "../stmt.js";
+import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import {
   accumulate,
+  accumulatePairs,
   accumulators,
   blockedTiles,
   clearTile,
   type Element,
+  isPaired,
   storeTile,
   type Tile,
   tileKind,
@@ -46,19 +49,24 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const packed = constantOf(form.b) !== undefined;
   const wantsPacking = packed && typeof form.n === "number" && typeof form.k === "number" && form.n >= tile.nr;
   if (packed && !wantsPacking) return scalar();
+  const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
+  const paired = isPaired(element, packed) && strideA === 1;
+  let layout: Panels | null = null;
   if (packed && typeof form.n === "number" && typeof form.k === "number") {
     const { shape } = form.b.type;
     const matrices = shape.slice(0, -2).reduce<number>((n, d) => n * Number(d), 1);
-    frame.pack(form.b, {
+    layout = {
       nr: tile.nr,
       batch: matrices,
       k: form.k,
       n: form.n,
       batchStride: form.k * form.n,
       rowStride: form.n,
-    });
+      pair: paired ? 2 : 1,
+      run: form.k,
+    };
+    frame.pack(form.b, layout);
   }
-  const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
   const strideB = packed ? tile.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
   const panelIndex = indexVar("panel", typeof form.n === "number" ? Math.max(1, Math.ceil(form.n / tile.nr)) : 1);
   const panelOf = (column: Dim): Expr => {
@@ -72,7 +80,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     const t = typeof column === "number" ? 0 : panelIndex;
     return frame.pool.address(
       frame.buffer(form.b),
-      mul(add(mul(own, panels), t), Number(form.k) * tile.nr),
+      mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)),
       bytesOf(element.b),
     );
   };
@@ -85,16 +93,18 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     });
     return [
       ...clearTile(frame, acc),
-      ...accumulate(
-        frame,
-        element,
-        acc,
-        rows,
-        panelOf(column),
-        form.k,
-        bytes(frame, strideA, element.a),
-        bytes(frame, strideB, element.b),
-      ),
+      ...(paired
+        ? accumulatePairs(frame, element, acc, rows, panelOf(column), ceildiv(form.k, 2))
+        : accumulate(
+            frame,
+            element,
+            acc,
+            rows,
+            panelOf(column),
+            form.k,
+            bytes(frame, strideA, element.a),
+            bytes(frame, strideB, element.b),
+          )),
       ...storeTile(frame, result, acc, column, (i, c) => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c)),
     ];
   };

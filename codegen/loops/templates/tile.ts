@@ -35,6 +35,56 @@ export function tileKind({ a, b, sum }: Element): RegKind | null {
   return null;
 }
 
+/** Whether a product runs as dot products of pairs: 16-bit rows against a packed 8- or 16-bit constant. */
+export function isPaired({ a, b, sum }: Element, packed: boolean): boolean {
+  return packed && a === "i16" && (b === "i8" || b === "i16") && sum === "i32";
+}
+
+/**
+ * acc += a[i] . b over `pairs` of k: both operands are read two elements of k at a time. Rows of odd length read one
+ * element more, against a zero.
+ */
+export function accumulatePairs(
+  frame: Frame,
+  element: Element,
+  acc: readonly (readonly Expr[])[],
+  rows: readonly Expr[],
+  panel: Expr,
+  pairs: Dim,
+): Stmt[] {
+  const { pool } = frame;
+  const wide = { kind: "i32", lanes: LANES } as const;
+  const nr = (acc[0]?.length ?? 1) * LANES;
+  const bytes = bytesOf(element.b);
+  const pa = rows.map((_, i) => pool.variable(I32, `pa${i}`));
+  const pb = pool.variable(I32, "pb");
+  const end = pool.variable(I32, "pend");
+  const step = nr * 2 * bytes;
+  const body: Stmt[] = [];
+  const columns = (acc[0] ?? []).map((_, j) => {
+    const b = pool.variable(wide, `b${j}`);
+    // Eight elements are four columns of pairs: 8-bit ones are widened on the way.
+    const dtype = bytes === 1 ? "i8" : "i32";
+    const load = pool.loadAt(pb, j * LANES * 2 * bytes, dtype, bytes === 1 ? { kind: "i32", lanes: 8 } : wide);
+    body.push({ kind: "set", target: b, value: load });
+    return b;
+  });
+  for (const [i, row] of acc.entries()) {
+    const a = pool.variable(wide, "a");
+    body.push({ kind: "set", target: a, value: pool.loadAt(pa[i] ?? pb, 0, "i32", wide, true) });
+    for (const [j, target] of row.entries())
+      body.push({ kind: "set", target, value: pool.same("add", target, pool.same("dot16", a, columns[j] ?? a)) });
+  }
+  for (const p of pa) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
+  body.push({ kind: "set", target: pb, value: pool.same("add", pb, pool.i32(step)) });
+  return [
+    ...rows.map((value, i): Stmt => ({ kind: "set", target: pa[i] ?? pb, value })),
+    { kind: "set", target: pb, value: panel },
+    { kind: "set", target: end, value: pool.same("add", pb, pool.index(mul(pairs, step))) },
+    { kind: "while", mask: pool.compare("ltU", pb, end), body },
+  ];
+}
+
 export function accumulators(frame: Frame, kind: RegKind, { mr, nr }: Tile): Expr[][] {
   return Array.from({ length: mr }, (_, i) =>
     Array.from({ length: nr / LANES }, (_, j) => frame.pool.variable({ kind, lanes: LANES }, `acc${i}_${j}`)),

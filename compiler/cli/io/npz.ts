@@ -42,7 +42,7 @@ export function writeNpz(arrays: Iterable<readonly [string, Tensor]>): Uint8Arra
 function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
   let entries: Record<string, Uint8Array>;
   try {
-    entries = unzipSync(bytes, { filter: isPossible });
+    entries = unzipSync(bytes, { filter: sizeCheck(bytes.byteLength) });
   } catch (e) {
     throw new RangeError(`it is no zip file that can be read: ${messageOf(e)}`);
   }
@@ -58,9 +58,14 @@ function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
 const MOST_DEFLATED = 1032;
 
 /** Sizes are what a file says of itself: memory is taken only for what its bytes can hold. */
-function isPossible({ name, size, originalSize, compression }: UnzipFileInfo): boolean {
-  if (compression === 0 ? originalSize === size : originalSize <= size * MOST_DEFLATED) return true;
-  throw new RangeError(`its entry "${name}" says ${originalSize} bytes, in ${size}`);
+function sizeCheck(fileBytes: number): (entry: UnzipFileInfo) => boolean {
+  let left = fileBytes;
+  return ({ name, size, originalSize, compression }) => {
+    left -= size;
+    if (left < 0) throw new RangeError(`its entries say more bytes than the file has, at "${name}"`);
+    if (compression === 0 ? originalSize === size : originalSize <= size * MOST_DEFLATED) return true;
+    throw new RangeError(`its entry "${name}" says ${originalSize} bytes, in ${size}`);
+  };
 }
 
 const CENTRAL_ENTRY = 0x02014b50;

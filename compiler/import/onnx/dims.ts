@@ -1,8 +1,10 @@
 // Sizes of a model's inputs: numbers from the model, and for its dynamic dimensions what the caller asks for. A dynamic
 // dimension is addressed by its own name (`dim_param`), as `<input>.<axis>`, or by its role (`batch`, `height`, `width`
-// of a rank-4 input; `batch` of any other) where no dimension has that name itself.
+// of a rank-4 input; `batch` of any other) where no dimension has that name itself. One whose name is an expression of
+// others (`past + sequence`) follows from them where it is not given itself.
 
 import { type Dim, mul, sym } from "../../ir/dim.js";
+import { DimSyntaxError, parseDim } from "../../ir/dim-text.js";
 import { type DType, isDType } from "../../ir/dtype.js";
 import type { Refusal } from "../../ir/errors.js";
 import { sizeIssue } from "../../ir/types.js";
@@ -93,6 +95,21 @@ function roleOf(s: Slot): string | null {
   return s.axis === 2 ? "height" : s.axis === 3 ? "width" : null;
 }
 
+/** The size that a name says as an expression of other names, at least one, all of which are known. */
+function derived(name: string, chosen: ReadonlyMap<string, Dim>): Dim | undefined {
+  let mentioned = false;
+  try {
+    const dim = parseDim(name, (part) => {
+      mentioned = true;
+      return chosen.get(part);
+    });
+    return mentioned ? dim : undefined;
+  } catch (e) {
+    if (e instanceof DimSyntaxError || e instanceof RangeError) return undefined;
+    throw e;
+  }
+}
+
 function dimOf(session: Session, name: string, key: string, spec: DimSpec): Dim | null {
   const bad = (detail: string): null => {
     session.refusals.push(
@@ -149,7 +166,7 @@ function inputType(session: Session, info: ValueInfoProto, chosen: ReadonlyMap<s
       continue;
     }
     const key = d.dimParam === undefined || d.dimParam === "" ? `${name}.${axis}` : d.dimParam;
-    const dim = chosen.get(key);
+    const dim = chosen.get(key) ?? derived(key, chosen);
     if (dim === undefined) {
       missing = true;
       refuse(

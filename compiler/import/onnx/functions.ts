@@ -15,7 +15,8 @@ export function callFunction(
   items: readonly (Item | undefined)[],
   translate: (nodes: readonly NodeProto[], scope: Scope) => void,
 ): (Item | null)[] {
-  if (cx.scope.calls(f)) cx.malformed("calls itself, which no function may");
+  if (cx.scope.calls(f))
+    cx.fail("resource_limit", "calls itself, which would never end", "inline the function, or use a Loop");
   const attributes = new Map<string, AttributeProto>();
   for (const a of f.attributeProto) attributes.set(a.name ?? "", a);
   for (const name of [...f.attribute, ...attributes.keys()]) {
