@@ -1,7 +1,7 @@
 // Whether two engines gave the same result: the greatest difference, relative to the largest magnitude of the output.
 // An output below a thousandth counts as a thousandth: the peers' sigmoid is good to 3e-8, whatever its value.
 
-import type { Elements } from "./onnx-writer.js";
+import type { Elements } from "../support/onnx-writer.js";
 
 const LEAST_MAGNITUDE = 1e-3;
 

@@ -1,6 +1,6 @@
 // Inputs and weights of the rows: the same pseudo-random numbers in every process.
 
-import type { Elements } from "./onnx-writer.js";
+import type { Elements } from "../support/onnx-writer.js";
 
 /** Uniform numbers in [0, 1): a 32-bit linear congruential generator. */
 function generator(seed: number): () => number {

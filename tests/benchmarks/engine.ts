@@ -1,7 +1,7 @@
 // An engine that a row runs on: this compiler's runtime, or a peer. Each is given the same ONNX file and the same input
 // arrays, and is used the way that is quickest for its users.
 
-import type { Elements } from "./onnx-writer.js";
+import type { Elements } from "../support/onnx-writer.js";
 import type { Row } from "./row.js";
 
 export interface Prepared {

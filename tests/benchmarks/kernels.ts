@@ -1,10 +1,16 @@
 // The kernel rows: one operation, or one fusable chain, at sizes that real networks have.
 
+import { type Elements, type ModelSpec, type NodeSpec, onnxModel, type TypedName } from "../support/onnx-writer.js";
 import { bytes, floats, sizeOf } from "./data.js";
-import { type Elements, type ModelSpec, type NodeSpec, onnxModel } from "./onnx-writer.js";
 import type { Row } from "./row.js";
 
 const F32_TOLERANCE = 1e-4;
+
+/** A model of inputs with their elements and one result. */
+interface KernelModel extends ModelSpec {
+  readonly inputs: Readonly<Record<string, Elements>>;
+  readonly output: TypedName;
+}
 
 interface KernelSpec {
   readonly name: string;
@@ -13,13 +19,13 @@ interface KernelSpec {
   readonly flops?: number;
   /** Elements of the output. */
   readonly out: readonly number[];
-  readonly spec: () => ModelSpec;
+  readonly spec: () => KernelModel;
   readonly tolerance?: number;
 }
 
 function kernel({ name, shape, dtype = "f32", flops = 0, out, spec, tolerance = F32_TOLERANCE }: KernelSpec): Row {
-  let made: ModelSpec | null = null;
-  const model = (): ModelSpec => {
+  let made: KernelModel | null = null;
+  const model = (): KernelModel => {
     made ??= spec();
     return made;
   };

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { DimSpec } from "../../compiler/import/onnx/import.js";
+import type { Elements } from "../support/onnx-writer.js";
 import { floats, longs } from "./data.js";
-import type { Elements } from "./onnx-writer.js";
 import type { Row } from "./row.js";
 
 const require = createRequire(import.meta.url);

@@ -1,8 +1,8 @@
 // The peers: ONNX Runtime in WebAssembly (the main one) and its native build, on one thread, with every optimization.
 
 import type { InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from "onnxruntime-web";
+import type { Elements } from "../support/onnx-writer.js";
 import type { Engine } from "./engine.js";
-import type { Elements } from "./onnx-writer.js";
 import type { Row } from "./row.js";
 
 interface Runtime {

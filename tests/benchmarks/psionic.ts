@@ -6,8 +6,8 @@ import { Builder } from "../../compiler/ir/graph.js";
 import { type Compiled, compile } from "../../compiler/pipeline.js";
 import type { Tier } from "../../compiler/plan/plan.js";
 import { load } from "../../runtime-shim/index.js";
+import type { Elements } from "../support/onnx-writer.js";
 import type { Engine, Prepared } from "./engine.js";
-import type { Elements } from "./onnx-writer.js";
 import type { Row } from "./row.js";
 import { type Work, workOf } from "./work.js";
 

@@ -1,7 +1,7 @@
 // What a row of the benchmark is: a model, its inputs, and the work that it cannot avoid.
 
 import type { DimSpec } from "../../compiler/import/onnx/import.js";
-import type { Elements } from "./onnx-writer.js";
+import type { Elements } from "../support/onnx-writer.js";
 
 export interface Row {
   readonly name: string;

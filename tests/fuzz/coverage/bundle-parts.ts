@@ -99,6 +99,12 @@ function relay({ manifest, blobs }: Parts): void {
   }
 }
 
+/** The parts as a bundle in which everything is right. */
+export function bundleOf(parts: Parts): Uint8Array<ArrayBuffer> {
+  relay(parts);
+  return assemble(new TextEncoder().encode(canonicalText(parts.manifest)), layout(parts.blobs), parts.blobs);
+}
+
 const NUMBERS: readonly number[] = [
   0,
   1,

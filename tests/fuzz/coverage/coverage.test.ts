@@ -21,6 +21,7 @@ test.serial("coverage leads to a bug that chance does not find", async (t) => {
     seed: 1,
     seconds: 60,
     mostRuns: 60_000,
+    isForOne: true,
     corpus: [],
     onRun: () => {},
     onNew: () => {},

@@ -24,6 +24,8 @@ export interface LoopOptions {
   readonly seconds: number;
   /** Ends it too; none by default. */
   readonly mostRuns?: number;
+  /** Ends it at the first finding. */
+  readonly isForOne?: boolean;
   readonly corpus: readonly Uint8Array[];
   /** Before an input runs: for a watchdog. */
   onRun(input: Uint8Array): void;
@@ -75,8 +77,11 @@ export class Loop {
       if (performance.now() > end) break;
       if (await this.#isNewAlone(input)) this.#corpus.push(input);
     }
-    const most = this.#options.mostRuns ?? Number.POSITIVE_INFINITY;
-    while (performance.now() < end && this.#runs < most) await this.#batch(end);
+    const { mostRuns = Number.POSITIVE_INFINITY, isForOne = false } = this.#options;
+    while (performance.now() < end && this.#runs < mostRuns) {
+      if (isForOne && this.#found.size > 0) break;
+      await this.#batch(end);
+    }
     return {
       runs: this.#runs,
       kept: this.#corpus.length,

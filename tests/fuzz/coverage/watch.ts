@@ -72,7 +72,7 @@ function runThread(
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, stackSizeMb: 2 },
   });
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let seen = 0;
     let since = cpuUsage();
     let isReady = false;
@@ -101,7 +101,15 @@ function runThread(
       else if (message.kind === "finding") onFinding(message.finding);
       else settle(message.report);
     });
-    worker.on("error", (e) => stop(`the thread ended: ${e instanceof Error ? e.message : String(e)}`));
+    worker.on("error", (e) => {
+      // Before any input has run, it is the fuzzer or the subject's own code that is broken.
+      if (isReady) stop(`the thread ended: ${e instanceof Error ? e.message : String(e)}`);
+      else {
+        isSettled = true;
+        clearInterval(timer);
+        reject(e);
+      }
+    });
     worker.on("exit", () => stop("the thread ended"));
   });
 }
