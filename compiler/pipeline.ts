@@ -5,12 +5,13 @@ import { writeBundle } from "../codegen/bundle/write.js";
 import { buildWasm } from "../codegen/wasm/target.js";
 import { wasmRefusals } from "../targets/wasm/capabilities.js";
 import { Refused } from "./ir/errors.js";
-import type { Builder, Graph } from "./ir/graph.js";
+import type { Builder, Graph, Value } from "./ir/graph.js";
 import { print } from "./ir/print.js";
 import { runPasses } from "./passes/run.js";
 import type { Plan, Tier } from "./plan/plan.js";
 import { schedule } from "./schedule/build.js";
 import { printSchedule } from "./schedule/print.js";
+import type { Schedule } from "./schedule/schedule.js";
 import { separate } from "./schedule/separate.js";
 import { PRODUCER } from "./version.js";
 
@@ -31,6 +32,17 @@ export interface Compiled {
   readonly texts: { readonly source: string; readonly functional: string; readonly schedule: string };
 }
 
+/** What compilation goes through, for tools that look between the stages. */
+export interface Stages {
+  readonly compiled: Compiled;
+  /** The graph after all passes. */
+  readonly functional: Graph;
+  /** The graph that is scheduled: its values are what kernels compute. */
+  readonly schedule: Schedule;
+  /** Byte offset of a value's buffer; null where it has none. */
+  readonly placeOf: (v: Value) => number | null;
+}
+
 /**
  * Compiles a graph to a bundle. Throws Refused with everything that the target cannot do, Bug where the compiler breaks
  * one of its own promises.
@@ -39,6 +51,14 @@ export function compile(
   source: { readonly graph: Graph; readonly builder: Builder },
   options: CompileOptions = {},
 ): Compiled {
+  return compileStages(source, options).compiled;
+}
+
+/** As `compile`, with what lies between. */
+export function compileStages(
+  source: { readonly graph: Graph; readonly builder: Builder },
+  options: CompileOptions = {},
+): Stages {
   const { graph, builder } = source;
   const { tier = "strict", entry = "main", producer = PRODUCER } = options;
   const sourceText = print(graph).text;
@@ -46,7 +66,7 @@ export function compile(
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
   const scheduled = schedule(separate(builder, functional));
-  const { plan, weights, module } = buildWasm(scheduled, builder, entry, tier);
+  const { plan, weights, module, placeOf } = buildWasm(scheduled, builder, entry, tier);
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);
   const bundle = writeBundle({
@@ -57,5 +77,5 @@ export function compile(
     texts,
     producer,
   });
-  return { bundle, plan, levels, texts };
+  return { compiled: { bundle, plan, levels, texts }, functional, schedule: scheduled, placeOf };
 }

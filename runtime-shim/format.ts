@@ -4,7 +4,7 @@
 
 import type { DType } from "./dtype.js";
 
-export { dimText } from "./dims.js";
+export { dimText, shapeText } from "./dims.js";
 export { bytesOf, type DType, isDType } from "./dtype.js";
 export { LoadError } from "./errors.js";
 export { alignBlob, parseHeader, parseManifest } from "./manifest.js";

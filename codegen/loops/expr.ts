@@ -5,7 +5,7 @@
 // spells them as it likes (0/1 on scalars, all-ones lanes on vectors). Integer division by zero and shifts by the
 // width or more must be excluded by whoever builds the expression.
 
-import type { Dim, Sym } from "../../compiler/ir/dim.js";
+import { type Dim, dimKey, type Sym } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 
 export type RegKind = "i32" | "i64" | "f32" | "f64" | "mask32" | "mask64";
@@ -141,7 +141,7 @@ export type Expr =
 export const I32: Reg = { kind: "i32", lanes: 1 };
 export const I64: Reg = { kind: "i64", lanes: 1 };
 
-export function maskOf(t: Reg): Reg {
+function maskOf(t: Reg): Reg {
   return { kind: t.kind === "f64" || t.kind === "i64" || t.kind === "mask64" ? "mask64" : "mask32", lanes: t.lanes };
 }
 
@@ -304,8 +304,4 @@ export class ExprPool {
     if (e.kind === "const") return this.constant({ kind: e.type.kind, lanes }, e.value);
     return this.op("splat", { kind: e.type.kind, lanes }, e);
   }
-}
-
-function dimKey(d: Dim): string {
-  return typeof d === "number" ? String(d) : `#${d.id}`;
 }

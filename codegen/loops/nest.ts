@@ -44,7 +44,7 @@ export function forLoop(v: Dim, size: Dim, body: readonly Stmt[], step = 1): Stm
 }
 
 /** Whether a loop variable occurs only linearly in everything an expression reads. */
-export function isLinearIn(pool: ExprPool, e: Expr, v: Sym, seen = new Set<Expr>()): boolean {
+function isLinearIn(pool: ExprPool, e: Expr, v: Sym, seen = new Set<Expr>()): boolean {
   if (seen.has(e)) return true;
   seen.add(e);
   const clean = (d: Dim): boolean => {

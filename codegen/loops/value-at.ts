@@ -7,6 +7,7 @@ import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { constantOf, type Node, type Value } from "../../compiler/ir/graph.js";
 import { isScalarName } from "../../compiler/ir/ops/scalar.js";
+import { isImmediate } from "../../compiler/schedule/build.js";
 import { broadcastPosition, type Position, ravel, throughView, unravel } from "../../compiler/schedule/views.js";
 import type { Expr, ExprPool } from "./expr.js";
 import { decodeNarrow, encodeNarrow } from "./narrow.js";
@@ -84,7 +85,7 @@ export class ValueReader {
     const buffer = this.buffers.get(v);
     if (buffer !== undefined) return loadElement(this.pool, buffer, v.type.dtype, ravel(position, v.type.shape));
     const constant = constantOf(v);
-    if (constant !== undefined && isUniform(constant.elements)) {
+    if (constant !== undefined && isImmediate(constant)) {
       const first = constant.elements[0] ?? 0;
       return constantIn(this.pool, v.type.dtype, first);
     }
@@ -170,12 +171,4 @@ function indexOf(e: Expr): Dim | null {
   if (e.kind === "index") return e.dim;
   const inner = e.kind === "op" && e.op === "extendS" ? e.args[0] : undefined;
   return inner?.kind === "index" ? inner.dim : null;
-}
-
-/** Whether every element is the same number (bit for bit). */
-export function isUniform(elements: ArrayLike<number | bigint>): boolean {
-  const first = elements[0];
-  if (first === undefined || elements.length > 4096) return false;
-  for (let i = 1; i < elements.length; i++) if (!Object.is(elements[i], first)) return false;
-  return true;
 }

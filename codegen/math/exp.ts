@@ -25,7 +25,7 @@ export interface ExpParts {
   readonly rest: Expr;
 }
 
-export function expParts(m: Terms, x: Expr, offset: number): ExpParts {
+function expParts(m: Terms, x: Expr, offset: number): ExpParts {
   const shifter = m.c(m.magic + offset);
   const shifted = m.madd(x, m.c(LOG2E), shifter);
   const k = m.sub(shifted, shifter);

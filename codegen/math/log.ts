@@ -66,7 +66,7 @@ export function logOfSum(m: Terms, u: Expr, low: Expr, extra: Expr): Expr {
 }
 
 /** log(1 + x), x >= 0 or NaN, without special cases but infinity; `tiny` results are x itself. */
-export function logOnePlus(m: Terms, x: Expr, extra: Expr): Expr {
+function logOnePlus(m: Terms, x: Expr, extra: Expr): Expr {
   const { hi, lo } = m.twoSum(m.c(1), x);
   return logOfSum(m, hi, lo, extra);
 }

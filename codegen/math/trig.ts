@@ -1,12 +1,13 @@
-// sin, cos and tan. |x| = k pi/2 + r with pi/2 in five parts, four of half a significand, and k in two such halves, so
-// that every product and the leading differences are exact (Cody and Waite); r is a pair, right to
-// well below an ulp however close |x| is to a multiple of pi/2. From TRIG_LIMIT on k has more digits than that holds for:
-// the result is NaN.
+// sin, cos and tan. |x| = k pi/2 + r with pi/2 in five parts, four of half a significand, and k (f32: in two halves) of as
+// many digits, so that every product and the leading differences are exact (Cody and Waite); r is a pair, right to
+// well below an ulp however close |x| is to a multiple of pi/2. From LARGE on k has more digits than that holds for:
+// there the reduction is one in integers. Both are computed and chosen between.
 // sin r = r + r^3 S(r^2), cos r = 1 - r^2/2 + r^4 C(r^2), tan r = r + r^3 T(r^2), minimax (Remez) fits rounded as in exp.ts,
 // on |r| <= 0.9 (tan in f64: 0.79; k may be off by a little where x is large). Max errors: S f32 2^-32 (4 coefficients), f64
 // 2^-62.9 (7), relative; C f32 2^-31.2 (3), f64 2^-61 (6), absolute; T f32 2^-29.1 (8), f64 2^-59.6 (15), relative.
 
 import type { Expr } from "../loops/expr.js";
+import { reduceLarge } from "./reduce-large.js";
 import type { Pair, Terms } from "./terms.js";
 
 const SIN = {
@@ -39,8 +40,8 @@ const HALF_PI = {
   f64: [1.5707963109016418, 1.5893254712295857e-8, 6.123233601181349e-17, 3.945554081778929e-24, 8.4784276603689e-32],
 };
 
-/** sin, cos and tan of numbers of this size and more are NaN. */
-export const TRIG_LIMIT = { f32: 2 ** 20, f64: 2 ** 47 } as const;
+/** Where the reduction in integers takes over. */
+const LARGE = 2 ** 20;
 
 interface Reduced {
   /** In its low bits the quadrant. */
@@ -48,28 +49,37 @@ interface Reduced {
   readonly r: Pair;
 }
 
-function reduce(m: Terms, size: Expr): Reduced {
-  const a = m.select(m.lt(size, m.c(m.pick(TRIG_LIMIT))), size, m.c(Number.NaN));
-  const halfBits = m.pick({ f32: 12, f64: 26 });
+function reduce(m: Terms, x: Expr): Reduced {
+  const size = m.abs(x);
+  const small = reduceSmall(m, size);
+  const large = reduceLarge(m, m.bits(x));
+  // Infinities and NaN stay with the small: there r is NaN.
+  const isLarge = m.both(m.le(m.c(LARGE), size), m.lt(size, m.c(Number.POSITIVE_INFINITY)));
+  return {
+    quadrant: m.select(isLarge, large.quadrant, small.quadrant),
+    r: { hi: m.select(isLarge, large.r.hi, small.r.hi), lo: m.select(isLarge, large.r.lo, small.r.lo) },
+  };
+}
+
+function reduceSmall(m: Terms, a: Expr): Reduced {
   const shifter = m.c(m.magic);
   const shifted = m.madd(a, m.c(2 / Math.PI), shifter);
   const k = m.sub(shifted, shifter);
-  const coarse = m.c(m.magic * 2 ** halfBits);
-  const kHigh = m.sub(m.add(k, coarse), coarse);
-  const kLow = m.sub(k, kHigh);
   const [p1, p2, p3, p4, p5] = m.pick(HALF_PI).map((v) => m.c(v));
   if (!p1 || !p2 || !p3 || !p4 || !p5) throw new RangeError("pi/2 has five parts");
-  let r = a;
-  for (const [n, p] of [
-    [kHigh, p1],
-    [kLow, p1],
-    [kHigh, p2],
-    [kLow, p2],
-    [kHigh, p3],
-  ] as const)
-    r = m.sub(r, m.mul(n, p));
+  const less = (from: Expr, ...products: readonly (readonly [Expr, Expr])[]): Expr =>
+    products.reduce((r, [n, p]) => m.sub(r, m.mul(n, p)), from);
+  if (m.wide) return finish(m, shifted, less(a, [k, p1], [k, p2]), m.mul(k, p3), m.madd(k, p5, m.mul(k, p4)));
+  const coarse = m.c(m.magic * 2 ** 12);
+  const kHigh = m.sub(m.add(k, coarse), coarse);
+  const kLow = m.sub(k, kHigh);
+  const r = less(a, [kHigh, p1], [kLow, p1], [kHigh, p2], [kLow, p2], [kHigh, p3]);
   const next = m.add(m.mul(kLow, p3), m.mul(kHigh, p4));
-  const last = m.madd(k, p5, m.mul(kLow, p4));
+  return finish(m, shifted, r, next, m.madd(k, p5, m.mul(kLow, p4)));
+}
+
+/** r - next - last as a pair; r and next are exact. */
+function finish(m: Terms, shifted: Expr, r: Expr, next: Expr, last: Expr): Reduced {
   const first = m.sub(r, next);
   const low = m.sub(m.sub(m.sub(r, first), next), last);
   const hi = m.add(first, low);
@@ -100,14 +110,14 @@ function isOdd(m: Terms, quadrant: Expr): Expr {
 }
 
 export function sin(m: Terms, x: Expr): Expr {
-  const { quadrant, r } = reduce(m, m.abs(x));
+  const { quadrant, r } = reduce(m, x);
   const z = m.mul(r.hi, r.hi);
   const value = m.select(isOdd(m, quadrant), cosPoly(m, r, z), sinPoly(m, r, z));
   return m.flip(value, m.same("xor", quadrantSign(m, quadrant), m.signBit(x)));
 }
 
 export function cos(m: Terms, x: Expr): Expr {
-  const { quadrant, r } = reduce(m, m.abs(x));
+  const { quadrant, r } = reduce(m, x);
   const z = m.mul(r.hi, r.hi);
   const value = m.select(isOdd(m, quadrant), sinPoly(m, r, z), cosPoly(m, r, z));
   // cos(k pi/2 + r) is cos, -sin, -cos, sin.
@@ -115,7 +125,7 @@ export function cos(m: Terms, x: Expr): Expr {
 }
 
 export function tan(m: Terms, x: Expr): Expr {
-  const { quadrant, r } = reduce(m, m.abs(x));
+  const { quadrant, r } = reduce(m, x);
   const z = m.mul(r.hi, r.hi);
   const cube = m.mul(r.hi, z);
   const low = m.add(r.lo, m.mul(z, r.lo));

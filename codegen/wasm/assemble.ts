@@ -18,6 +18,9 @@ export interface ModuleSource {
   readonly relaxed: boolean;
 }
 
+/** The C interface, which has what the typed one leaves out. */
+const RAW = binaryen as unknown as Readonly<Record<string, (...args: number[]) => number>>;
+
 const TYPES: Readonly<Record<ValueType, number>> = {
   i32: binaryen.i32,
   i64: binaryen.i64,
@@ -232,8 +235,7 @@ class Assembler {
   /** Binaryen marks a 32-bit load as signed, and then merges it with an unsigned extension into a signed 64-bit load. */
   #load([op, ...operands]: Instruction): Ref {
     const load = this.#plain(op, operands);
-    const raw = binaryen as unknown as Readonly<Record<string, (...args: number[]) => number>>;
-    const setSigned = raw["_BinaryenLoadSetSigned"];
+    const setSigned = RAW["_BinaryenLoadSetSigned"];
     if (setSigned === undefined) throw new Bug("wasm", "Binaryen has no signs of loads");
     setSigned(load, 0);
     return load;
@@ -271,9 +273,9 @@ class Assembler {
 
 /** Relaxed multiply-add is only on Binaryen's raw C interface. */
 function relaxedMadd(m: binaryen.Module, op: string, a: Ref, b: Ref, c: Ref): Ref {
-  const raw = binaryen as unknown as Readonly<Record<string, (...args: number[]) => number>>;
-  const id = raw[op === "f32x4.relaxed_madd" ? "_BinaryenRelaxedMaddVecF32x4" : "_BinaryenRelaxedMaddVecF64x2"];
-  const make = raw["_BinaryenSIMDTernary"];
+  const id = RAW[op === "f32x4.relaxed_madd" ? "_BinaryenRelaxedMaddVecF32x4" : "_BinaryenRelaxedMaddVecF64x2"];
+  const make = RAW["_BinaryenSIMDTernary"];
   if (id === undefined || make === undefined) throw new Bug("wasm", "Binaryen has no relaxed SIMD");
+  // The types leave out the address that the C functions take a module by.
   return make((m as unknown as { ptr: number }).ptr, id(), a, b, c);
 }

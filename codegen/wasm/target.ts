@@ -19,6 +19,8 @@ export interface WasmBuild {
   readonly plan: Plan;
   readonly weights: Uint8Array;
   readonly module: Uint8Array;
+  /** Byte offset of a value's buffer; null where it has none. */
+  readonly placeOf: (v: Value) => number | null;
 }
 
 export function buildWasm(schedule: Schedule, builder: Builder, entry: string, tier: Tier): WasmBuild {
@@ -35,7 +37,7 @@ export function buildWasm(schedule: Schedule, builder: Builder, entry: string, t
     codes.set(k, { buffers: loops.buffers, fn: use.fn, constants: use.constants });
   }
   const models = new Map<string, Kernel>(kernels.map((k) => [k.name, k]));
-  const { plan, weights } = makePlan({
+  const { plan, weights, placeOf } = makePlan({
     target: "wasm",
     features: ["bulk-memory", "nontrapping-fptoint", ...(tier === "relaxed" ? ["relaxed-simd"] : []), "simd128"],
     tier,
@@ -59,7 +61,7 @@ export function buildWasm(schedule: Schedule, builder: Builder, entry: string, t
     pages: plan.memory.bytes / 65536,
     relaxed: tier === "relaxed",
   });
-  return { plan, weights, module };
+  return { plan, weights, module, placeOf };
 }
 
 /** The counters of all loops, by the region parameter that reads them. */

@@ -13,6 +13,7 @@ import type { Leaf, Verb } from "./verb.js";
 import { benchVerb } from "./verbs/bench.js";
 import { capabilitiesVerb } from "./verbs/capabilities.js";
 import { compileVerb } from "./verbs/compile.js";
+import { debugVerb } from "./verbs/debug.js";
 import { diffVerb } from "./verbs/diff.js";
 import { explainVerb } from "./verbs/explain.js";
 import { inspectVerb } from "./verbs/inspect.js";
@@ -32,6 +33,7 @@ const VERBS: readonly Verb[] = [
   benchVerb,
   explainVerb,
   capabilitiesVerb,
+  debugVerb,
 ];
 
 const EXIT_CODES = `

@@ -3,7 +3,7 @@
 
 import type { Command } from "commander";
 import type { Context } from "./context.js";
-import type { ExitCode } from "./failures.js";
+import { type ExitCode, usage } from "./failures.js";
 
 export interface Leaf {
   readonly name: string;
@@ -27,4 +27,11 @@ export type Verb = Leaf | Group;
 /** For an option that may be given more than once. */
 export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
+}
+
+/** The number of `--bound <n>`. Throws a usage error that shows the argument. */
+export function parseBound(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < 1 || n > 2 ** 31 - 1) throw usage(`--bound ${text}: want a whole number from 1`);
+  return n;
 }

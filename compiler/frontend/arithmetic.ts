@@ -271,7 +271,7 @@ function logical(subject: string, x: Operand, y: Operand, rule: (b: Builder, x: 
   return record(subject, (b) => wrap(rule(b, truth(b, x, subject), truth(b, y, subject))));
 }
 
-export function wantBool(subject: string, condition: Tensor): void {
+function wantBool(subject: string, condition: Tensor): void {
   if (condition.dtype !== "bool")
     refuseTrace(
       "unsupported_dtype",

@@ -216,11 +216,3 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
     );
   });
 }
-
-/** A size as an i64 scalar: what x.shape[0] is when the model runs. */
-export function sizeTensor(size: Size, { dtype = "i64" }: DTypeOption = {}): Tensor {
-  return record("sizeTensor", (b) => {
-    const [d = 0] = resolveSizes([size], "sizeTensor");
-    return wrap(sizeScalar(b, d, dtype));
-  });
-}

@@ -8,10 +8,10 @@ import type { Builder, Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
 import { scaled, where } from "./arithmetic.js";
 import { wrap } from "./handle.js";
+import { Parts } from "./parts.js";
 import { isTensor, type Operand, operandValue, type Scalar } from "./promote.js";
 import type { Extreme } from "./reduction.js";
 import { record } from "./session.js";
-import { Shapes } from "./shaping.js";
 import type { Tensor } from "./tensor.js";
 
 /** How scattered values meet what is there. */
@@ -19,7 +19,7 @@ export interface ScatterOptions {
   readonly reduce?: "set" | "add" | "mul" | "min" | "max";
 }
 
-export abstract class Indexing extends Shapes {
+export abstract class Indexing extends Parts {
   /** out[i][j] = x[index[i][j]][j] for axis 0, and so on: the index has this tensor's rank and gives the shape. */
   gather(axis: number, index: Tensor): Tensor {
     return record("gather", (b) => {

@@ -4,10 +4,10 @@
 
 import * as ir from "../ir/build.js";
 import { DTYPES, type DType, isFloat } from "../ir/dtype.js";
+import type { Part } from "./parts.js";
 import { Pooling } from "./pooling.js";
 import { isTensor, type Operand, operandValue, resultType, type Scalar } from "./promote.js";
 import { formatShape, record } from "./session.js";
-import type { Part } from "./shaping.js";
 import type { Tensor } from "./tensor.js";
 
 /** Whether an in-place result of one dtype can be stored in another: never a float in an integer. */

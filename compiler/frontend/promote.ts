@@ -36,7 +36,7 @@ const ORDER: readonly Kind[] = ["bool", "int", "float"];
 const above = (a: Kind, b: Kind): boolean => ORDER.indexOf(a) > ORDER.indexOf(b);
 
 /** The smallest dtype that both fit, by PyTorch's table. */
-export function promoteDTypes(a: DType, b: DType, subject: string): DType {
+function promoteDTypes(a: DType, b: DType, subject: string): DType {
   if (a === b) return a;
   const kindA = kindOf(a);
   const kindB = kindOf(b);

@@ -4,7 +4,7 @@
 
 import { type Refusal, Refused } from "../ir/errors.js";
 import { type Builder, formatType, type Graph, type StateSlot, type Value } from "../ir/graph.js";
-import { mapGraph, provenSameType } from "../ir/rewrite.js";
+import { mapGraph, provenSameType } from "../ir/map-graph.js";
 import { staticShape } from "../ir/types.js";
 
 export interface StatePair {

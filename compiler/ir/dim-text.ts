@@ -6,7 +6,8 @@
  * A name that is not [A-Za-z_][A-Za-z0-9_.$]* is in backquotes, with \` and \\ as escapes. The parser also takes
  * parentheses, ceildiv, and min and max of more than two.
  */
-import { type Atom, add, ceildiv, type Dim, floordiv, max, min, mod, mul, neg, sub, termsOf } from "./dim.js";
+import { type Atom, add, ceildiv, type Dim, floordiv, max, min, mod, mul, neg, sub } from "./dim.js";
+import { termsOf } from "./dim-poly.js";
 
 const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_.$]*$/;
 

@@ -5,387 +5,40 @@
  * structural equality. Terms and factors are sorted by structure, never by creation order: the same value prints, and
  * parses back, the same in every process. All integers stay within Number.MAX_SAFE_INTEGER, else DimOverflowError.
  *
- * This file holds the nodes, plain polynomial arithmetic (`poly*`, which applies no rules) and queries. Bounds, proofs
- * and the rules that make `add`, `mul`, `floordiv`, ... canonical are in dim-simplify.ts, the text form in dim-text.ts;
- * import all of it from here. A fact about an index variable (0 <= v < extent) may have been used to
+ * This file holds the queries and is the one to import from. Nodes are in dim-node.ts, plain polynomials in dim-poly.ts,
+ * bounds in dim-bounds.ts, the rules that make `add`, `mul`, `floordiv`, ... canonical in dim-simplify.ts and
+ * dim-divide.ts, the text form in dim-text.ts. A fact about an index variable (0 <= v < extent) may have been used to
  * simplify an expression, so a value substituted for v must also satisfy it.
  */
-import { range } from "./dim-simplify.js";
-import { formatDim } from "./dim-text.js";
+import { range } from "./dim-bounds.js";
+import { type Atom, checkedInt, type Dim, floorDivInt, floorModInt, type Sym } from "./dim-node.js";
+import { atomOf, internSym, polyLinear, symsOf, termsOf } from "./dim-poly.js";
 
+export { range } from "./dim-bounds.js";
+export { ceildiv, floordiv, mod } from "./dim-divide.js";
 export {
-  add,
-  ceildiv,
-  floordiv,
-  max,
-  min,
-  mod,
-  mul,
-  neg,
-  provenEqual,
-  provenLess,
-  provenLessEqual,
-  range,
-  sub,
-  substitute,
-} from "./dim-simplify.js";
+  type Atom,
+  compareDims,
+  type Dim,
+  DimOverflowError,
+  floorDivInt,
+  floorModInt,
+  gcd,
+  type OpAtom,
+  type Range,
+  type Sym,
+} from "./dim-node.js";
+export { atomExpr, atomOf, DimExpr, dimKey, sym, symsOf } from "./dim-poly.js";
+export { add, max, min, mul, neg, provenEqual, provenLess, provenLessEqual, sub, substitute } from "./dim-simplify.js";
 export { DimSyntaxError, formatDim, parseDim } from "./dim-text.js";
-
-export type Dim = number | DimExpr;
-
-/** A named integer in lo..hi. An index variable has an extent and is in 0..extent-1. Identity is (name, lo, hi, extent). */
-export interface Sym {
-  readonly kind: "sym";
-  readonly id: number;
-  readonly name: string;
-  readonly lo: number;
-  readonly hi: number;
-  readonly extent: Dim | null;
-  readonly rank: number;
-}
-
-export type OpKind = "floordiv" | "mod" | "min" | "max";
-
-export interface OpAtom {
-  readonly kind: OpKind;
-  readonly id: number;
-  readonly a: Dim;
-  readonly b: Dim;
-  readonly rank: number;
-  /** memo of its numeric range */
-  bounds: Range | null;
-}
-
-export type Atom = Sym | OpAtom;
-
-export interface Range {
-  readonly lo: number;
-  readonly hi: number;
-}
-
-/** A product of atoms, sorted, with repeats for powers. Interned. */
-export interface Mono {
-  readonly id: number;
-  readonly factors: readonly Atom[];
-  readonly products: Map<Mono, Mono>;
-  bounds: Range | null;
-  /** memo of the polynomial that it is */
-  expr: Dim | null;
-}
-
-export interface Term {
-  readonly coeff: number;
-  readonly factors: readonly Atom[];
-  readonly mono: Mono;
-}
-
-/** A non-constant polynomial: at least one term has factors. Only this module makes them. */
-export class DimExpr {
-  readonly kind = "dim" as const;
-  readonly id: number;
-  readonly terms: readonly Term[];
-  /** memos; every one is a pure function of `terms` */
-  lower: (number | undefined)[] | null = null;
-  bounds: Range | null = null;
-  syms: ReadonlySet<Sym> | null = null;
-  reach: ReadonlySet<Sym> | null = null;
-  negated: Dim | null = null;
-  canonical: Dim | null = null;
-  constructor(terms: readonly Term[]) {
-    this.id = freshId();
-    this.terms = terms;
-  }
-  toString(): string {
-    return formatDim(this);
-  }
-  toJSON(): string {
-    return formatDim(this);
-  }
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return formatDim(this);
-  }
-}
-
-export class DimOverflowError extends RangeError {
-  override readonly name = "DimOverflowError";
-}
-
-let lastId = 0;
-/** Ids key the tables below and never decide an order. */
-function freshId(): number {
-  return ++lastId;
-}
-
-const syms = new Map<string, Sym>();
-const ops = new Map<string, OpAtom>();
-const monos = new Map<string, Mono>();
-/** by hash, told apart by terms */
-const exprs = new Map<number, DimExpr[]>();
-
-export function checkedInt(n: number): number {
-  if (!Number.isSafeInteger(n)) throw new DimOverflowError(`dimension arithmetic: ${n} is not a safe integer`);
-  return n + 0; // -0 becomes 0
-}
-
-/** A symbol in the inclusive range lo..hi; hi may be Infinity, lo -Infinity. */
-export function sym(name: string, lo: number, hi: number): DimExpr {
-  const ok = (x: number, open: number): boolean => Number.isSafeInteger(x) || x === open;
-  if (!ok(lo, -Infinity) || !ok(hi, Infinity) || lo > hi)
-    throw new RangeError(`symbol "${name}": bad range ${lo}..${hi}`);
-  return internSym(name, lo + 0, hi + 0, null);
-}
 
 /** A loop variable 0 <= v < extent. */
 export function indexVar(name: string, extent: Dim): Dim {
   return internSym(name, 0, Math.max(0, range(extent).hi - 1), extent);
 }
 
-function internSym(name: string, lo: number, hi: number, extent: Dim | null): DimExpr {
-  const key = `${lo},${hi},${extent === null ? "" : dimKey(extent)},${name}`;
-  let s = syms.get(key);
-  if (s === undefined) {
-    s = { kind: "sym", id: freshId(), name, lo, hi, extent, rank: extent === null ? 0 : 1 + rankOf(extent) };
-    syms.set(key, s);
-  }
-  return atomExpr(s);
-}
-
-/** The interned atom kind(a, b). Callers in dim-simplify.ts have found that no rule applies. */
-export function opExpr(kind: OpKind, a: Dim, b: Dim): DimExpr {
-  const key = `${kind},${dimKey(a)},${dimKey(b)}`;
-  let op = ops.get(key);
-  if (op === undefined) {
-    op = { kind, id: freshId(), a, b, rank: 1 + Math.max(0, rankOf(a), rankOf(b)), bounds: null };
-    ops.set(key, op);
-  }
-  return atomExpr(op);
-}
-
-function dimKey(d: Dim): string {
-  return typeof d === "number" ? `${d}` : `$${d.id}`;
-}
-
-/** How deep the definition of d's atoms goes; -1 for a constant. Bounds eliminate high ranks first. */
-function rankOf(d: Dim): number {
-  let rank = -1;
-  if (typeof d !== "number") for (const t of d.terms) for (const f of t.factors) rank = Math.max(rank, f.rank);
-  return rank;
-}
-
-// ---- order
-
-function order<T extends string | number>(x: T, y: T): number {
-  return x < y ? -1 : x > y ? 1 : 0;
-}
-
-const KIND_ORDER = { sym: 0, floordiv: 1, mod: 2, min: 3, max: 4 } as const satisfies Record<Atom["kind"], number>;
-
-export function compareAtoms(x: Atom, y: Atom): number {
-  if (x === y) return 0;
-  if (x.kind === "sym" && y.kind === "sym") {
-    const extents = (): number => {
-      if (x.extent === null || y.extent === null) return x.extent === y.extent ? 0 : x.extent === null ? -1 : 1;
-      return compareDims(x.extent, y.extent);
-    };
-    return order(x.name, y.name) || extents() || order(x.lo, y.lo) || order(x.hi, y.hi);
-  }
-  if (x.kind === "sym" || y.kind === "sym") return x.kind === "sym" ? -1 : 1;
-  return order(KIND_ORDER[x.kind], KIND_ORDER[y.kind]) || compareDims(x.a, y.a) || compareDims(x.b, y.b);
-}
-
-/** Degree descending, then lexicographic: a monomial order, so the first term of a polynomial is its leading term. */
-function compareMonos(x: Mono, y: Mono): number {
-  if (x === y) return 0;
-  if (x.factors.length !== y.factors.length) return y.factors.length - x.factors.length;
-  for (const [i, f] of x.factors.entries()) {
-    const g = y.factors[i];
-    const c = g === undefined ? 0 : compareAtoms(f, g);
-    if (c !== 0) return c;
-  }
-  return 0;
-}
-
-export function compareDims(x: Dim, y: Dim): number {
-  if (x === y) return 0;
-  if (typeof x === "number" || typeof y === "number") {
-    if (typeof x === "number" && typeof y === "number") return order(x, y);
-    return typeof x === "number" ? -1 : 1;
-  }
-  for (const [i, t] of x.terms.entries()) {
-    const u = y.terms[i];
-    if (u === undefined) return 1;
-    const c = compareMonos(t.mono, u.mono) || order(t.coeff, u.coeff);
-    if (c !== 0) return c;
-  }
-  return -1;
-}
-
-// ---- polynomials, without rules
-
-export function monoOf(sorted: readonly Atom[]): Mono {
-  const key = sorted.map((f) => f.id).join();
-  const known = monos.get(key);
-  if (known !== undefined) return known;
-  const m: Mono = { id: freshId(), factors: sorted, products: new Map(), bounds: null, expr: null };
-  monos.set(key, m);
-  return m;
-}
-
-export const ONE: Mono = monoOf([]);
-
-function monoMul(x: Mono, y: Mono): Mono {
-  if (x === ONE) return y;
-  if (y === ONE) return x;
-  let p = x.products.get(y);
-  if (p === undefined) {
-    p = monoOf([...x.factors, ...y.factors].sort(compareAtoms));
-    x.products.set(y, p);
-    y.products.set(x, p);
-  }
-  return p;
-}
-
-/** x / y, or null where y does not divide x. */
-export function monoDiv(x: Mono, y: Mono): Mono | null {
-  if (y === ONE) return x;
-  const left = [...x.factors];
-  for (const f of y.factors) {
-    const i = left.indexOf(f);
-    if (i < 0) return null;
-    left.splice(i, 1);
-  }
-  return monoOf(left);
-}
-
-/** The sum of coeff*mono. Interns. */
-export function polyOf(acc: ReadonlyMap<Mono, number>): Dim {
-  const terms: Term[] = [];
-  for (const [mono, coeff] of acc) if (coeff !== 0) terms.push({ coeff, factors: mono.factors, mono });
-  const [first] = terms;
-  if (first === undefined) return 0;
-  if (terms.length > 1) terms.sort((t, u) => compareMonos(t.mono, u.mono));
-  else if (first.mono === ONE) return first.coeff;
-  let hash = 0;
-  for (const t of terms) hash = Math.imul(hash + t.coeff, 0x9e3779b1) ^ Math.imul(t.mono.id, 0x85ebca6b);
-  const bucket = exprs.get(hash);
-  const found = bucket?.find((d) => sameTerms(d.terms, terms));
-  if (found !== undefined) return found;
-  const d = new DimExpr(terms);
-  if (bucket === undefined) exprs.set(hash, [d]);
-  else bucket.push(d);
-  return d;
-}
-
-function sameTerms(x: readonly Term[], y: readonly Term[]): boolean {
-  return x.length === y.length && x.every((t, i) => t.mono === y[i]?.mono && t.coeff === y[i].coeff);
-}
-
-function accumulate(acc: Map<Mono, number>, mono: Mono, coeff: number): void {
-  acc.set(mono, checkedInt((acc.get(mono) ?? 0) + checkedInt(coeff)));
-}
-
-export function termsOf(d: Dim): readonly Term[] {
-  if (typeof d !== "number") return d.terms;
-  return d === 0 ? [] : [{ coeff: checkedInt(d), factors: [], mono: ONE }];
-}
-
-export function polyTerm(coeff: number, mono: Mono): Dim {
-  if (mono === ONE) return checkedInt(coeff);
-  if (coeff !== 1) return polyOf(new Map([[mono, checkedInt(coeff)]]));
-  mono.expr ??= polyOf(new Map([[mono, 1]]));
-  return mono.expr;
-}
-
-export function atomExpr(atom: Atom): DimExpr {
-  const d = polyTerm(1, monoOf([atom]));
-  if (typeof d === "number") throw new Error("an atom is not a constant");
-  return d;
-}
-
-export function polySum(parts: readonly Dim[]): Dim {
-  const acc = new Map<Mono, number>();
-  for (const d of parts) {
-    if (typeof d === "number") accumulate(acc, ONE, d);
-    else for (const t of d.terms) accumulate(acc, t.mono, t.coeff);
-  }
-  return polyOf(acc);
-}
-
-export function polyMul(a: Dim, b: Dim): Dim {
-  if (typeof a === "number" && typeof b === "number") return checkedInt(checkedInt(a) * checkedInt(b));
-  if (a === 1) return b;
-  if (b === 1) return a;
-  const acc = new Map<Mono, number>();
-  for (const t of termsOf(a)) for (const u of termsOf(b)) accumulate(acc, monoMul(t.mono, u.mono), t.coeff * u.coeff);
-  return polyOf(acc);
-}
-
-export function polySub(a: Dim, b: Dim): Dim {
-  return polySum([a, polyNeg(b)]);
-}
-
-export function polyNeg(d: Dim): Dim {
-  if (typeof d === "number") return checkedInt(-d);
-  d.negated ??= polyMul(-1, d);
-  return d.negated;
-}
-
-/** p / b where b divides p exactly as a polynomial, else null. */
-export function polyDivExact(p: Dim, b: Dim): Dim | null {
-  const { q, r } = polyDivRem(p, b);
-  return r === 0 ? q : null;
-}
-
-/** Division by b's leading term: p = q*b + r, and no term of r is one that b's leading term divides. */
-export function polyDivRem(p: Dim, b: Dim): { q: Dim; r: Dim } {
-  const [lead] = termsOf(b);
-  if (lead === undefined) throw new RangeError("division by zero");
-  let q: Dim = 0;
-  let r: Dim = 0;
-  for (let left = p; left !== 0; ) {
-    const [t] = termsOf(left);
-    if (t === undefined) break;
-    const mono = monoDiv(t.mono, lead.mono);
-    const k = mono === null ? 0 : Math.trunc(t.coeff / lead.coeff);
-    if (mono !== null && k !== 0) {
-      const part = polyTerm(k, mono);
-      q = polySum([q, part]);
-      left = polySub(left, polyMul(part, b));
-      const [u] = termsOf(left);
-      if (u === undefined || u.mono !== t.mono) continue;
-    }
-    const [u] = termsOf(left);
-    if (u === undefined) break;
-    r = polySum([r, polyTerm(u.coeff, u.mono)]);
-    left = polySub(left, polyTerm(u.coeff, u.mono));
-  }
-  return { q, r };
-}
-
-/** d = coeff*atom + rest as a polynomial (atoms inside other atoms do not count); null where atom is squared. */
-export function polyLinear(d: Dim, atom: Atom): { coeff: Dim; rest: Dim } | null {
-  const coeff = new Map<Mono, number>();
-  const rest = new Map<Mono, number>();
-  for (const t of termsOf(d)) {
-    const at = t.factors.indexOf(atom);
-    if (at < 0) rest.set(t.mono, t.coeff);
-    else if (t.factors.lastIndexOf(atom) !== at) return null;
-    else coeff.set(monoOf(t.factors.toSpliced(at, 1)), t.coeff);
-  }
-  return { coeff: polyOf(coeff), rest: polyOf(rest) };
-}
-
-// ---- queries
-
 export function asConst(d: Dim): number | undefined {
   return typeof d === "number" ? d : undefined;
-}
-
-/** The atom that d is, exactly, if it is one. */
-export function atomOf(d: Dim): Atom | undefined {
-  if (typeof d === "number" || d.terms.length !== 1) return undefined;
-  const [t] = d.terms;
-  return t !== undefined && t.coeff === 1 && t.factors.length === 1 ? t.factors[0] : undefined;
 }
 
 export function symOf(d: Dim): Sym | undefined {
@@ -396,24 +49,6 @@ export function symOf(d: Dim): Sym | undefined {
 /** The terms whose sum is d, in canonical order (degree descending, the constant last); none for 0. */
 export function terms(d: Dim): readonly { readonly coeff: number; readonly factors: readonly Atom[] }[] {
   return termsOf(d);
-}
-
-const NO_SYMS: ReadonlySet<Sym> = new Set();
-
-/** All symbols in d, also inside floordiv, mod, min and max, but not those of extents. */
-export function symsOf(d: Dim): ReadonlySet<Sym> {
-  if (typeof d === "number") return NO_SYMS;
-  if (d.syms === null) {
-    const found = new Set<Sym>();
-    for (const t of d.terms) {
-      for (const f of t.factors) {
-        if (f.kind === "sym") found.add(f);
-        else for (const arg of [f.a, f.b]) for (const s of symsOf(arg)) found.add(s);
-      }
-    }
-    d.syms = found;
-  }
-  return d.syms;
 }
 
 export function dependsOn(d: Dim, s: Sym): boolean {
@@ -453,14 +88,4 @@ function evaluateAtom(f: Atom, env: (name: string) => number): number {
     case "max":
       return Math.max(a, b);
   }
-}
-
-export function floorModInt(a: number, b: number): number {
-  if (b === 0) throw new RangeError("division by zero");
-  const r = a % b;
-  return (r !== 0 && r < 0 !== b < 0 ? r + b : r) + 0;
-}
-
-export function floorDivInt(a: number, b: number): number {
-  return checkedInt((a - floorModInt(a, b)) / b);
 }

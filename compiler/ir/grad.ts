@@ -6,8 +6,7 @@ import * as ir from "./build.js";
 import { isFloat } from "./dtype.js";
 import { type Refusal, Refused, refuse } from "./errors.js";
 import { type Builder, formatType, type Node, reachable, TypeIssue, type Value } from "./graph.js";
-import type { OpSpec } from "./op-spec.js";
-import { OPS } from "./ops.js";
+import { specOf } from "./ops.js";
 
 /**
  * d output / d w for every w of `wrt`, each of w's type; zeros where the output does not depend on w. `output` is a float
@@ -88,8 +87,7 @@ function adjoints(
   arriving: readonly (Value | null)[],
   refusals: Refusal[],
 ): readonly (readonly [Value, Value])[] {
-  // A node's attributes fit its op's schema by construction; the union over ops cannot say so.
-  const spec = OPS[node.op] as unknown as OpSpec<AttrSchema>;
+  const spec = specOf(node);
   const attrs = node.attrs as AttrValues<AttrSchema>;
   if (spec.vjp !== undefined) {
     const { inputs, outputs } = node;

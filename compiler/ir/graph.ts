@@ -8,7 +8,7 @@
 // tensor, or to an axis of a value whose size depends on data.
 
 import type { AttrSchema, AttrValues } from "./attrs.js";
-import { atomExpr, type Dim, provenEqual, symOf, symsOf } from "./dim.js";
+import { atomExpr, type Dim, dimKey, provenEqual, symOf, symsOf } from "./dim.js";
 import { Bug } from "./errors.js";
 import type { InferContext, OpSpec } from "./op-spec.js";
 import { OPS, type OpAttrs, type OpName } from "./ops.js";
@@ -196,10 +196,6 @@ function attrsKey(schema: AttrSchema, attrs: Readonly<Record<string, unknown>>):
   const parts: string[] = [];
   for (const [name, kind] of Object.entries(schema)) parts.push(`${name}=${kind.format(attrs[name])}`);
   return `<${parts.join(";")}>`;
-}
-
-function dimKey(d: Dim): string {
-  return typeof d === "number" ? String(d) : `#${d.id}`;
 }
 
 /** The symbols in a value's type and its node's attributes: what must be known before the node runs. */

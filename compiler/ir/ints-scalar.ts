@@ -7,6 +7,7 @@ import {
   type Dim,
   DimOverflowError,
   floordiv,
+  gcd,
   max,
   min,
   mod,
@@ -30,7 +31,7 @@ export interface Ratio {
 
 export type Elem = Dim | Ratio | null;
 
-export function isRatio(e: Elem): e is Ratio {
+function isRatio(e: Elem): e is Ratio {
   return e !== null && typeof e === "object" && "den" in e;
 }
 
@@ -61,10 +62,6 @@ export function ratioOf(x: number): Ratio | null {
 }
 
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n)) && 2 ** Math.log2(n) === n;
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? Math.abs(a) : gcd(b, a % b);
-}
 
 function magnitude(d: Dim): number {
   const { lo, hi } = range(d);

@@ -8,6 +8,7 @@ import { isInteger } from "./dtype.js";
 import type { Node, NodeOf, Value } from "./graph.js";
 import { castElem, type Elem, fits, isDim, ratioOf, scalarElem, selectElem } from "./ints-scalar.js";
 import { isScalarName } from "./ops/scalar.js";
+import { stridesOf } from "./ops/strided.js";
 import type { OpName } from "./ops.js";
 import { sizeOf } from "./tensor.js";
 import { staticShape } from "./types.js";
@@ -126,12 +127,6 @@ function operand(node: Node, i: number): Operand | null {
 /** Operands for elementwise ops: one that cannot be followed is all unknown. */
 function operandOrUnknown(node: Node, i: number): Operand {
   return operand(node, i) ?? { shape: [], elems: [null] };
-}
-
-function stridesOf(shape: readonly number[]): number[] {
-  const out = new Array<number>(shape.length).fill(1);
-  for (let i = shape.length - 2; i >= 0; i--) out[i] = (out[i + 1] ?? 1) * (shape[i + 1] ?? 1);
-  return out;
 }
 
 /** For each position of `shape` in row-major order. */

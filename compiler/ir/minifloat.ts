@@ -23,6 +23,11 @@ const FORMATS: Partial<Record<DType, Format>> = {
   f4e2m1: { bytes: 1, exponentBits: 2, mantissaBits: 1, bias: 1, specials: "none" },
 };
 
+/** Whether this module encodes and decodes the dtype: a float that no typed array holds. */
+export function isMinifloat(dtype: DType): boolean {
+  return dtype === "f8e8m0" || FORMATS[dtype] !== undefined;
+}
+
 function formatOf(dtype: DType): Format {
   const format = FORMATS[dtype];
   if (format === undefined) throw new RangeError(`${dtype} is no narrow float`);
@@ -109,7 +114,7 @@ function encodePowerOfTwo(value: number): number {
   return Math.min(254, Math.max(0, exponent + 127));
 }
 
-export function roundHalfEven(x: number): number {
+function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
   if (rest < 0.5) return floor;

@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { bytesOf, type DType } from "./dtype.js";
-import { decodeMinifloats, encodeMinifloats } from "./minifloat.js";
+import { decodeMinifloats, encodeMinifloats, isMinifloat } from "./minifloat.js";
 
 /** Decoded elements: numbers for everything up to 32 bits and floats, bigints for i64 and u64. */
 export type Elements =
@@ -148,39 +148,16 @@ export function scalarTensor(dtype: DType, value: number | bigint): Tensor {
 }
 
 function decode(dtype: DType, bytes: Uint8Array): Elements {
-  switch (dtype) {
-    case "f16":
-    case "bf16":
-    case "f8e4m3fn":
-    case "f8e4m3fnuz":
-    case "f8e5m2":
-    case "f8e5m2fnuz":
-    case "f8e8m0":
-    case "f4e2m1":
-      return decodeMinifloats(dtype, bytes);
-    default: {
-      const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes); // a Buffer's slice() would share
-      const { buffer, byteOffset } = aligned;
-      const sample = allocate(dtype, 0);
-      const length = bytes.byteLength / sample.BYTES_PER_ELEMENT;
-      const view = sample.constructor as new (b: ArrayBufferLike, o: number, n: number) => Elements;
-      return new view(buffer, byteOffset, length);
-    }
-  }
+  if (isMinifloat(dtype)) return decodeMinifloats(dtype, bytes);
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes); // a Buffer's slice() would share
+  const { buffer, byteOffset } = aligned;
+  const sample = allocate(dtype, 0);
+  const length = bytes.byteLength / sample.BYTES_PER_ELEMENT;
+  const view = sample.constructor as new (b: ArrayBufferLike, o: number, n: number) => Elements;
+  return new view(buffer, byteOffset, length);
 }
 
 function encode(dtype: DType, elements: Elements): Uint8Array {
-  switch (dtype) {
-    case "f16":
-    case "bf16":
-    case "f8e4m3fn":
-    case "f8e4m3fnuz":
-    case "f8e5m2":
-    case "f8e5m2fnuz":
-    case "f8e8m0":
-    case "f4e2m1":
-      return encodeMinifloats(dtype, elements);
-    default:
-      return new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
-  }
+  if (isMinifloat(dtype)) return encodeMinifloats(dtype, elements);
+  return new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
 }

@@ -5,7 +5,7 @@
 
 import { isFloat } from "../ir/dtype.js";
 import { type Builder, constantOf, type Graph, type Node, nodesOf, type Value } from "../ir/graph.js";
-import { mapGraph, provenSameType, remake } from "../ir/rewrite.js";
+import { mapGraph, provenSameType, remake } from "../ir/map-graph.js";
 import { type Tensor, tensorFrom } from "../ir/tensor.js";
 import type { TensorType } from "../ir/types.js";
 import type { Pass } from "./pass.js";

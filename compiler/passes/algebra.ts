@@ -3,14 +3,15 @@
 
 import { DTYPES, type DType, isFloat, isInteger } from "../ir/dtype.js";
 import { type Builder, constantOf, type Value } from "../ir/graph.js";
-import { provenSameType, type Rule, rewrite, rule } from "../ir/rewrite.js";
+import { provenSameType } from "../ir/map-graph.js";
+import { type Rule, rewrite, rule } from "../ir/rewrite.js";
 import { scalarTensor, tensorFrom } from "../ir/tensor.js";
 import { isNonNegative } from "./nonnegative.js";
 import type { Pass } from "./pass.js";
 import { inputOf } from "./shapes.js";
 
 /** The number that every element of a constant is (-0 apart from 0), or null; also through a broadcast. */
-export function uniformOf(v: Value): number | null {
+function uniformOf(v: Value): number | null {
   const t = constantOf(v.node.op === "broadcast" ? inputOf(v.node) : v);
   if (t === undefined || t.size === 0 || t.dtype === "str" || t.dtype === "c64" || t.dtype === "c128") return null;
   const { elements } = t;

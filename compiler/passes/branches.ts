@@ -14,7 +14,7 @@ import {
   type Value,
 } from "../ir/graph.js";
 import { intOf, truthOf } from "../ir/ints.js";
-import { mapGraph, provenSameType, remakeWithDims, substituteValues } from "../ir/rewrite.js";
+import { mapGraph, provenSameType, remakeWithDims, substituteValues } from "../ir/map-graph.js";
 import { scalarTensor } from "../ir/tensor.js";
 import type { Pass } from "./pass.js";
 import { reshaped } from "./shapes.js";

@@ -4,8 +4,9 @@
 import { add, type Dim, mul, provenEqual } from "../ir/dim.js";
 import { DTYPES, type DType, isFloat } from "../ir/dtype.js";
 import { constantOf, type Value } from "../ir/graph.js";
+import { provenSameType, remake } from "../ir/map-graph.js";
 import { SCALAR, type ScalarName, scalarRow } from "../ir/ops/scalar.js";
-import { provenSameType, type Rule, remake, rewrite, rule, ruleFor } from "../ir/rewrite.js";
+import { type Rule, rewrite, rule, ruleFor } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 import { inputOf, isIdentity, isSingle, keepsOrder, permuted, reshaped, sameDims } from "./shapes.js";
 

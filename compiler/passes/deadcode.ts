@@ -12,7 +12,7 @@ import {
   symbolsOf,
   type Value,
 } from "../ir/graph.js";
-import { mapGraph, remake, sameRoots } from "../ir/rewrite.js";
+import { mapGraph, remake, sameRoots } from "../ir/map-graph.js";
 import type { Pass } from "./pass.js";
 
 function readValues(graph: Graph): ReadonlySet<Value> {

@@ -9,9 +9,10 @@
 
 import { type Dim, mul } from "../ir/dim.js";
 import { type Builder, type Node, nodesOf, type Value } from "../ir/graph.js";
+import { remake } from "../ir/map-graph.js";
 import type { OpName } from "../ir/ops.js";
 import { OPS } from "../ir/ops.js";
-import { type Rule, remake, rewrite, rule, ruleFor } from "../ir/rewrite.js";
+import { type Rule, rewrite, rule, ruleFor } from "../ir/rewrite.js";
 import { movementRules } from "./canonicalize.js";
 import type { Pass } from "./pass.js";
 import { regrouped } from "./regroup.js";

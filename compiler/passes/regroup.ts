@@ -21,7 +21,7 @@ function isFactor(a: Dim, b: Dim): boolean {
  * size 1 hold nothing: those of `from` are left out, those of `to` go with the axis before
  * them, or first.
  */
-export function groupsOf(from: readonly Dim[], to: readonly Dim[]): readonly Group[] | null {
+function groupsOf(from: readonly Dim[], to: readonly Dim[]): readonly Group[] | null {
   const some = (shape: readonly Dim[]): number[] => [...shape.keys()].filter((i) => shape[i] !== 1);
   const left = some(from);
   const right = some(to);

@@ -1,8 +1,7 @@
 // Questions about data movement that several passes ask.
 
 import { type Dim, provenEqual } from "../ir/dim.js";
-import type { Builder, Node, Value } from "../ir/graph.js";
-import { OPS } from "../ir/ops.js";
+import type { Builder, Value } from "../ir/graph.js";
 
 /** The one input of a node that has one; every caller's op has an input by its arity. */
 export function inputOf(node: { readonly op: string; readonly inputs: readonly Value[] }, i = 0): Value {
@@ -49,8 +48,4 @@ export function reshaped(b: Builder, x: Value, shape: readonly Dim[]): Value {
 /** One element, as far as the type says. */
 export function isSingle(v: Value): boolean {
   return v.type.shape.every((d) => d === 1);
-}
-
-export function isScalarNode(node: Node): boolean {
-  return OPS[node.op].class === "scalar";
 }

@@ -3,7 +3,8 @@
 
 import { Bug } from "../ir/errors.js";
 import type { Builder, Graph } from "../ir/graph.js";
-import { rewrite, sameRoots } from "../ir/rewrite.js";
+import { sameRoots } from "../ir/map-graph.js";
+import { rewrite } from "../ir/rewrite.js";
 import { algebraRules } from "./algebra.js";
 import { foldBranches } from "./branches.js";
 import { canonicalizeRules } from "./canonicalize.js";

@@ -3,7 +3,7 @@
 import { atomExpr, type Dim, substitute, symOf, symsOf } from "../ir/dim.js";
 import type { Binding, Builder, Graph } from "../ir/graph.js";
 import { partialIntsOf } from "../ir/ints.js";
-import { mapDims } from "../ir/rewrite.js";
+import { mapDims } from "../ir/map-graph.js";
 import { noteSymbol } from "./branches.js";
 import type { Pass } from "./pass.js";
 

@@ -6,7 +6,7 @@ import { type Rule, rewrite, rule } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 import { inputOf } from "./shapes.js";
 
-export const widenRules: readonly Rule[] = [
+const widenRules: readonly Rule[] = [
   rule("widen-scatter", "scatter", (node, { b }) => {
     const x = inputOf(node);
     const { dtype } = x.type;

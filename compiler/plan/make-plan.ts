@@ -2,38 +2,19 @@
 // addresses. Everything that will run is in the result; code generation reads nothing else.
 
 import { createHash } from "node:crypto";
-import { type Dim, linearIn, range, symOf, symsOf } from "../ir/dim.js";
-import { bytesOf } from "../ir/dtype.js";
 import { Bug } from "../ir/errors.js";
-import { constantOf, type Graph, type Value } from "../ir/graph.js";
-import { elementCount } from "../ir/types.js";
-import { iterationOf } from "../schedule/build.js";
+import { constantOf, type Value } from "../ir/graph.js";
 import type { Choices, Kernel, Schedule, Step } from "../schedule/schedule.js";
 import type { BufferUse, Layout } from "./buffers.js";
 import { toDimJson } from "./dim-json.js";
 import { type Buffer, lifetimesOf } from "./lifetimes.js";
 import { layoutName, pack } from "./pack.js";
 import { ALIGN, align, bytesAtMost, checkTotal, PAGE, placeArena } from "./place.js";
-import type {
-  BufferPlan,
-  ConstantPlan,
-  EntryPlan,
-  KernelPlan,
-  Plan,
-  Port,
-  StatePlan,
-  StepPlan,
-  SymbolPlan,
-  SymbolSource,
-  Tier,
-} from "./plan.js";
+import type { BufferPlan, ConstantPlan, EntryPlan, KernelPlan, Plan, Port, StatePlan, Tier } from "./plan.js";
+import { type KernelCode, stepPlans } from "./step-plans.js";
+import { inputSymbols, symbolPlans, symbolSources } from "./symbols.js";
 
-/** What code generation made of a kernel: its buffers, its function, and the constants the function takes. */
-export interface KernelCode {
-  readonly buffers: readonly BufferUse[];
-  readonly fn: number;
-  readonly constants: readonly number[];
-}
+export type { KernelCode } from "./step-plans.js";
 
 export interface PlanParts {
   readonly target: string;
@@ -55,7 +36,14 @@ export interface PlanParts {
 const SYMBOLS_AT = 64;
 const ZEROS_AT = 1024;
 
-export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } {
+export interface Planned {
+  readonly plan: Plan;
+  readonly weights: Uint8Array;
+  /** Byte offset of a value's buffer in the arena or the states; null where it has none. */
+  readonly placeOf: (v: Value) => number | null;
+}
+
+export function makePlan(parts: PlanParts): Planned {
   const { schedule, codeOf } = parts;
   const { graph } = schedule;
   const buffersOf = (k: Kernel): readonly BufferUse[] => codeOf(k).buffers;
@@ -63,7 +51,7 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
   const arena = placeArena(life);
 
   // Reserved bytes: symbols of the run, and zeros.
-  const symbols = symbolPlans(schedule);
+  const symbols = symbolPlans(schedule, SYMBOLS_AT);
   let zeroBytes = 0;
   for (const k of kernelsOf(schedule.steps))
     for (const b of buffersOf(k)) if (b.role === "zeros") zeroBytes = Math.max(zeroBytes, b.bytes);
@@ -136,6 +124,11 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
     if (placed === undefined) throw new Bug("plan", `a value of ${at.node.op} has no buffer`);
     return placed.offset;
   };
+  const placeOf = (v: Value): number | null => {
+    const at = life.slot(v);
+    if (at.node.op === "state") return stateOffsets.get(at.node.attrs.name) ?? null;
+    return buffers.get(at)?.offset ?? null;
+  };
   const nameOf = (v: Value): string => {
     const at = life.slot(v);
     const constant = constantOf(at);
@@ -148,81 +141,14 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
     if (b.role === "scratch") return scratchOffset.get(k) ?? ZEROS_AT;
     return offsetOf(b.value, b.layout);
   };
-  const stepsOf = (steps: readonly Step[]): StepPlan[] => {
-    const out: StepPlan[] = [];
-    for (const s of steps) {
-      if (s.kind === "copy" && life.elided.has(s)) continue;
-      out.push(stepPlan(s));
-    }
-    return out;
-  };
-  const stepPlan = (s: Step): StepPlan => {
-    switch (s.kind) {
-      case "kernel": {
-        const code = codeOf(s.kernel);
-        const values = code.buffers.flatMap((b) => (b.role === "value" ? [b] : []));
-        return {
-          kind: "call",
-          name: s.kernel.name,
-          kernel: code.fn,
-          args: [...code.buffers.map((b) => argument(s.kernel, b)), ...code.constants],
-          reads: values.filter((b) => !b.written).map((b) => nameOf(b.value)),
-          writes: values.filter((b) => b.written).map((b) => nameOf(b.value)),
-          binds: graph.bindings
-            .filter((b) => b.from === "axis" && b.value.node === s.kernel.anchor)
-            .map((b) => symbolName(b.symbol)),
-          origin: [...new Set(s.kernel.outputs.map(parts.originOf))].filter((o) => o !== "").join(", "),
-        };
-      }
-      case "copy": {
-        const bytes = elementCount(s.from.type.shape);
-        const each = bytesOf(s.from.type.dtype);
-        const size = toDimJson(bytes);
-        return {
-          kind: "copy",
-          from: nameOf(s.from),
-          to: nameOf(s.to),
-          bytes: typeof size === "number" ? size * each : ["mul", size, each],
-          row: s.row === null ? null : symbolName(s.row),
-        };
-      }
-      case "bind":
-        return {
-          kind: "bind",
-          symbol: symbolName(s.binding.symbol),
-          value: { buffer: nameOf(s.binding.value), index: s.binding.index },
-        };
-      case "assign":
-        return { kind: "bind", symbol: symbolName(s.symbol), value: { size: toDimJson(s.value) } };
-      case "if": {
-        const [condition] = s.node.inputs;
-        const [yes, no] = s.branches;
-        if (condition === undefined) throw new Bug("plan", "an if without a condition");
-        return { kind: "if", condition: nameOf(condition), yes: stepsOf(yes ?? []), no: stepsOf(no ?? []) };
-      }
-      case "loop": {
-        const [trips, condition] = s.node.inputs;
-        const next = s.node.regions[0]?.results[0];
-        if (s.node.op !== "loop" || trips === undefined || condition === undefined || next === undefined)
-          throw new Bug("plan", "a loop without its parts");
-        const { count, carried } = s.node.attrs;
-        const stacks = s.node.outputs.length > carried;
-        const { hi } = range(count);
-        const counted = symOf(count) !== undefined && graph.bindings.some((b) => b.symbol === count);
-        return {
-          kind: "loop",
-          trips: nameOf(trips),
-          condition: nameOf(condition),
-          next: nameOf(next),
-          iteration: symbolName(iterationOf(s.node)),
-          bound: stacks && Number.isFinite(hi) ? hi : null,
-          count: counted ? symbolName(count) : null,
-          body: stepsOf(s.body),
-        };
-      }
-    }
-  };
-  const steps = stepsOf(schedule.steps);
+  const steps = stepPlans(schedule.steps, {
+    bindings: graph.bindings,
+    elided: life.elided,
+    codeOf,
+    nameOf,
+    argument,
+    originOf: parts.originOf,
+  });
   const port = (name: string, v: Value): Port => ({
     name,
     dtype: v.type.dtype,
@@ -284,7 +210,7 @@ export function makePlan(parts: PlanParts): { plan: Plan; weights: Uint8Array } 
     kernels,
     entries: [entry],
   };
-  return { plan, weights };
+  return { plan, weights, placeOf };
 }
 
 function constantName(digest: string): string {
@@ -324,60 +250,4 @@ function visitValues(
   };
   walk(schedule.steps);
   for (const o of schedule.graph.outputs) f(o.value, "plain");
-}
-
-function symbolName(d: Dim): string {
-  const s = symOf(d);
-  if (s === undefined) throw new Bug("plan", "a bound dimension must be a symbol");
-  return s.name;
-}
-
-function symbolsOfInputs(graph: Graph): Map<string, { lo: number; hi: number }> {
-  const out = new Map<string, { lo: number; hi: number }>();
-  for (const v of [...graph.inputs, ...graph.states.map((s) => s.current)])
-    for (const d of v.type.shape) for (const s of symsOf(d)) out.set(s.name, { lo: s.lo, hi: s.hi });
-  return out;
-}
-
-function inputSymbols(graph: Graph): SymbolPlan[] {
-  return [...symbolsOfInputs(graph)].map(([name, { lo, hi }]) => ({ name, lo, hi, offset: null }));
-}
-
-/** Symbols that the run binds, with the place of their value. */
-function symbolPlans(schedule: Schedule): SymbolPlan[] {
-  const names = new Map<string, { lo: number; hi: number }>();
-  for (const b of schedule.graph.bindings) {
-    const s = symOf(b.symbol);
-    if (s !== undefined) names.set(s.name, { lo: s.lo, hi: s.hi });
-  }
-  return [...names].map(([name, { lo, hi }], i) => ({ name, lo, hi, offset: SYMBOLS_AT + 4 * i }));
-}
-
-/** For each symbol of the inputs, an axis whose size gives it. */
-function symbolSources(graph: Graph): { sources: SymbolSource[]; order: string[] } {
-  const sources: SymbolSource[] = [];
-  const order = [...symbolsOfInputs(graph).keys()];
-  for (const name of order) {
-    let best: SymbolSource | null = null;
-    for (const [input, v] of graph.inputs.entries()) {
-      for (const [axis, d] of v.type.shape.entries()) {
-        const all = [...symsOf(d)];
-        const [only] = all;
-        if (only === undefined || all.length !== 1 || only.name !== name) continue;
-        const linear = linearIn(d, only);
-        if (
-          linear === null ||
-          typeof linear.coeff !== "number" ||
-          typeof linear.rest !== "number" ||
-          linear.coeff === 0
-        )
-          continue;
-        const source = { symbol: name, input, axis, mul: linear.coeff, add: linear.rest };
-        if (best === null || (source.mul === 1 && best.mul !== 1)) best = source;
-      }
-    }
-    if (best === null) throw new Bug("plan", `no input's axis gives the symbol ${name}`);
-    sources.push(best);
-  }
-  return { sources, order };
 }

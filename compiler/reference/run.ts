@@ -10,7 +10,7 @@ import { bytesOf } from "../ir/dtype.js";
 import { Bug } from "../ir/errors.js";
 import { type Binding, Builder, type Constraint, type Graph, type Node, type Region, type Value } from "../ir/graph.js";
 import type { OpSpec } from "../ir/op-spec.js";
-import { OPS } from "../ir/ops.js";
+import { specOf } from "../ir/ops.js";
 import { RunIssue } from "../ir/run-issue.js";
 import { sizeOf, Tensor } from "../ir/tensor.js";
 import { formatType, type TensorType } from "../ir/types.js";
@@ -29,8 +29,7 @@ export function nameOf(node: Node): string {
 
 /** Values of a node's outputs. RunIssue (pinned to the node) where they cannot be computed; Bug for inputs and states. */
 export function evaluateNode(node: Node, inputs: readonly Tensor[], around: Surroundings): readonly Tensor[] {
-  // A node's attributes fit its op's schema by construction; the union over ops cannot say so.
-  const spec = OPS[node.op] as unknown as OpSpec<AttrSchema>;
+  const spec = specOf(node);
   const attrs = node.attrs as AttrValues<AttrSchema>;
   try {
     if (spec.evaluate !== undefined) {

@@ -8,7 +8,7 @@ import type { Choices, Template } from "./schedule.js";
 import { locate, unravel } from "./views.js";
 
 /** A pointwise convolution is a matrix product over pixels. */
-export function isPointwise(node: NodeOf<"conv">): boolean {
+function isPointwise(node: NodeOf<"conv">): boolean {
   const { strides, low, high, groups, layout } = node.attrs;
   const window = node.inputs[1]?.type.shape.slice(0, -2) ?? [];
   return (

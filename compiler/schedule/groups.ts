@@ -19,7 +19,7 @@ export interface Group {
 const MAX_NODES = 48;
 
 /** Whether a reduction is over the last axes of its operand: each result is a reduction of contiguous elements. */
-export function isTrailing(node: NodeOf<"reduce">): boolean {
+function isTrailing(node: NodeOf<"reduce">): boolean {
   const rank = node.inputs[0]?.type.shape.length ?? 0;
   const { axes } = node.attrs;
   return axes.length > 0 && axes.every((axis) => axis >= rank - axes.length);

@@ -6,7 +6,7 @@
 
 import * as ir from "../ir/build.js";
 import { type Builder, type Graph, isOp, type NodeOf, type Region, type Value } from "../ir/graph.js";
-import { mapGraph } from "../ir/rewrite.js";
+import { mapGraph } from "../ir/map-graph.js";
 import { holder } from "./views.js";
 
 export function separate(b: Builder, graph: Graph): Graph {

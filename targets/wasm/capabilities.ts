@@ -48,7 +48,7 @@ export function formOf(op: OpName): Form {
 }
 
 /** Whether values of a dtype can be in the target's registers and memory. */
-export function hasRegister(dtype: DType): boolean {
+function hasRegister(dtype: DType): boolean {
   const { kind } = DTYPES[dtype];
   return kind !== "complex" && kind !== "string" && registerOf(dtype) !== undefined;
 }

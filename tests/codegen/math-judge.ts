@@ -3,7 +3,7 @@
 import type { Expr } from "../../codegen/loops/expr.js";
 import { ExprPool } from "../../codegen/loops/expr.js";
 import { MATH, type MathFunction, type MathName, mathFunction } from "../../codegen/math/index.js";
-import { TRIG_LIMIT } from "../../codegen/math/trig.js";
+import { closestToQuarterTurns } from "../support/precise.js";
 import { type Column, Evaluator } from "./expr-eval.js";
 
 export type Kind = "f32" | "f64";
@@ -147,10 +147,14 @@ export function sample(name: MathName, kind: Kind, count: number): Points {
   for (let i = 0; i < count; i++) x.push(within());
   for (let i = 0; i < count / 2; i++) x.push((next() - 0.5) * 2.5);
   if (isTrigonometric(name)) {
-    const limit = TRIG_LIMIT[kind];
+    // Every binade up to the largest numbers, and between 1 and where the reduction changes.
+    const [fraction, limit, emax] = kind === "f32" ? [23, 2 ** 20, 127] : [52, 2 ** 47, 1023];
     for (let i = 0; i < count / 2; i++) x.push(limit ** next() * 1.5);
+    for (let i = 0; i < count; i++)
+      x.push((i % 2 === 0 ? 1 : -1) * 2 ** (i % (emax + 1)) * (1 + next() * (1 - 2 ** -25)));
     // As close to multiples of pi/2 as the format gets.
     for (let i = 0; i < count / 2; i++) x.push(Math.floor((limit / 1.6) ** next()) * (Math.PI / 2));
+    x.push(...closestToQuarterTurns(fraction, emax));
   }
   const points = { x, y: x };
   if (rowOf(name).arity === 1) return points;
@@ -177,8 +181,7 @@ export function isTrigonometric(name: MathName): boolean {
 }
 
 /** The results that C99 and this library fix and JavaScript's Math does not have, or undefined. */
-export function ruled(name: MathName, kind: Kind, x: number, y: number): number | undefined {
-  if (isTrigonometric(name) && Math.abs(x) >= TRIG_LIMIT[kind]) return Number.NaN;
+export function ruled(name: MathName, x: number, y: number): number | undefined {
   if (name === "pow" && (x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY))) return 1;
   return undefined;
 }

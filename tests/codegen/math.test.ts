@@ -38,7 +38,7 @@ for (const name of NAMES)
     const points = f32Points(sample(name, "f32", 40_000));
     const want = points.x.map((x, i) => {
       const y = points.y[i] ?? 0;
-      return ruled(name, "f32", x, y) ?? Number(exact(x, y));
+      return ruled(name, x, y) ?? Number(exact(x, y));
     });
     for (const fused of [false, true]) {
       const got = evaluate(name, "f32", points, fused);

@@ -142,6 +142,7 @@ export async function oracle(n: OneNode): Promise<Record<string, Tensor>> {
     }),
   );
   const out = await session.run(inputs);
+  await session.release();
   return Object.fromEntries(
     Object.entries(out).map(([name, t]) => {
       const [dtype] = Object.entries(ORT_TYPES).find(([, type]) => type === t.type) ?? [];

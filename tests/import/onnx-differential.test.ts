@@ -10,7 +10,7 @@ const refused: string[] = [];
 
 for (const [i, c] of [...opCases()].entries()) {
   const attributes = JSON.stringify(c.attributes ?? {}, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v));
-  test(`${i}: ${c.op} ${c.opset} ${attributes}`, async (t) => {
+  test.serial(`${i}: ${c.op} ${c.opset} ${attributes}`, async (t) => {
     t.is(await differ(c, 1000 + i), null);
     try {
       t.is(await differ(c, 1000 + i, true), null, "with symbolic sizes");

@@ -101,7 +101,11 @@ for (const c of cases)
       verify(graph).map((i) => formatIssue(i)),
       [],
     );
-    const session = await ort.InferenceSession.create(path, { logSeverityLevel: 3 });
+    const session = await ort.InferenceSession.create(path, {
+      logSeverityLevel: 3,
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+    });
     for (const [i, run] of c.runs.entries()) {
       const inputs = Object.fromEntries(Object.entries(run).map(([name, feed]) => [name, feedOf(feed, i + 1)]));
       const feeds = Object.entries(inputs).map(([name, v]) => [

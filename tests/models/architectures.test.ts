@@ -42,6 +42,7 @@ for (const [name, a] of Object.entries<Architecture>(ARCHITECTURES))
     for (const sizes of a.sizes) {
       const feeds = a.feeds(sizes, "small");
       const [have, want] = [model.run(feeds), await oracle(feeds)];
+      for (const [output, w] of Object.entries(want)) t.true(w.data.length > 0, `${name}, ${named(sizes)}: ${output}`);
       const step = STEPS[name];
       if (step === undefined) judgeValues(t, name, have, want, named(sizes));
       else {

@@ -99,8 +99,13 @@ export async function differ(c: OpCase, seed: number, dynamic = false): Promise<
     outputs,
     initializers: Object.entries(fixed).map(([name, t]) => tensorProto(name, t)),
   });
-  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+  const session = await ort.InferenceSession.create(bytes, {
+    logSeverityLevel: 3,
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+  });
   const want = await session.run(Object.fromEntries(Object.entries(feeds).map(([k, t]) => [k, toOrt(t)])));
+  await session.release();
   const { graph } = importOnnx(bytes, { builder: new Builder(), dims });
   const issues = verify(graph);
   if (issues.length > 0) return `the imported graph is unsound: ${issues.map((i) => formatIssue(i)).join("; ")}`;

@@ -163,6 +163,32 @@ function reduce(x: Big): { r: Big; quadrant: number } {
   return { r: make(scaled - k * half, -1400), quadrant: Number(((k % 4n) + 4n) % 4n) };
 }
 
+/**
+ * For every binade from 2^1 to 2^emax, numbers of `fraction` + 1 bits about as close to a multiple of pi/2 as any there: the
+ * denominators of the convergents of 2^e 2/pi, as significands.
+ */
+export function closestToQuarterTurns(fraction: number, emax: number): number[] {
+  const scale = 1n << 1400n;
+  const turns = (scale << 1401n) / PI;
+  const [least, most] = [1n << BigInt(fraction), 2n << BigInt(fraction)];
+  const found: number[] = [];
+  for (let e = 1 - fraction; e <= emax - fraction; e++) {
+    let [a, b] = [scale, e < 0 ? turns >> BigInt(-e) : (turns << BigInt(e)) % scale];
+    let [before, q] = [0n, 1n];
+    const denominators: bigint[] = [];
+    while (q < most && b !== 0n) {
+      denominators.push(q);
+      [before, q] = [q, (a / b) * q + before];
+      [a, b] = [b, a % b];
+    }
+    for (const d of denominators.slice(-3)) {
+      const significand = d * ((least + d - 1n) / d);
+      if (significand < most) found.push(Number(significand) * 2 ** e);
+    }
+  }
+  return found;
+}
+
 function sinSmall(r: Big): Big {
   const z = neg(mul(r, r));
   return series(r, (t, n) => over(mul(t, z), (2 * n + 2) * (2 * n + 3)), same);

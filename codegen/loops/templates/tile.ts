@@ -136,7 +136,7 @@ export function accumulate(
 }
 
 /** The start of a tile that may overlap the one before: min(t * length, size - length), as an index of its own. */
-export function tileStart(frame: Frame, t: Dim, length: number, size: Dim): Dim {
+function tileStart(frame: Frame, t: Dim, length: number, size: Dim): Dim {
   const { pool } = frame;
   const last = sub(size, length);
   const start = pool.same("minS", pool.index(mul(t, length)), pool.index(last));

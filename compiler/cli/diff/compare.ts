@@ -1,7 +1,7 @@
 // Two bundles in, a Difference out: every level compared, and the earliest that differs named as the cause.
 
-import { createHash } from "node:crypto";
 import { toLevels } from "../../../codegen/bundle/levels.js";
+import { sha256Hex } from "../../../codegen/bundle/write.js";
 import type { BundleView } from "../bundle-view.js";
 import { bytesText } from "../style.js";
 import { type Difference, type ItemDiff, LEVELS, type Level, type LevelDiff } from "./difference.js";
@@ -121,8 +121,7 @@ function moduleItems(b: BundleView): ReturnType<typeof byName> {
   return byName(
     b.manifest.modules.map((m, i) => {
       const code = b.modules[i] ?? new Uint8Array(0);
-      const digest = createHash("sha256").update(code).digest("hex");
-      return [`module ${m.features.join("+") || "plain"}`, { bytes: String(code.byteLength), digest }];
+      return [`module ${m.features.join("+") || "plain"}`, { bytes: String(code.byteLength), digest: sha256Hex(code) }];
     }),
   );
 }

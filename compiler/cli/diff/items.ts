@@ -1,8 +1,8 @@
 // The parts of two plans that have names: kernels, buffers, ports, constants. Each is a record of fields as text;
 // comparing the records says what was added, removed or changed.
 
-import { dimText } from "../../../runtime-shim/format.js";
-import type { DimJson, EntryPlan, Plan } from "../../plan/plan.js";
+import { shapeText } from "../../../runtime-shim/format.js";
+import type { EntryPlan, Plan } from "../../plan/plan.js";
 import type { ItemDiff } from "./difference.js";
 
 export type Fields = Readonly<Record<string, string>>;
@@ -43,10 +43,6 @@ export function countItems(items: readonly ItemDiff[]): string {
     .filter(({ n }) => n > 0)
     .map(({ change, n }) => `${n} ${change}`)
     .join(", ");
-}
-
-export function shapeText(shape: readonly DimJson[]): string {
-  return `[${shape.map(dimText).join(", ")}]`;
 }
 
 export function kernelItems(plan: Plan): Map<string, Fields> {

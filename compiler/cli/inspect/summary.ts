@@ -1,10 +1,9 @@
 // What a bundle is, at a glance: identity, entry points with their types, memory, kernels by template, blobs.
 
 import { toLevels } from "../../../codegen/bundle/levels.js";
-import { dimText } from "../../../runtime-shim/format.js";
+import { dimText, shapeText } from "../../../runtime-shim/format.js";
 import type { EntryPlan, Plan, Port, StepPlan } from "../../plan/plan.js";
 import type { BundleView } from "../bundle-view.js";
-import { shapeText } from "../diff/items.js";
 import { bytesText, counted, grouped, type Style, table } from "../style.js";
 
 export function typeText(p: { readonly dtype: string; readonly shape: Port["shape"] }): string {
@@ -12,7 +11,7 @@ export function typeText(p: { readonly dtype: string; readonly shape: Port["shap
 }
 
 /** Calls in a list of steps, inner ones too. */
-export function countCalls(steps: readonly StepPlan[]): number {
+function countCalls(steps: readonly StepPlan[]): number {
   let calls = 0;
   for (const s of steps) {
     if (s.kind === "call") calls++;

@@ -55,7 +55,7 @@ per element. Complex numbers and strings are refused.
 
 ${cases} cases against the reference interpreter. *Exact*: the reference's bits, on special values (infinities, NaN, -0,
 subnormals, extremes) and random ones. Bounds are in units in the last place of the register that computes; narrower
-floats are rounded once from f32. sin, cos and tan are NaN from 2^20 (f32) and 2^47 (f64) on.
+floats are rounded once from f32. The bounds hold for every finite argument.
 
 ${tableText(["op", "runs as", "dtypes", "accuracy", "cases"], ops)}
 

@@ -6,7 +6,7 @@ import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import { checkWritable, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
-import { type Leaf, repeated } from "../verb.js";
+import { type Leaf, parseBound, repeated } from "../verb.js";
 
 interface Options {
   readonly target: "wasm";
@@ -145,10 +145,4 @@ function parseState(arg: string): { input: string; output: string } {
       "for example --state h=hn, where output hn is the next value of input h",
     );
   return { input, output };
-}
-
-function parseBound(text: string): number {
-  const n = Number(text);
-  if (!/^\d+$/.test(text) || n < 1 || n > 2 ** 31 - 1) throw usage(`--bound ${text}: want a whole number from 1`);
-  return n;
 }

@@ -6,9 +6,9 @@ import type { OnnxImport } from "../../import/onnx/import.js";
 import type { Refusal } from "../../ir/errors.js";
 import type { Context } from "../context.js";
 import { parseDims } from "../dims.js";
-import { type ExitCode, usage } from "../failures.js";
+import type { ExitCode } from "../failures.js";
 import { readBytes } from "../io/files.js";
-import { type Leaf, repeated } from "../verb.js";
+import { type Leaf, parseBound, repeated } from "../verb.js";
 
 interface Options {
   readonly target: "wasm";
@@ -86,10 +86,4 @@ function refused(refusals: readonly Refusal[], target: string, cx: Context): Exi
   }
   cx.print(`${refusals.length} refused for ${target}`);
   return 1;
-}
-
-function parseBound(text: string): number {
-  const n = Number(text);
-  if (!/^\d+$/.test(text) || n < 1 || n > 2 ** 31 - 1) throw usage(`--bound ${text}: want a whole number from 1`);
-  return n;
 }

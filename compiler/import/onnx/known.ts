@@ -4,8 +4,8 @@
 import type { AttrSchema, AttrValues } from "../../ir/attrs.js";
 import type { Dim } from "../../ir/dim.js";
 import type { Node, Value } from "../../ir/graph.js";
-import type { EvalContext, OpSpec } from "../../ir/op-spec.js";
-import { OPS } from "../../ir/ops.js";
+import type { EvalContext } from "../../ir/op-spec.js";
+import { specOf } from "../../ir/ops.js";
 import { RunIssue } from "../../ir/run-issue.js";
 import { sizeOf, type Tensor } from "../../ir/tensor.js";
 import { staticShape } from "../../ir/types.js";
@@ -31,7 +31,7 @@ function evaluate(node: Node, depth: number): readonly Tensor[] | null {
 
 function compute(node: Node, depth: number): readonly Tensor[] | null {
   if (node.regions.length > 0) return null;
-  const spec = OPS[node.op] as unknown as OpSpec<AttrSchema>;
+  const spec = specOf(node);
   if (spec.evaluate === undefined) return null;
   for (const out of node.outputs) {
     const shape = staticShape(out.type.shape);

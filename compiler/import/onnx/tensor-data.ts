@@ -206,7 +206,7 @@ function fromFields(t: TensorProto, dtype: DType, shape: readonly number[], size
 }
 
 /** A location is relative, with forward slashes, and never climbs: else the file could be anything on this machine. */
-export function isInsideFolder(location: string): boolean {
+function isInsideFolder(location: string): boolean {
   if (location === "" || location.startsWith("/") || /[\\:\0]/u.test(location)) return false;
   return !location.split("/").includes("..");
 }

@@ -1,29 +1,24 @@
 // Composite ops mean their decomposition; a target may take one whole where it has a better kernel.
 
-import { arity, type OpRows } from "../op-spec.js";
+import { arity, type InferContext, type OpRows } from "../op-spec.js";
+import type { TensorType } from "../types.js";
 import * as decompose from "./decompose.js";
 import type { compositeAttrs } from "./schemas.js";
 import { axisOf } from "./shape.js";
 
+/** One operand, and a result of its type, along an axis that it has. */
+const alongAxis = {
+  class: "composite",
+  arity: arity(1),
+  infer: (cx: InferContext<{ readonly axis: number }>): readonly TensorType[] => {
+    for (const t of cx.types) axisOf(cx, t, cx.attrs.axis);
+    return cx.types;
+  },
+} as const;
+
 export const compositeRows: OpRows<typeof compositeAttrs> = {
-  softmax: {
-    class: "composite",
-    arity: arity(1),
-    infer: (cx) => {
-      for (const t of cx.types) axisOf(cx, t, cx.attrs.axis);
-      return cx.types;
-    },
-    decompose: decompose.softmax,
-  },
-  logSoftmax: {
-    class: "composite",
-    arity: arity(1),
-    infer: (cx) => {
-      for (const t of cx.types) axisOf(cx, t, cx.attrs.axis);
-      return cx.types;
-    },
-    decompose: decompose.logSoftmax,
-  },
+  softmax: { ...alongAxis, decompose: decompose.softmax },
+  logSoftmax: { ...alongAxis, decompose: decompose.logSoftmax },
   layerNorm: {
     class: "composite",
     arity: arity(3),

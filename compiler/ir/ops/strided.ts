@@ -85,7 +85,7 @@ export interface Words {
   readonly perElement: number;
 }
 
-export function wordsOf(width: number, bytes: Uint8Array): Words {
+function wordsOf(width: number, bytes: Uint8Array): Words {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   if (width === 1) return { words: bytes, perElement: 1 };
   if (width === 2) return { words: new Uint16Array(buffer, byteOffset, byteLength / 2), perElement: 1 };

@@ -27,6 +27,9 @@ export class GraphWriter {
   readonly #shared = new Map<string, string>();
   #state: number;
 
+  /** Gain of the variance in layers before a SiLU, for weights that keep the values' size over many layers. */
+  gain = 3;
+
   constructor(name: string, seed = 1) {
     this.#name = name;
     this.#state = seed;

@@ -7,12 +7,34 @@ import { GraphWriter } from "./graph-writer.js";
 import { shapeOf, sizeOf } from "./layers.js";
 
 const PRESETS = {
-  small: { channels: [4, 8, 8, 12, 16], depth: 1, neck: 0, layers: 1, bins: 4, classes: 3, head: 8, limit: 5 },
-  full: { channels: [16, 32, 64, 128, 256], depth: 2, neck: 2, layers: 2, bins: 16, classes: 80, head: 64, limit: 100 },
+  small: {
+    channels: [4, 8, 8, 12, 16],
+    backbone: [0, 1, 0, 0],
+    neck: 0,
+    layers: 1,
+    bins: 4,
+    classes: 3,
+    head: 8,
+    limit: 5,
+    certain: 0.5,
+    gain: 3,
+  },
+  full: {
+    channels: [16, 32, 64, 128, 256],
+    backbone: [1, 2, 2, 1],
+    neck: 1,
+    layers: 2,
+    bins: 16,
+    classes: 80,
+    head: 64,
+    limit: 100,
+    certain: 0.6,
+    gain: 2.5,
+  },
 } as const;
 
 function silu(g: GraphWriter, x: string, from: number, to: number, kernel: number, stride = 1): string {
-  const y = conv(g, x, { from, to, kernel, stride }, true, 3);
+  const y = conv(g, x, { from, to, kernel, stride }, true, g.gain);
   return g.op("Mul", [y, g.op("Sigmoid", [y])]);
 }
 
@@ -60,14 +82,16 @@ function centres(g: GraphWriter, level: string): string {
 }
 
 function write(preset: Preset): Uint8Array {
-  const { channels, depth, neck, layers, bins, classes, head, limit } = PRESETS[preset];
+  const { channels, backbone, neck, layers, bins, classes, head, limit, certain: least, gain } = PRESETS[preset];
   const [c0, c1, c2, c3, c4] = channels;
+  const [d1, d2, d3, d4] = backbone;
   const g = new GraphWriter("yolo");
+  g.gain = gain;
   const image = g.input("image", "f32", ["batch", 3, "height", "width"]);
-  const low = split(g, silu(g, silu(g, image, 3, c0, 3, 2), c0, c1, 3, 2), c1, c1, depth, true);
-  const p3 = split(g, silu(g, low, c1, c2, 3, 2), c2, c2, depth, true);
-  const p4 = split(g, silu(g, p3, c2, c3, 3, 2), c3, c3, depth, true);
-  const p5 = pooled(g, split(g, silu(g, p4, c3, c4, 3, 2), c4, c4, depth, true), c4);
+  const low = split(g, silu(g, silu(g, image, 3, c0, 3, 2), c0, c1, 3, 2), c1, c1, d1, true);
+  const p3 = split(g, silu(g, low, c1, c2, 3, 2), c2, c2, d2, true);
+  const p4 = split(g, silu(g, p3, c2, c3, 3, 2), c3, c3, d3, true);
+  const p5 = pooled(g, split(g, silu(g, p4, c3, c4, 3, 2), c4, c4, d4, true), c4);
   const cat = (...parts: string[]): string => g.op("Concat", parts, { axis: 1 });
   const up4 = split(g, cat(doubled(g, p5), p4), c4 + c3, c3, neck, false);
   const n3 = split(g, cat(doubled(g, up4), p3), c3 + c2, c2, neck, false);
@@ -114,7 +138,7 @@ function write(preset: Preset): Uint8Array {
   const boxes = g.op("Transpose", [g.op("Mul", [corners, stride])], { perm: [0, 2, 1] });
   const certain = g.op("Sigmoid", [scores]);
   const threshold = (v: number): string => g.constant({ dtype: "f32", shape: [1], data: Float32Array.of(v) });
-  const chosen = g.op("NonMaxSuppression", [boxes, certain, g.ints([limit]), threshold(0.45), threshold(0.5)]);
+  const chosen = g.op("NonMaxSuppression", [boxes, certain, g.ints([limit]), threshold(0.45), threshold(least)]);
   g.output("boxes", boxes, "f32", ["batch", "cells", 4]);
   g.output("scores", certain, "f32", ["batch", classes, "cells"]);
   g.output("selected", chosen, "i64", ["detections", 3]);

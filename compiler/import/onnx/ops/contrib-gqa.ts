@@ -2,7 +2,7 @@
 // length, so new keys are written at positions that data decides, and every step sees what is at or before its own.
 
 import * as ir from "../../../ir/build.js";
-import { type Dim, max, provenEqual } from "../../../ir/dim.js";
+import { type Dim, max, provenEqual, sub } from "../../../ir/dim.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { attend, mergeHeads, scaleOf, sharedHeads } from "./contrib-heads.js";
@@ -69,16 +69,7 @@ function appended(cx: NodeContext, past: Value | undefined, now: Value, start: V
 
 /** Zeros behind axis 2 up to a length, which is at least what it has. */
 function padded(cx: NodeContext, v: Value, length: Dim): Value {
-  const { b } = cx;
-  const have = cx.dim(v, 2);
-  if (provenEqual(have, length)) return v;
-  const [batch = 1, heads = 1, , size = 1] = v.type.shape;
-  const at = along(b, length, 2, 4);
-  const inside = ir.lt(b, at, ir.dimValue(b, have));
-  const coordinates = [along(b, batch, 0, 4), along(b, heads, 1, 4), ir.select(b, inside, at, 0), along(b, size, 3, 4)];
-  if (have === 0) return ir.full(b, v.type.dtype, [batch, heads, length, size], 0);
-  const moved = ir.take(b, v, ir.broadcast(b, flatten(b, v.type.shape, coordinates), [batch, heads, length, size]));
-  return ir.select(b, inside, moved, 0);
+  return ir.pad(cx.b, v, 0, [0, 0, 0, 0], [0, 0, sub(length, cx.dim(v, 2)), 0]);
 }
 
 const groupQueryAttention: Translator = (cx) => {

@@ -79,7 +79,7 @@ function parseStrings(cx: NodeContext, values: readonly string[], shape: readonl
 }
 
 /** Float8 saturates by default. */
-export function castTo(cx: NodeContext, x: Value, to: DType): Value {
+function castTo(cx: NodeContext, x: Value, to: DType): Value {
   if (to === "f8e8m0") return castToPowers(cx, x);
   const narrow = to.startsWith("f8") || to.startsWith("f4");
   return ir.cast(cx.b, x, to, narrow && cx.flag("saturate", true));

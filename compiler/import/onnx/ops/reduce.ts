@@ -37,7 +37,7 @@ const logSumExp: Reduce = (b, x, axes, keep) => {
   return keep ? out : ir.squeeze(b, out, axes);
 };
 
-export function meanOf(b: Builder, x: Value, axes: readonly number[], keep: boolean): Value {
+function meanOf(b: Builder, x: Value, axes: readonly number[], keep: boolean): Value {
   return axes.length === 0 ? x : ir.mean(b, x, axes, keep);
 }
 

@@ -1,7 +1,7 @@
 // Ops that find things: distinct elements, boxes that survive suppression; and Col2Im and Det.
 
 import * as ir from "../../../ir/build.js";
-import { type Dim, mul } from "../../../ir/dim.js";
+import { type Dim, min, mul } from "../../../ir/dim.js";
 import type { Value } from "../../../ir/graph.js";
 import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
@@ -57,7 +57,10 @@ const unique: Translator = (cx) => {
   return [back(values), values, ir.gather(b, renamed, inverse), ir.gather(b, counts, indices)];
 };
 
-/** Greedy suppression per batch row and class: a loop over boxes in order of score. */
+/**
+ * Greedy suppression per batch row and class. Each step of a loop picks, in all of them at once, the best box that is left
+ * and drops those that overlap it, until none is left or as many are picked as may be.
+ */
 const nonMaxSuppression: Translator = (cx) => {
   const { b } = cx;
   const [boxes, scores] = [cx.in(0), cx.in(1)];
@@ -70,8 +73,8 @@ const nonMaxSuppression: Translator = (cx) => {
   const most = number(2, 0);
   const iouThreshold = number(3, 0);
   const corners = cornersOf(cx, boxes);
-  const order = ir.sort(b, scores, 2, true).indices;
-  const ranked = ir.sort(b, scores, 2, true).values;
+  if (count === 0) return ir.full(b, "i64", [0, 3], 0);
+  const { values: ranked, indices: order } = ir.sort(b, scores, 2, true);
   const eligible = cx.has(4) ? ir.gt(b, ranked, number(4, 0)) : ir.full(b, "bool", ranked.type.shape, 1);
   const all: Dim[] = [batch, classes, count];
   /** Corner coordinates in order of score: [batch, classes, boxes]. */
@@ -82,32 +85,39 @@ const nonMaxSuppression: Translator = (cx) => {
   const area = (v: readonly Value[]): Value =>
     ir.mul(b, ir.sub(b, part(v, 2), part(v, 0)), ir.sub(b, part(v, 3), part(v, 1)));
   const areas = area(ordered);
-  const [kept] = ir.loop(b, {
-    trips: ir.dimValue(b, count),
+  const limit = cx.known(most)?.at(0);
+  const slots = limit === undefined ? count : min(Math.max(limit, 0), count);
+  const trips = ir.max(b, ir.min(b, most, ir.dimValue(b, count)), 0);
+  const [, kept] = ir.loop(b, {
+    trips,
     count: 0,
-    carried: [ir.cast(b, ir.full(b, "i64", all, 0), "bool")],
-    body: (i, [chosen]) => {
-      if (chosen === undefined) return cx.malformed("has no boxes");
-      const mine = (v: Value): Value => ir.unsqueeze(b, ir.gather(b, v, i, 2), [2]);
+    carried: [eligible, ir.full(b, "i64", [batch, classes, slots], -1)],
+    body: (i, [alive, picked]) => {
+      if (alive === undefined || picked === undefined) return cx.malformed("has no boxes");
+      const first = ir.argreduce(b, "max", ir.cast(b, alive, "i32"), 2, { keep: true });
+      const at = flatten(b, all, [along(b, batch, 0, 3), along(b, classes, 1, 3), first]);
+      const mine = (v: Value): Value => ir.take(b, v, at);
+      const has = mine(alive);
       const low = [0, 1].map((k) => ir.max(b, part(ordered, k), mine(part(ordered, k))));
       const high = [2, 3].map((k) => ir.min(b, part(ordered, k), mine(part(ordered, k))));
       const sides = low.map((l, k) => ir.max(b, ir.sub(b, high[k] ?? l, l), 0));
       const overlap = ir.mul(b, part(sides, 0), part(sides, 1));
       const union = ir.sub(b, ir.add(b, areas, mine(areas)), overlap);
       const iou = ir.select(b, ir.gt(b, union, 0), ir.div(b, overlap, union), 0);
-      const clash = ir.and(b, chosen, ir.gt(b, iou, iouThreshold));
-      const clashes = ir.reduce(b, "max", ir.cast(b, clash, "i64"), [2], true);
-      const taken = ir.sum(b, ir.cast(b, chosen, "i64"), [2], true);
-      const good = ir.and(b, ir.and(b, ir.eq(b, clashes, 0), ir.lt(b, taken, most)), mine(eligible));
-      const here = ir.eq(b, ir.iota(b, "i64", all, 2), i);
-      return { carried: [ir.or(b, chosen, ir.and(b, here, good))] };
+      const apart = ir.not(b, ir.or(b, ir.gt(b, iou, iouThreshold), ir.eq(b, along(b, count, 2, 3), first)));
+      const here = ir.and(b, ir.eq(b, along(b, slots, 2, 3), i), has);
+      return {
+        condition: ir.cast(b, ir.reduce(b, "max", ir.cast(b, has, "i32"), [0, 1, 2]), "bool"),
+        carried: [ir.and(b, alive, apart), ir.select(b, here, first, picked)],
+      };
     },
   });
   if (kept === undefined) return cx.malformed("has no boxes");
-  const found = nonzeroOf(cx, kept, "count");
+  const found = nonzeroOf(cx, ir.ge(b, kept, 0), "count");
   const n = cx.dim(found, 1);
   const row = (i: number): Value => ir.reshape(b, ir.sliceAxis(b, found, 0, i, 1), [n]);
-  const box = ir.take(b, order, flatten(b, all, [row(0), row(1), row(2)]));
+  const rank = ir.take(b, kept, flatten(b, [batch, classes, slots], [row(0), row(1), row(2)]));
+  const box = ir.take(b, order, flatten(b, all, [row(0), row(1), rank]));
   return ir.transpose(
     b,
     ir.concat(

@@ -138,7 +138,7 @@ const split: Translator = (cx) => {
 };
 
 /** Sizes of `n` parts: all the same, or the last one smaller (from operator set 18 on). */
-export function equalParts(cx: NodeContext, d: Dim, n: number): Dim[] {
+function equalParts(cx: NodeContext, d: Dim, n: number): Dim[] {
   if (n < 1 || n > 1 << 16) cx.malformed(`splits into ${n} outputs`);
   if (typeof d !== "number") {
     const part = floordiv(d, n);

@@ -155,7 +155,7 @@ const pad: Translator = (cx) => {
 };
 
 /** Pads by mode; negative pads cut. */
-export function padBy(
+function padBy(
   cx: NodeContext,
   x: Value,
   low: readonly Dim[],

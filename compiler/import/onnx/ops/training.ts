@@ -4,7 +4,7 @@ import * as ir from "../../../ir/build.js";
 import { isFloat } from "../../../ir/dtype.js";
 import { gradient } from "../../../ir/grad.js";
 import type { Value } from "../../../ir/graph.js";
-import { substituteValues } from "../../../ir/rewrite.js";
+import { substituteValues } from "../../../ir/map-graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { UnknownInput } from "../session.js";
 

@@ -50,7 +50,7 @@ export function windowed(cx: NodeContext, sizes: readonly Dim[], kernel: readonl
 }
 
 /** Padding in all that gives ceil(d / stride) windows. */
-export function sameTotal(d: Dim, length: number, stride: number): Dim {
+function sameTotal(d: Dim, length: number, stride: number): Dim {
   return max(0, sub(add(mul(sub(ceildiv(d, stride), 1), stride), length), d));
 }
 
