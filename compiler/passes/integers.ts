@@ -35,7 +35,7 @@ function ofTensor(t: Tensor): Interval {
 }
 
 /** Bounds of an integer value, from its dtype and how it was made. */
-function boundsOf(v: Value, depth = 0): Interval {
+export function boundsOf(v: Value, depth = 0): Interval {
   const { dtype } = v.type;
   const { min, max } = intRange(dtype);
   const whole = { lo: Number(min), hi: Number(max) };

@@ -11,12 +11,23 @@ import { fold } from "./fold.js";
 import { integers } from "./integers.js";
 import { layout } from "./layout.js";
 import type { Pass } from "./pass.js";
+import { quantized } from "./quantized.js";
 import { simplify, tidy } from "./simplify.js";
 import { symbols } from "./symbols.js";
 import { widen } from "./widen.js";
 
 /** What a compilation runs. */
-export const PIPELINE: readonly Pass[] = [decompose, simplify, widen, integers, affine, layout, tidy, deadcode];
+export const PIPELINE: readonly Pass[] = [
+  decompose,
+  quantized,
+  simplify,
+  widen,
+  integers,
+  affine,
+  layout,
+  tidy,
+  deadcode,
+];
 
 /** Every pass by name: those of the pipeline, and the parts of `simplify`, which filetests run alone. */
 export const PASSES: ReadonlyMap<string, Pass> = new Map(
