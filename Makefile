@@ -9,7 +9,7 @@ NODE ?= node
 # npm writes this file at the end of an install: it is older than the lock file when the install is out of date.
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help setup build demo test lint format clean conformance bench fuzz profile pack chromium
+.PHONY: help setup build demo test lint format clean conformance matrix bench fuzz profile pack chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,9 +41,11 @@ format: setup ## rewrite the sources in the project's format
 clean: ## remove dist/
 	@$(NODE) scripts/clean.mjs
 
-conformance: build ## run a conformance suite: SUITE=name TARGET=name; without both, also rewrite docs/operators.md
+conformance: build ## run a conformance suite: SUITE=folder, TARGET=reference|wasm (default: both)
 	@$(NODE) dist/tests/conformance/run.js $(if $(SUITE),--suite "$(SUITE)") $(if $(TARGET),--target "$(TARGET)")
-	@$(if $(SUITE)$(TARGET),:,$(NODE) dist/tests/conformance/matrix.js)
+
+matrix: build ## run every op on every dtype and the suite, and rewrite docs/operators.md from what passed
+	@$(NODE) dist/tests/conformance/matrix.js
 
 bench: build ## run the benchmarks: TARGET=name ONLY=pattern TIER=strict|relaxed JSON=file COMPARE=file
 	@$(NODE) dist/tests/benchmarks/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(JSON),--json "$(JSON)") $(if $(COMPARE),--compare "$(COMPARE)")

@@ -72,9 +72,10 @@ function streamOf(pieces: Pieces, signal: AbortSignal | undefined): ByteStream {
 async function piecesOf(source: BundleSource, signal: AbortSignal | undefined): Promise<Pieces> {
   if (source instanceof Uint8Array) return once(source);
   if (source instanceof ArrayBuffer) return once(new Uint8Array(source));
-  if (typeof Response !== "undefined" && source instanceof Response) return fromResponse(source);
-  if (typeof ReadableStream !== "undefined" && source instanceof ReadableStream) return fromStream(source);
   if (typeof source !== "string" && !(source instanceof URL)) {
+    // Asked for last: Node loads its whole fetch to answer.
+    if (typeof Response !== "undefined" && source instanceof Response) return fromResponse(source);
+    if (typeof ReadableStream !== "undefined" && source instanceof ReadableStream) return fromStream(source);
     malformed("source", show(source), "a URL, a path, bytes, a Response or a ReadableStream");
   }
   const file = filePath(source);

@@ -1,4 +1,4 @@
-// Made by `make conformance`: what its last run saw pass on the wasm target. Ops of the graph: cases by dtype of the
+// Made by `make matrix`: what its last run saw pass on the wasm target. Ops of the graph: cases by dtype of the
 // first operand. ONNX operators: cases of the backend suites passed, refused, and the operator sets of those that passed.
 
 export const TESTED_OPS: Readonly<Record<string, string>> = {

@@ -19,7 +19,7 @@ function repositoryRoot(): string {
 
 test("docs/operators.md is what the tables and the last conformance run say", (t) => {
   const page = readFileSync(join(repositoryRoot(), "docs", "operators.md"), "utf8");
-  t.true(page === matrixMarkdown(matrix()), "it is stale: run make conformance, or psionic capabilities --markdown");
+  t.true(page === matrixMarkdown(matrix()), "it is stale: run make matrix, or psionic capabilities --markdown");
 });
 
 test("every op that the target takes was tested on every dtype that it takes", (t) => {

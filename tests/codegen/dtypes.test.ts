@@ -21,6 +21,6 @@ for (const dtype of NUMERIC)
     t.deepEqual(
       [...recorded].toSorted(([a], [b]) => (a < b ? -1 : 1)),
       [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)),
-      "targets/wasm/tested.ts is stale: run make conformance",
+      "targets/wasm/tested.ts is stale: run make matrix",
     );
   });

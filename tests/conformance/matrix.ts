@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { onnx: { type: "string" } } });
   const root = repositoryRoot();
   const [ops, onnx] = [await testedOps(), await onnxPart(values.onnx)];
-  const text = `// Made by \`make conformance\`: what its last run saw pass on the wasm target. Ops of the graph: cases by dtype of the
+  const text = `// Made by \`make matrix\`: what its last run saw pass on the wasm target. Ops of the graph: cases by dtype of the
 // first operand. ONNX operators: cases of the backend suites passed, refused, and the operator sets of those that passed.
 
 ${recordText("TESTED_OPS", ops)}

@@ -104,7 +104,7 @@ export function summary(target: string, verdicts: ReadonlyMap<string, Verdict>):
   return `conformance ${target}: ${count("passed")} passed, ${count("refused")} refused, ${count("failed")} failed`;
 }
 
-function report(target: string, verdicts: ReadonlyMap<string, Verdict>): void {
+function report(verdicts: ReadonlyMap<string, Verdict>): void {
   const refused = new Map<string, number>();
   for (const [id, v] of verdicts) {
     if (v.status === "failed") console.log(`FAILED ${id}: ${v.detail.split("\n").slice(0, 4).join("\n  ")}`);
@@ -113,14 +113,14 @@ function report(target: string, verdicts: ReadonlyMap<string, Verdict>): void {
   for (const [key, n] of [...refused].toSorted(([a], [b]) => (a < b ? -1 : 1))) console.log(`refused ${n} x ${key}`);
   const fixed = [...verdicts.values()].filter((v) => v.status === "passed" && v.fixed).length;
   if (fixed > 0) console.log(`${fixed} of the passed cases have inputs that shapes depend on fixed at compile time`);
-  console.log(summary(target, verdicts));
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       suite: { type: "string" },
-      target: { type: "string", default: "reference" },
+      /** Without one: the reference and wasm. */
+      target: { type: "string" },
       only: { type: "string" },
       json: { type: "string" },
       jobs: { type: "string", default: "2" },
@@ -132,18 +132,26 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  if (TARGETS[values.target] === undefined) {
-    console.log(`no target "${values.target}"; there are ${Object.keys(TARGETS).join(", ")}`);
+  const targets = values.target === undefined ? ["reference", "wasm"] : [values.target];
+  const unknown = targets.find((t) => TARGETS[t] === undefined);
+  if (unknown !== undefined) {
+    console.log(`no target "${unknown}"; there are ${Object.keys(TARGETS).join(", ")}`);
     process.exitCode = 1;
     return;
   }
   const only = values.only === undefined ? null : new RegExp(values.only, "u");
   const tasks = casesIn(root).filter((t) => only === null || only.test(t.id));
-  const verdicts = await runTasks(values.target, tasks, Math.max(1, Number(values.jobs) || 1));
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(verdicts), null, 2)}\n`);
-  report(values.target, verdicts);
-  if ([...verdicts.values()].some((v) => v.status === "failed")) process.exitCode = 1;
+  const lines: string[] = [];
+  for (const target of targets) {
+    const verdicts = await runTasks(target, tasks, Math.max(1, Number(values.jobs) || 1));
+    // The last target's verdicts are the ones kept.
+    if (values.json !== undefined)
+      writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(verdicts), null, 2)}\n`);
+    report(verdicts);
+    lines.push(summary(target, verdicts));
+    if ([...verdicts.values()].some((v) => v.status === "failed")) process.exitCode = 1;
+  }
+  for (const line of lines) console.log(line);
 }
 
 if (process.argv[2] === "--child") serve(process.argv[3] ?? "");

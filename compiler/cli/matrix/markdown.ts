@@ -36,7 +36,7 @@ export function matrixMarkdown(m: Matrix): string {
       String(r.passed),
       r.refused === 0 ? "" : String(r.refused),
     ]);
-  return `<!-- Made by \`make conformance\`; \`psionic capabilities --markdown\` prints it. -->
+  return `<!-- Made by \`make matrix\`; \`psionic capabilities --markdown\` prints it. -->
 
 # Operators
 
