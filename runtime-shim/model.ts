@@ -195,7 +195,8 @@ export class Model<T extends ModelTypes = AnyModel> {
 
   /**
    * An input in place, at its greatest size: write into it and pass it (or for a smaller shape
-   * `{ data: view.subarray(0, elems), shape }`) to run, which then copies nothing.
+   * `{ data: view.subarray(0, elems), shape }`) to run, which then copies nothing. A run reuses these bytes after it has
+   * read them: write before every run.
    */
   view(input: string, options: { readonly entry?: string } = {}): TypedArray {
     const { spec, inputs } = this.#runner(options.entry);
