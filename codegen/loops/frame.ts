@@ -4,7 +4,7 @@ import type { Dim } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import type { Value } from "../../compiler/ir/graph.js";
 import type { Kernel } from "../../compiler/schedule/schedule.js";
-import { ExprPool, I32 } from "./expr.js";
+import { ExprPool } from "./expr.js";
 import type { BufferUse, Layout, LoopKernel, Stmt } from "./stmt.js";
 import { ValueReader } from "./value-at.js";
 
@@ -75,5 +75,3 @@ export function openFrame(
     },
   };
 }
-
-export { I32 };

@@ -213,5 +213,3 @@ function isUnitStride(index: Dim, v: Sym): boolean {
   }
   return dependsOn(index, v);
 }
-
-export { add };

@@ -32,7 +32,7 @@ export function runPasses(b: Builder, graph: Graph, options: RunOptions = {}): P
   checkOrder(passes);
   // Frontends list every constraint that they met, also of nodes that nothing needs.
   let at = settle(graph);
-  check("input graph", at, "");
+  check("input graph", at, null);
   const log: PassRecord[] = [];
   let digest = digestOf(at);
   for (const pass of passes) {
@@ -52,13 +52,14 @@ export function runPass(b: Builder, graph: Graph, pass: Pass, options: PassOptio
   } catch (e) {
     throw new Bug(pass.name, e instanceof Error ? e.message : String(e), print(graph).text);
   }
-  check(pass.name, after, print(graph).text);
+  check(pass.name, after, graph);
   return after;
 }
 
-function check(stage: string, graph: Graph, before: string): void {
+/** `before`: what the stage was given, for the report. */
+function check(stage: string, graph: Graph, before: Graph | null): void {
   const issues = verify(graph);
   if (issues.length === 0) return;
   const name = nodeNames(graph);
-  throw new Bug(stage, issues.map((i) => formatIssue(i, name)).join("; "), before);
+  throw new Bug(stage, issues.map((i) => formatIssue(i, name)).join("; "), before === null ? "" : print(before).text);
 }

@@ -34,7 +34,8 @@ export interface PlanParts {
 }
 
 const SYMBOLS_AT = 64;
-const ZEROS_AT = 1024;
+/** Zeros lie here, or behind the symbols where these take more. */
+const ZEROS_AT_LEAST = 1024;
 
 export interface Planned {
   readonly plan: Plan;
@@ -55,8 +56,8 @@ export function makePlan(parts: PlanParts): Planned {
   let zeroBytes = 0;
   for (const k of kernelsOf(schedule.steps))
     for (const b of buffersOf(k)) if (b.role === "zeros") zeroBytes = Math.max(zeroBytes, b.bytes);
-  if (SYMBOLS_AT + symbols.length * 4 > ZEROS_AT) throw new Bug("plan", `${symbols.length} run-time symbols`);
-  const weightsAt = align(ZEROS_AT + zeroBytes);
+  const zerosAt = Math.max(ZEROS_AT_LEAST, align(SYMBOLS_AT + symbols.length * 4));
+  const weightsAt = align(zerosAt + zeroBytes);
 
   // Weights: one copy of each constant in each layout.
   const constants: ConstantPlan[] = [];
@@ -137,8 +138,8 @@ export function makePlan(parts: PlanParts): Planned {
     return buffers.get(at)?.name ?? "?";
   };
   const argument = (k: Kernel, b: BufferUse): number => {
-    if (b.role === "zeros") return ZEROS_AT;
-    if (b.role === "scratch") return scratchOffset.get(k) ?? ZEROS_AT;
+    if (b.role === "zeros") return zerosAt;
+    if (b.role === "scratch") return scratchOffset.get(k) ?? zerosAt;
     return offsetOf(b.value, b.layout);
   };
   const steps = stepPlans(schedule.steps, {

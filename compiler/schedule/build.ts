@@ -77,7 +77,7 @@ export function schedule(graph: Graph): Schedule {
       inputs,
       outputs,
       choices,
-      scratch: scratchOf(template, group, nodes, first.node, choices),
+      scratch: scratchOf(template, group, nodes, first.node),
     };
   }
 
@@ -195,13 +195,7 @@ function templateOf(group: Group | undefined, node: Node): { template: Template;
   }
 }
 
-function scratchOf(
-  template: Template,
-  group: Group | undefined,
-  nodes: readonly Node[],
-  node: Node,
-  choices: Choices,
-): Dim {
+function scratchOf(template: Template, group: Group | undefined, nodes: readonly Node[], node: Node): Dim {
   if (template === "rows" && group !== undefined) {
     const from = group.anchor.inputs[0]?.type.shape ?? [];
     const axes = isOp(group.anchor, "reduce") ? group.anchor.attrs.axes : [];
@@ -209,7 +203,6 @@ function scratchOf(
     const spilled = nodes.filter((n) => isElementwise(n)).length;
     return mul(inner, 8, Math.min(spilled, 8));
   }
-  if (template === "matmul" || template === "conv") return Number(choices["mr"] ?? 1) * Number(choices["nr"] ?? 8) * 4;
   if (template === "sort") return mul(elementCount(node.outputs[0]?.type.shape ?? []), 16);
   return 0;
 }

@@ -10,7 +10,7 @@ import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
 import type { Scope, Scopes } from "../ir/scope.js";
 import { isDepthwise, matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import { type Group, growGroup } from "./groups.js";
-import { costOf, isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
+import { isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
 import { holder, isView, locate } from "./views.js";
 
 export interface Fusion {
@@ -129,5 +129,3 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
 export function isSource(node: Node): boolean {
   return node.op === "input" || node.op === "const" || node.op === "state" || node.op === "param";
 }
-
-export { costOf };

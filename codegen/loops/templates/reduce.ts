@@ -178,5 +178,3 @@ function hasContiguousLoad(e: Expr, seen: Set<Expr>): boolean {
   if (e.kind === "load") return e.stride === 1;
   return e.kind === "op" && e.args.some((a) => hasContiguousLoad(a, seen));
 }
-
-export { unravel };

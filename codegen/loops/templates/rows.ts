@@ -39,13 +39,11 @@ export function lowerRows(frame: Frame): Stmt[] {
   const column = indexVar("column", width);
   const flat = add(mul(row, width), column);
   const position = unravel(flat, full);
-  const rowStart = unravel(mul(row, width), full);
   const reduces = kernel.nodes.filter((n): n is Reduce => isOp(n, "reduce") && isInGroup(n, anchor, full));
   const levels = levelsOf(kernel.nodes, reduces);
   const spills = chooseSpills(kernel.nodes, reduces, levels, full, output);
   const spillDone = new Set<Value>();
   const body: Stmt[] = [];
-  const widthBytes = range(width).hi;
 
   const spillStores = (level: number): (Stmt & { kind: "store" })[] => {
     const stores: (Stmt & { kind: "store" })[] = [];
@@ -110,8 +108,6 @@ export function lowerRows(frame: Frame): Stmt[] {
       value: stored(pool, dtype, reader.at(output, at)),
     });
   }
-  void rowStart;
-  void widthBytes;
   return [forLoop(row, count, body)];
 }
 
@@ -183,13 +179,11 @@ function chooseSpills(
 
 /** One loop over the row with vector and scalar parts for a list of stores. */
 function columns(frame: Frame, column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] {
-  const { pool } = frame;
   const vectors = vectorStores(frame, column, width, stores);
   if (vectors === null) return [forLoop(column, width, stores)];
   const main = mul(floordiv(width, LANES), LANES);
   const out: Stmt[] = [{ kind: "for", v: column, from: 0, to: main, step: LANES, body: vectors }];
   if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: stores });
-  void pool;
   return out;
 }
 
