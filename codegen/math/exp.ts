@@ -54,6 +54,12 @@ export function exp(m: Terms, x: Expr): Expr {
   return expTimes(m, x, 0);
 }
 
+/** exp(min(x, limit)) for x >= 0 and a limit whose power is finite: no result is denormal, so one factor scales it. */
+export function expOfUpTo(m: Terms, x: Expr, limit: number): Expr {
+  const parts = expParts(m, m.min(x, m.c(limit)), m.bias);
+  return m.mul(m.add(m.c(1), m.add(parts.head, parts.rest)), m.power(m.bits(parts.shifted)));
+}
+
 /** exp(x) - 1 = 2 ((2^(k-1) - 1/2) + 2^(k-1) t), and x itself where x^2 is lost. */
 export function expm1(m: Terms, x: Expr): Expr {
   const low = m.c(m.pick({ f32: -26, f64: -56 }));
@@ -65,15 +71,14 @@ export function expm1(m: Terms, x: Expr): Expr {
   return m.select(tiny, x, m.add(sum, sum));
 }
 
-/** exp(-a) = (1 + hi + lo) / 2^k for a >= 0: `power` is 2^min(k, limit), `rest` is 2^-(k - min(k, limit)). */
+/** exp(-a) = (1 + hi + lo) / 2^k for a >= 0 and below the format's greatest exponent; `power` is 2^k. */
 interface Decay {
   readonly power: Expr;
-  readonly rest: Expr;
   readonly hi: Expr;
   readonly lo: Expr;
 }
 
-export function decay(m: Terms, a: Expr, limit: number): Decay {
+export function decay(m: Terms, a: Expr): Decay {
   const shifter = m.c(m.magic + m.bias);
   const shifted = m.madd(a, m.c(LOG2E), shifter);
   const k = m.sub(shifted, shifter);
@@ -82,10 +87,7 @@ export function decay(m: Terms, a: Expr, limit: number): Decay {
   const r = m.add(head, low);
   const rest = m.add(m.mul(m.mul(r, r), m.poly(r, m.pick(Q))), low);
   const hi = m.add(head, rest);
-  const lo = m.add(m.sub(head, hi), rest);
-  const near = m.bits(m.min(shifted, m.c(m.magic + m.bias + limit)));
-  const excess = m.sub(near, m.bits(shifted));
-  return { power: m.power(near), rest: m.power(m.add(excess, m.n(m.bias))), hi, lo };
+  return { power: m.power(m.bits(shifted)), hi, lo: m.add(m.sub(head, hi), rest) };
 }
 
 /** (n + nLow) / d where d = dHead + dLow and dHead has half a significand: the quotient's head, then its remainder. */
@@ -96,18 +98,23 @@ export function divideExactly(m: Terms, n: Expr, nLow: Expr, d: Expr, dHead: Exp
   return m.madd(left, inverse, head);
 }
 
-/** 1 / (1 + exp(-x)), as p / (2^k + p) or 2^k / (2^k + p), with p / 2^k = exp(-|x|): both tails keep their relative error. */
+/**
+ * With e = exp(-|x|): 1 - e / (1 + e) for x >= 0; e / (1 + e) for -1 < x < 0. Below, e (1 - e / (1 + e)), with e as an
+ * unrounded sum, since three roundings in a row would cost more than 2 ulp there.
+ */
 export function sigmoid(m: Terms, x: Expr): Expr {
-  const a = m.min(m.abs(x), m.c(m.pick({ f32: 104, f64: 746 })));
-  const { power, rest, hi, lo } = decay(m, a, m.pick({ f32: 100, f64: 900 }));
-  const p = m.add(m.c(1), hi);
-  const pLow = m.add(m.add(m.sub(m.c(1), p), hi), lo);
-  const d = m.add(power, p);
-  const dHead = m.head(d);
-  const dLow = m.add(m.add(m.sub(power, dHead), p), pLow);
-  const negative = m.lt(x, m.c(0));
-  const n = m.select(negative, p, power);
-  const nLow = m.select(negative, pLow, m.c(0));
-  const factor = m.select(negative, rest, m.c(1));
-  return m.mul(divideExactly(m, n, nLow, d, dHead, dLow), factor);
+  const a = m.abs(x);
+  const least = m.c(m.pick({ f32: -104, f64: -746 }));
+  const { shifted, head, rest } = expParts(m, m.max(m.same("neg", a), least), m.bias);
+  const t = m.add(head, rest);
+  const p = m.add(m.c(1), t);
+  const pLow = m.add(m.sub(m.c(1), p), t);
+  const normal = m.max(shifted, m.c(m.magic + 1));
+  const power = m.power(m.bits(normal));
+  const e = m.mul(p, power);
+  const part = m.div(e, m.add(m.c(1), e));
+  const below = m.power(m.add(m.sub(m.bits(shifted), m.bits(normal)), m.n(m.bias)));
+  const tail = m.mul(m.mul(m.add(p, m.sub(pLow, m.mul(p, part))), below), power);
+  const negative = m.select(m.lt(a, m.c(1)), part, tail);
+  return m.select(m.lt(x, m.c(0)), negative, m.sub(m.c(1), part));
 }

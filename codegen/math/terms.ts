@@ -150,10 +150,23 @@ export class Terms {
     return this.ofBits(this.same("and", this.bits(a), this.n(-(1n << drop))));
   }
 
-  /** c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule. */
+  /**
+   * c[0] + c[1] x + c[2] x^2 + ...: neighbours are paired (Estrin) until three terms are left, and Horner's rule takes
+   * those. The chain of dependent operations, not their number, is what a polynomial costs.
+   */
   poly(x: Expr, coefficients: readonly number[]): Expr {
+    let terms = coefficients.map((c) => this.c(c));
+    let power = x;
+    for (; terms.length > 3; power = this.mul(power, power)) {
+      const pairs: Expr[] = [];
+      for (const [i, term] of terms.entries()) {
+        const next = terms[i + 1];
+        if (i % 2 === 0) pairs.push(next === undefined ? term : this.madd(next, power, term));
+      }
+      terms = pairs;
+    }
     let sum: Expr | undefined;
-    for (const c of coefficients.toReversed()) sum = sum === undefined ? this.c(c) : this.madd(sum, x, this.c(c));
+    for (const term of terms.toReversed()) sum = sum === undefined ? term : this.madd(sum, power, term);
     if (sum === undefined) throw new RangeError("a polynomial needs a coefficient");
     return sum;
   }

@@ -122,6 +122,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   },
   abs: (cx) => {
     const { kind, lanes } = cx.type;
+    // Engines build the mask anew for every f32x4.abs; a constant of ours stays in a register.
+    if (lanes > 1 && kind === "f32") return ["v128.and", at(cx.args, 0), ["i32x4.splat", ["i32.literal", 0x7fffffff]]];
     if (lanes > 1 || isFloat(kind)) return plain("abs")(cx);
     const name = scalarName(kind);
     const x = at(cx.args, 0);
