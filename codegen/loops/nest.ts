@@ -43,6 +43,20 @@ export function forLoop(v: Dim, size: Dim, body: readonly Stmt[], step = 1): Stm
   return { kind: "for", v, from: 0, to: size, step, body };
 }
 
+/** As forLoop, of iterations that do not depend on each other. */
+export function parallelLoop(v: Dim, size: Dim, body: readonly Stmt[]): Stmt {
+  return { kind: "for", v, from: 0, to: size, step: 1, body, parallel: true };
+}
+
+/** Loops one after another in which later ones overwrite what earlier ones wrote: none is parallel to another. */
+export function inOrder(stmts: readonly Stmt[]): Stmt[] {
+  return stmts.map((s) => {
+    if (s.kind !== "for") return s;
+    const { parallel: _, ...loop } = s;
+    return { ...loop, body: inOrder(s.body) };
+  });
+}
+
 /** Whether a loop variable occurs only linearly in everything an expression reads. */
 function isLinearIn(pool: ExprPool, e: Expr, v: Sym, seen = new Set<Expr>()): boolean {
   if (seen.has(e)) return true;
@@ -141,7 +155,7 @@ export function storeNest(
   const size = nest.sizes.at(-1);
   if (inner === undefined || size === undefined) return [scalar];
   let body: Stmt[] = innerLoop(pool, inner, size, scalar);
-  for (let i = nest.vars.length - 2; i >= 0; i--) body = [forLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
+  for (let i = nest.vars.length - 2; i >= 0; i--) body = [parallelLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
   return body;
 }
 
@@ -153,20 +167,22 @@ export function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kin
   const linear = symbolOf(v);
   const contiguous = !wide && range(size).hi >= LANES && isUnitStride(store.index, linear);
   const vector = contiguous ? new Vectorizer(pool, linear, LANES).vector(store.value) : null;
-  if (vector === null) return [forLoop(v, size, [store])];
+  if (vector === null) return [parallelLoop(v, size, [store])];
   const main = mul(floordiv(size, LANES), LANES);
   const stmts: Stmt[] = [];
+  const loop = (from: Dim, to: Dim, step: number, body: readonly Stmt[]): void => {
+    stmts.push({ kind: "for", v, from, to, step, body, parallel: true });
+  };
   let done: Dim = 0;
   // Long chains of operations wait for each other: two of them side by side do not.
   if (range(size).hi >= 4 * LANES && countOps(vector) >= MIN_OPS_TO_PAIR) {
     done = mul(floordiv(size, 2 * LANES), 2 * LANES);
     const later = (d: Dim): Dim => substitute(d, (s) => (s === linear ? add(v, LANES) : undefined));
     const second = { ...store, index: later(store.index), value: reindex(pool, vector, later) };
-    stmts.push({ kind: "for", v, from: 0, to: done, step: 2 * LANES, body: [{ ...store, value: vector }, second] });
+    loop(0, done, 2 * LANES, [{ ...store, value: vector }, second]);
   }
-  if (done !== main)
-    stmts.push({ kind: "for", v, from: done, to: main, step: LANES, body: [{ ...store, value: vector }] });
-  if (main !== size) stmts.push({ kind: "for", v, from: main, to: size, step: 1, body: [store] });
+  if (done !== main) loop(done, main, LANES, [{ ...store, value: vector }]);
+  if (main !== size) loop(main, size, 1, [store]);
   return stmts;
 }
 

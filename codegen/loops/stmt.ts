@@ -6,7 +6,12 @@ import type { BufferUse } from "../../compiler/plan/buffers.js";
 import type { Expr, ExprPool } from "./expr.js";
 
 export type Stmt =
-  /** for (v = from; v < to; v += step): `v` is an index variable (a Dim that is one symbol). */
+  /**
+   * for (v = from; v < to; v += step): `v` is an index variable (a Dim that is one symbol). Iterations of a `parallel`
+   * loop read nothing that others write, and what two of them write is the same: they may run in any order and at the
+   * same time. Registers that are set inside belong to one iteration. Parallel loops of one kernel hold this among
+   * each other as well.
+   */
   | {
       readonly kind: "for";
       readonly v: Dim;
@@ -14,6 +19,7 @@ export type Stmt =
       readonly to: Dim;
       readonly step: number;
       readonly body: readonly Stmt[];
+      readonly parallel?: true;
     }
   /** buffer[index ...] = value, one element per lane, contiguous. */
   | {

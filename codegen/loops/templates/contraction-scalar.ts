@@ -8,7 +8,7 @@ import { isOp } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, stored } from "../nest.js";
+import { forLoop, parallelLoop, stored } from "../nest.js";
 import { constantIn, regOf } from "../registers.js";
 import { lowerCast } from "../scalar.js";
 import type { Stmt } from "../stmt.js";
@@ -56,7 +56,7 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
   ];
   for (let axis = position.length - 1; axis >= 0; axis--) {
     const v = position[axis];
-    if (v !== undefined && typeof v !== "number") body = [forLoop(v, result.type.shape[axis] ?? 1, body)];
+    if (v !== undefined && typeof v !== "number") body = [parallelLoop(v, result.type.shape[axis] ?? 1, body)];
   }
   return body;
 }

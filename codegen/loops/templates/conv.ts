@@ -21,7 +21,7 @@ import { panelElements } from "../../../compiler/plan/pack.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop } from "../nest.js";
+import { forLoop, parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import {
@@ -174,7 +174,7 @@ export function lowerConv(frame: Frame): Stmt[] {
       () => tiles(frame, "tile", tile, width, (start) => block(tile, column, start)),
       () => tiles(frame, "pixel", 1, width, (start) => block(1, column, start)),
     );
-    for (let j = outer.length - 1; j >= 1; j--) inner = [forLoop(outer[j] ?? 0, out[j + 1] ?? 1, inner)];
+    for (let j = outer.length - 1; j >= 1; j--) inner = [parallelLoop(outer[j] ?? 0, out[j + 1] ?? 1, inner)];
     return inner;
   };
   // A strip of output rows whose input rows stay in cache while all panels pass over it.
@@ -184,15 +184,17 @@ export function lowerConv(frame: Frame): Stmt[] {
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
     tiles(frame, "panel", nr, outs, (column) =>
-      y === undefined ? columns(column) : [{ kind: "for", v: y, from, to, step: 1, body: columns(column) }],
+      y === undefined
+        ? columns(column)
+        : [{ kind: "for", v: y, from, to, step: 1, body: columns(column), parallel: true }],
     );
   if (y === undefined || provenLessEqual(height, strip)) body = overRows(0, height);
   else {
     const strips = ceildiv(height, strip);
     const s = indexVar("strip", strips);
-    body = [forLoop(s, strips, overRows(mul(s, strip), min(mul(add(s, 1), strip), height)))];
+    body = [parallelLoop(s, strips, overRows(mul(s, strip), min(mul(add(s, 1), strip), height)))];
   }
-  body = [forLoop(n, image[0] ?? 1, body)];
-  if (groups > 1) body = [forLoop(g, groups, body)];
+  body = [parallelLoop(n, image[0] ?? 1, body)];
+  if (groups > 1) body = [parallelLoop(g, groups, body)];
   return body;
 }

@@ -9,7 +9,7 @@ import { isOp } from "../../../compiler/ir/graph.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES } from "../nest.js";
+import { forLoop, LANES, parallelLoop } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import { accumulators, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
@@ -130,6 +130,6 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     () => tiles(frame, "tile", length, size, tile(length)),
     () => tiles(frame, "pixel", 1, size, tile(1)),
   );
-  for (let j = last - 1; j >= 0; j--) body = [forLoop(outer[j] ?? 0, out[j + 1] ?? 1, body)];
-  return [forLoop(n, image[0] ?? 1, body)];
+  for (let j = last - 1; j >= 0; j--) body = [parallelLoop(outer[j] ?? 0, out[j + 1] ?? 1, body)];
+  return [parallelLoop(n, image[0] ?? 1, body)];
 }

@@ -6,7 +6,7 @@ import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { type Position, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, mergeAxes, type Nest, stored, storeNest, symbolOf } from "../nest.js";
+import { LANES, mergeAxes, type Nest, parallelLoop, stored, storeNest, symbolOf } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 import { tiles } from "./tile.js";
@@ -89,6 +89,7 @@ function turnedNest(frame: Frame, nest: Nest, value: Expr): Stmt[] | null {
     tiles(frame, "turnV", LANES, sizeV, (startV) => block(startU, startV)),
   );
   if (failed) return null;
-  for (let i = last - 1; i >= 0; i--) if (i !== across) body = [forLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
+  for (let i = last - 1; i >= 0; i--)
+    if (i !== across) body = [parallelLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
   return body;
 }

@@ -10,7 +10,7 @@ import { type MatmulForm, matmulForm } from "../../../compiler/schedule/contract
 import { type Position, ravel, throughView } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop } from "../nest.js";
+import { parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import {
@@ -122,7 +122,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       () => panels(1, "row"),
     );
     for (let axis = batch.length - 1; axis >= 0; axis--)
-      body = [forLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
+      body = [parallelLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
     return body;
   };
   return whenAtLeast(frame, form.n, tile.nr, tiled, scalar);

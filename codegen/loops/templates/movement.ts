@@ -5,7 +5,7 @@ import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
 import { broadcastPosition, ravel } from "../../../compiler/schedule/views.js";
 import type { Frame } from "../frame.js";
-import { forLoop, mergeAxes, stored, storeNest } from "../nest.js";
+import { forLoop, inOrder, mergeAxes, stored, storeNest } from "../nest.js";
 import { combine, fromAccumulator, type ReduceKind, toAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { loadElement } from "../value-at.js";
@@ -47,10 +47,10 @@ export function lowerPad(frame: Frame): Stmt[] {
       shape,
     );
   const copy = mergeAxes(pool, x.type.shape, "c", (p) => pool.lanes([reader.at(x, p), pool.index(place(p))]));
-  return [
+  return inOrder([
     ...storeNest(pool, fill, buffer(output), dtype, (p) => ravel(p, shape), reader.at(value, [])),
     ...storeNest(pool, copy, buffer(output), dtype, place, reader.at(x, copy.position)),
-  ];
+  ]);
 }
 
 export function lowerScatter(frame: Frame): Stmt[] {
@@ -76,8 +76,8 @@ export function lowerScatter(frame: Frame): Stmt[] {
   }
   let body: Stmt[] = [{ kind: "store", buffer: buffer(output), dtype, index: at, value: stored(pool, dtype, value) }];
   for (let i = nest.vars.length - 1; i >= 0; i--) body = [forLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
-  return [
+  return inOrder([
     ...storeNest(pool, copy, buffer(output), dtype, (p) => ravel(p, shape), reader.at(x, copy.position)),
     ...body,
-  ];
+  ]);
 }

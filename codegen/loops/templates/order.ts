@@ -7,7 +7,7 @@ import { isOp } from "../../../compiler/ir/graph.js";
 import { ravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32, I64 } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, stored } from "../nest.js";
+import { forLoop, parallelLoop, stored } from "../nest.js";
 import { accumulator, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
 import { isUnsigned } from "../registers.js";
 import type { Stmt } from "../stmt.js";
@@ -19,7 +19,8 @@ function around(shape: readonly Dim[], axis: number): { position: (at: Dim) => D
     position: (at) => vars.map((v, i) => (i === axis ? at : v)),
     wrap: (body) => {
       let out = body;
-      for (let i = shape.length - 1; i >= 0; i--) if (i !== axis) out = [forLoop(vars[i] ?? 0, shape[i] ?? 1, out)];
+      for (let i = shape.length - 1; i >= 0; i--)
+        if (i !== axis) out = [parallelLoop(vars[i] ?? 0, shape[i] ?? 1, out)];
       return out;
     },
   };

@@ -8,7 +8,7 @@ import { isOp, type Value } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, mergeAxes, stored, symbolOf, vectorLoops } from "../nest.js";
+import { forLoop, LANES, mergeAxes, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
 import {
   accumulator,
   acrossLanes,
@@ -73,9 +73,17 @@ interface Spec {
   readonly buffer: number;
 }
 
+/** Loops over the reduced axes: one sum, in order. */
 function wrap(body: Stmt[], vars: readonly Dim[], sizes: readonly Dim[], count = vars.length): Stmt[] {
   let out = body;
   for (let i = count - 1; i >= 0; i--) out = [forLoop(vars[i] ?? 0, sizes[i] ?? 1, out)];
+  return out;
+}
+
+/** Loops over the kept axes: one result each. */
+function wrapKept(body: Stmt[], vars: readonly Dim[], sizes: readonly Dim[]): Stmt[] {
+  let out = body;
+  for (let i = vars.length - 1; i >= 0; i--) out = [parallelLoop(vars[i] ?? 0, sizes[i] ?? 1, out)];
   return out;
 }
 
@@ -95,7 +103,7 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
   const vector =
     v === undefined || size === undefined || range(size).hi < 2 * LANES ? null : contiguous(pool, element, v);
   if (v === undefined || size === undefined || vector === null)
-    return wrap([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
+    return wrapKept([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
   const main = mul(floordiv(size, LANES), LANES);
   const ways = range(size).hi >= 4 * WAYS * LANES ? WAYS : 1;
   const wide = Array.from({ length: ways }, (_, w) => pool.variable({ kind: type.kind, lanes: LANES }, `wide${w}`));
@@ -114,7 +122,7 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
     body.push(
       ...wrap([{ kind: "for", v, from: main, to: size, step: 1, body: [step] }], inner.vars, inner.sizes, last),
     );
-  return wrap([...body, store], outer.vars, outer.sizes);
+  return wrapKept([...body, store], outer.vars, outer.sizes);
 }
 
 /** The vector form over `v`, where it needs no element-by-element gathers. */
@@ -161,10 +169,13 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
     { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: final },
   ];
   const main = mul(floordiv(size, LANES), LANES);
-  const columns: Stmt[] = [{ kind: "for", v, from: 0, to: main, step: LANES, body: block(wide, vector, result) }];
-  if (main !== size)
-    columns.push({ kind: "for", v, from: main, to: size, step: 1, body: block(acc, element, out.value) });
-  return wrap(columns, rest, outer.sizes.slice(0, last));
+  const columns: Stmt[] = [];
+  const loop = (from: Dim, to: Dim, step: number, body: Stmt[]): void => {
+    columns.push({ kind: "for", v, from, to, step, body, parallel: true });
+  };
+  loop(0, main, LANES, block(wide, vector, result));
+  if (main !== size) loop(main, size, 1, block(acc, element, out.value));
+  return wrapKept(columns, rest, outer.sizes.slice(0, last));
 }
 
 /** Whether the columns' vector form reads memory contiguously, not the same elements for all lanes. */

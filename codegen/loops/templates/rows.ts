@@ -11,7 +11,7 @@ import { costOf } from "../../../compiler/schedule/uses.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, stored, symbolOf, vectorLoops } from "../nest.js";
+import { forLoop, LANES, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
 import {
   accumulator,
   acrossLanes,
@@ -108,7 +108,7 @@ export function lowerRows(frame: Frame): Stmt[] {
       value: stored(pool, dtype, reader.at(output, at)),
     });
   }
-  return [forLoop(row, count, body)];
+  return [parallelLoop(row, count, body)];
 }
 
 function isInGroup(n: Reduce, anchor: Reduce, full: readonly Dim[]): boolean {

@@ -9,7 +9,7 @@ import type { Value } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32, type RegKind } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, stored, symbolOf } from "../nest.js";
+import { LANES, parallelLoop, stored, symbolOf } from "../nest.js";
 import { fromAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
@@ -148,7 +148,7 @@ export function tiles(frame: Frame, name: string, length: number, size: Dim, bod
   if (size === length) return body(0);
   const count = ceildiv(size, length);
   const t = indexVar(name, count);
-  return [forLoop(t, count, body(tileStart(frame, t, length, size)))];
+  return [parallelLoop(t, count, body(tileStart(frame, t, length, size)))];
 }
 
 /** Bytes of an operand that stay in a core's second-level cache while the other operand's panels pass by. */
@@ -181,9 +181,10 @@ export function blockedTiles(
       to: min(add(from, block), count),
       step: 1,
       body: body(tileStart(frame, t, length, size)),
+      parallel: true,
     },
   ];
-  return [forLoop(b, blocks, around(inner))];
+  return [parallelLoop(b, blocks, around(inner))];
 }
 
 /** One body where `size >= length` is settled, else both under a test. */
