@@ -11,6 +11,7 @@ import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/plan/plan.js";
 import { schedule } from "../../compiler/schedule/build.js";
 import { load } from "../../runtime-shim/index.js";
+import { ARCHITECTURE_ROWS } from "./architectures.js";
 import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
 import { KERNELS } from "./kernels.js";
 import { MODELS } from "./models.js";
@@ -130,7 +131,7 @@ async function main(): Promise<void> {
   const tier = values.tier === "relaxed" ? "relaxed" : "strict";
   const probe = await ceilings();
   let limits = probe();
-  for (const row of [...KERNELS, ...MODELS].filter((r) => only.test(r.name))) {
+  for (const row of [...KERNELS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) => only.test(r.name))) {
     limits = higher(limits, probe());
     const steps = await profile(row, tier, Number(values.runs), limits);
     const total = steps.reduce((sum, s) => sum + s.ms, 0);

@@ -5,6 +5,7 @@ import { type Dim, min, mul } from "../../../ir/dim.js";
 import type { Value } from "../../../ir/graph.js";
 import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
+import { dependsOnRegion } from "../session.js";
 import { nonzeroOf } from "./index.js";
 import { along, flatten } from "./position.js";
 
@@ -70,14 +71,19 @@ const nonMaxSuppression: Translator = (cx) => {
     cx.has(i)
       ? ir.reshape(b, ir.cast(b, cx.in(i), i === 2 ? "i64" : "f32"), [])
       : ir.scalar(b, i === 2 ? "i64" : "f32", otherwise);
-  const most = number(2, 0);
   const iouThreshold = number(3, 0);
   const corners = cornersOf(cx, boxes);
   if (count === 0) return ir.full(b, "i64", [0, 3], 0);
-  const { values: ranked, indices: order } = ir.sort(b, scores, 2, true);
-  const eligible = cx.has(4) ? ir.gt(b, ranked, number(4, 0)) : ir.full(b, "bool", ranked.type.shape, 1);
-  const all: Dim[] = [batch, classes, count];
-  /** Corner coordinates in order of score: [batch, classes, boxes]. */
+  const { values: ranked, indices: ranks } = ir.sort(b, scores, 2, true);
+  const passes = cx.has(4) ? ir.gt(b, ranked, number(4, 0)) : ir.full(b, "bool", ranked.type.shape, 1);
+  const most = number(2, 0);
+  const limit = cx.known(most)?.at(0);
+  const slots = limit === undefined ? count : min(Math.max(limit, 0), count);
+  const candidates = candidatesOf(cx, passes);
+  const all: Dim[] = [batch, classes, candidates];
+  const [eligible, order] = [passes, ranks].map((v) => ir.slice(b, v, [0, 0, 0], all));
+  if (eligible === undefined || order === undefined) return cx.malformed("has no boxes");
+  /** Corner coordinates in order of score: [batch, classes, candidates]. */
   const ordered = corners.map((v) => {
     const flat = flatten(b, [batch, count], [ir.reshape(b, along(b, batch, 0, 1), [batch, 1, 1]), order]);
     return ir.take(b, v, ir.broadcast(b, flat, all));
@@ -85,9 +91,7 @@ const nonMaxSuppression: Translator = (cx) => {
   const area = (v: readonly Value[]): Value =>
     ir.mul(b, ir.sub(b, part(v, 2), part(v, 0)), ir.sub(b, part(v, 3), part(v, 1)));
   const areas = area(ordered);
-  const limit = cx.known(most)?.at(0);
-  const slots = limit === undefined ? count : min(Math.max(limit, 0), count);
-  const trips = ir.max(b, ir.min(b, most, ir.dimValue(b, count)), 0);
+  const trips = ir.max(b, ir.min(b, most, ir.dimValue(b, candidates)), 0);
   const [, kept] = ir.loop(b, {
     trips,
     count: 0,
@@ -104,7 +108,7 @@ const nonMaxSuppression: Translator = (cx) => {
       const overlap = ir.mul(b, part(sides, 0), part(sides, 1));
       const union = ir.sub(b, ir.add(b, areas, mine(areas)), overlap);
       const iou = ir.select(b, ir.gt(b, union, 0), ir.div(b, overlap, union), 0);
-      const apart = ir.not(b, ir.or(b, ir.gt(b, iou, iouThreshold), ir.eq(b, along(b, count, 2, 3), first)));
+      const apart = ir.not(b, ir.or(b, ir.gt(b, iou, iouThreshold), ir.eq(b, along(b, candidates, 2, 3), first)));
       const here = ir.and(b, ir.eq(b, along(b, slots, 2, 3), i), has);
       return {
         condition: ir.cast(b, ir.reduce(b, "max", ir.cast(b, has, "i32"), [0, 1, 2]), "bool"),
@@ -128,6 +132,19 @@ const nonMaxSuppression: Translator = (cx) => {
     [1, 0],
   );
 };
+
+/**
+ * How many boxes of [batch, classes, boxes], in order of score, may be picked in any row: the rest need not be compared.
+ * The run counts them; inside a loop's body it cannot give that number to a size, and all are compared.
+ */
+function candidatesOf(cx: NodeContext, passes: Value): Dim {
+  const { b } = cx;
+  const count = cx.dim(passes, 2);
+  if (dependsOnRegion(passes)) return count;
+  const perRow = ir.reduce(b, "sum", ir.cast(b, passes, "i64"), [2]);
+  const greatest = ir.reshape(b, ir.reduce(b, "max", perRow, [0, 1]), [1]);
+  return min(cx.element(ir.max(b, greatest, 1), 0, "candidates", cx.upper(count, "the number of boxes")), count);
+}
 
 function part(list: readonly Value[], i: number): Value {
   const v = list[i];

@@ -1,0 +1,58 @@
+// Rows of the architectures that users bring most, at their real sizes with random weights.
+
+import { ARCHITECTURES, type ArchitectureName } from "../support/architectures/index.js";
+import type { Elements, ElementType } from "../support/onnx-writer.js";
+import type { Value } from "../support/oracle.js";
+import type { Row } from "./row.js";
+
+const NAMES = {
+  resnet50: "ResNet-50",
+  mobilenetv2: "MobileNetV2",
+  "minilm-l6": "MiniLM-L6",
+  "minilm-l6-int8": "MiniLM-L6 int8",
+  crnn: "CRNN",
+  "whisper-encoder": "Whisper encoder",
+  "whisper-decoder": "Whisper decoder",
+  yolo: "YOLO",
+  "qdq-convnet": "QDQ convnet",
+  "qlinear-convnet": "QLinear convnet",
+} as const satisfies Readonly<Partial<Record<ArchitectureName, string>>>;
+
+/** Integer results may differ by a step where a sum lies between two of them. */
+const TOLERANCES: Readonly<Record<string, number>> = {
+  "minilm-l6-int8": 0.05,
+  "qdq-convnet": 0.05,
+  "qlinear-convnet": 0.05,
+};
+
+const ELEMENT_TYPES: readonly ElementType[] = ["f32", "i64", "i32", "u8", "i8"];
+
+function elements({ dtype, shape, data }: Value): Elements {
+  const type = ELEMENT_TYPES.find((t) => t === dtype);
+  const known =
+    data instanceof Float32Array ||
+    data instanceof BigInt64Array ||
+    data instanceof Int32Array ||
+    data instanceof Uint8Array ||
+    data instanceof Int8Array;
+  if (type === undefined || !known) throw new Error(`a benchmark's input cannot be ${dtype}`);
+  return { dtype: type, shape, data };
+}
+
+export const ARCHITECTURE_ROWS: readonly Row[] = Object.entries(NAMES).map(([key, name]) => {
+  const { write, fullSizes, feeds } = ARCHITECTURES[key as keyof typeof NAMES];
+  const given = Object.entries(feeds(fullSizes, "full")).map(([input, value]) => [input, elements(value)] as const);
+  return {
+    name: `${name} architecture`,
+    shape: Object.entries(fullSizes)
+      .map(([dim, size]) => `${dim} ${size}`)
+      .join(", "),
+    dtype: key.includes("int8") || key.startsWith("q") ? "int8" : "f32",
+    model: () => write("full"),
+    inputs: () => Object.fromEntries(given),
+    dims: fullSizes,
+    flops: null,
+    bytes: null,
+    tolerance: TOLERANCES[key] ?? 1e-3,
+  };
+});
