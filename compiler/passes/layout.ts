@@ -230,6 +230,9 @@ function hasNchw(node: Node): boolean {
 
 export const layout: Pass = {
   name: "layout",
-  after: { affine: "it looks for scales right behind their convolution" },
+  after: {
+    affine: "it looks for scales right behind their convolution",
+    solitary: "what stays with channels in second place must not be turned",
+  },
   run: (b, graph) => (nodesOf(graph).some(hasNchw) ? rewrite(b, graph, rules) : graph),
 };

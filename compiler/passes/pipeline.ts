@@ -13,6 +13,7 @@ import { layout } from "./layout.js";
 import type { Pass } from "./pass.js";
 import { quantized } from "./quantized.js";
 import { simplify, tidy } from "./simplify.js";
+import { solitary } from "./solitary.js";
 import { symbols } from "./symbols.js";
 import { widen } from "./widen.js";
 
@@ -24,6 +25,7 @@ export const PIPELINE: readonly Pass[] = [
   widen,
   integers,
   affine,
+  solitary,
   layout,
   tidy,
   deadcode,
