@@ -31,6 +31,8 @@ import {
   CACHE_BYTES,
   clearTile,
   isPaired,
+  type RowAt,
+  rowsAt,
   storeTile,
   tileKind,
   tiles,
@@ -109,15 +111,15 @@ export function lowerConv(frame: Frame): Stmt[] {
     const width = image[last + 1] ?? 1;
     /** Sums over `steps` elements from the taps `at`; pixels outside the image read zeros where that is tested. */
     const sums = (at: readonly Dim[], steps: Dim, tested: boolean): Stmt[] => {
-      const pointers = Array.from({ length: rows }, (_, i): Expr => {
-        const column = inputAt(last, add(start, i), at[last] ?? 0);
-        const position = [n, ...outer.map((y, j) => inputAt(j, y, at[j] ?? 0)), column, mul(g0, channels)];
-        const address = pool.address(buffer, ravel(position, image), bytesA);
-        if (!tested) return address;
+      const columns = Array.from({ length: rows }, (_, i) => inputAt(last, add(start, i), at[last] ?? 0));
+      const lead = [n, ...outer.map((y, j) => inputAt(j, y, at[j] ?? 0))];
+      const starts = columns.map((column) => ravel([...lead, column, mul(g0, channels)], image));
+      const clipped = (column: Dim, i: number): RowAt => {
         const inside = pool.compare("ltU", pool.index(column), pool.index(width));
         const zeros = pool.address(frame.zeros((channels + 1) * bytesA), 0, bytesA);
-        return pool.select(inside, address, zeros);
-      });
+        return { address: pool.select(inside, pool.address(buffer, starts[i] ?? 0, bytesA), zeros), offset: 0 };
+      };
+      const pointers = tested ? columns.map(clipped) : rowsAt(frame, buffer, starts, bytesA);
       if (paired) return accumulatePairs(frame, element, acc, pointers, panelOf(column, at), ceildiv(steps, 2));
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
       return accumulate(frame, element, acc, pointers, panelOf(column, at), steps, stepA, stepB);

@@ -21,6 +21,7 @@ import {
   clearTile,
   type Element,
   isPaired,
+  rowsAt,
   storeTile,
   type Tile,
   tileKind,
@@ -87,10 +88,10 @@ export function lowerMatmul(frame: Frame): Stmt[] {
 
   const block = (mr: number, row: Dim, column: Dim): Stmt[] => {
     const acc = accumulators(frame, kind, { mr, nr: tile.nr });
-    const rows = Array.from({ length: mr }, (_, i) => {
-      const { source, offset } = at.locate(form.a, form.positionA(batch, add(row, i), 0));
-      return frame.pool.address(frame.buffer(source), offset, bytesOf(element.a));
-    });
+    const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), 0)));
+    const source = places[0]?.source ?? form.a;
+    const starts = places.map((p) => p.offset);
+    const rows = rowsAt(frame, frame.buffer(source), starts, bytesOf(element.a));
     return [
       ...clearTile(frame, acc),
       ...(paired

@@ -40,6 +40,29 @@ export function isPaired({ a, b, sum }: Element, packed: boolean): boolean {
   return packed && a === "i16" && (b === "i8" || b === "i16") && sum === "i32";
 }
 
+/** Where a row of `a` starts: rows a constant distance apart share one pointer, which is one addition less per step. */
+export interface RowAt {
+  readonly address: Expr;
+  /** Bytes behind it. */
+  readonly offset: number;
+}
+
+/** Rows that start at these elements of a buffer. */
+export function rowsAt(frame: Frame, buffer: number, starts: readonly Dim[], bytes: number): RowAt[] {
+  const [first = 0] = starts;
+  const address = frame.pool.address(buffer, first, bytes);
+  return starts.map((start) => {
+    const distance = sub(start, first);
+    if (typeof distance === "number" && distance >= 0) return { address, offset: distance * bytes };
+    return { address: frame.pool.address(buffer, start, bytes), offset: 0 };
+  });
+}
+
+/** A moving pointer for every address that rows start from. */
+function rowPointers({ pool }: Frame, rows: readonly RowAt[]): ReadonlyMap<Expr, Expr> {
+  return new Map([...new Set(rows.map((r) => r.address))].map((a, i) => [a, pool.variable(I32, `pa${i}`)] as const));
+}
+
 /**
  * acc += a[i] . b over `pairs` of k: both operands are read two elements of k at a time. Rows of odd length read one
  * element more, against a zero.
@@ -48,7 +71,7 @@ export function accumulatePairs(
   frame: Frame,
   element: Element,
   acc: readonly (readonly Expr[])[],
-  rows: readonly Expr[],
+  rows: readonly RowAt[],
   panel: Expr,
   pairs: Dim,
 ): Stmt[] {
@@ -56,7 +79,7 @@ export function accumulatePairs(
   const wide = { kind: "i32", lanes: LANES } as const;
   const nr = (acc[0]?.length ?? 1) * LANES;
   const bytes = bytesOf(element.b);
-  const pa = rows.map((_, i) => pool.variable(I32, `pa${i}`));
+  const pa = rowPointers(frame, rows);
   const pb = pool.variable(I32, "pb");
   const end = pool.variable(I32, "pend");
   const step = nr * 2 * bytes;
@@ -71,14 +94,15 @@ export function accumulatePairs(
   });
   for (const [i, row] of acc.entries()) {
     const a = pool.variable(wide, "a");
-    body.push({ kind: "set", target: a, value: pool.loadAt(pa[i] ?? pb, 0, "i32", wide, true) });
+    const { address = pb, offset = 0 } = rows[i] ?? {};
+    body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, "i32", wide, true) });
     for (const [j, target] of row.entries())
       body.push({ kind: "set", target, value: pool.same("add", target, pool.same("dot16", a, columns[j] ?? a)) });
   }
-  for (const p of pa) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
+  for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
   body.push({ kind: "set", target: pb, value: pool.same("add", pb, pool.i32(step)) });
   return [
-    ...rows.map((value, i): Stmt => ({ kind: "set", target: pa[i] ?? pb, value })),
+    ...[...pa].map(([value, target]): Stmt => ({ kind: "set", target, value })),
     { kind: "set", target: pb, value: panel },
     { kind: "set", target: end, value: pool.same("add", pb, pool.index(mul(pairs, step))) },
     { kind: "while", mask: pool.compare("ltU", pb, end), body },
@@ -102,7 +126,7 @@ export function accumulate(
   frame: Frame,
   element: Element,
   acc: readonly (readonly Expr[])[],
-  rows: readonly Expr[],
+  rows: readonly RowAt[],
   panel: Expr,
   steps: Dim,
   strideA: Expr,
@@ -111,10 +135,10 @@ export function accumulate(
   const { pool } = frame;
   const kind = acc[0]?.[0]?.type.kind ?? "f32";
   const wide = { kind, lanes: LANES };
-  const pa = rows.map((_, i) => pool.variable(I32, `pa${i}`));
+  const pa = rowPointers(frame, rows);
   const pb = pool.variable(I32, "pb");
   const end = pool.variable(I32, "pend", false);
-  const stmts: Stmt[] = rows.map((value, i) => ({ kind: "set", target: pa[i] ?? pb, value }));
+  const stmts: Stmt[] = [...pa].map(([value, target]) => ({ kind: "set", target, value }));
   stmts.push({ kind: "set", target: pb, value: panel });
   stmts.push({ kind: "set", target: end, value: pool.same("add", pb, pool.same("mul", pool.index(steps), strideB)) });
   const body: Stmt[] = [];
@@ -125,11 +149,12 @@ export function accumulate(
   });
   for (const [i, row] of acc.entries()) {
     const a = pool.variable(wide, "a");
-    body.push({ kind: "set", target: a, value: pool.loadAt(pa[i] ?? pb, 0, element.a, wide, true) });
+    const { address = pb, offset = 0 } = rows[i] ?? {};
+    body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, element.a, wide, true) });
     for (const [j, target] of row.entries())
       body.push({ kind: "set", target, value: pool.same("madd", a, columns[j] ?? a, target) });
   }
-  for (const p of pa) body.push({ kind: "set", target: p, value: pool.same("add", p, strideA) });
+  for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, strideA) });
   body.push({ kind: "set", target: pb, value: pool.same("add", pb, strideB) });
   stmts.push({ kind: "while", mask: pool.compare("ltU", pb, end), body });
   return stmts;
