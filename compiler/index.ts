@@ -7,3 +7,4 @@ export type { DType } from "./ir/dtype.js";
 export { Bug, formatRefusal, type Refusal, type RefusalCode, Refused } from "./ir/errors.js";
 export type { Graph } from "./ir/graph.js";
 export { type Compiled, type CompileOptions, compile } from "./pipeline.js";
+export { formatTuning, parseTuning, type TuningEntry, type TuningLock } from "./schedule/tuning.js";

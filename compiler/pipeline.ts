@@ -13,6 +13,7 @@ import { schedule } from "./schedule/build.js";
 import { printSchedule } from "./schedule/print.js";
 import type { Schedule } from "./schedule/schedule.js";
 import { separate } from "./schedule/separate.js";
+import { replayTuning, type TuningEntry, type TuningLock } from "./schedule/tuning.js";
 import { PRODUCER } from "./version.js";
 
 export interface CompileOptions {
@@ -22,6 +23,8 @@ export interface CompileOptions {
   /** Name of the entry point; default "main". */
   readonly entry?: string;
   readonly producer?: string;
+  /** A tuning file's entries, replayed, and the class of machines whose entries count where it has several. */
+  readonly tuning?: { readonly lock: TuningLock; readonly machine?: string };
 }
 
 export interface Compiled {
@@ -30,6 +33,8 @@ export interface Compiled {
   readonly plan: Plan;
   readonly levels: Levels;
   readonly texts: { readonly source: string; readonly functional: string; readonly schedule: string };
+  /** Entries of the tuning file, for this tier and class of machines, that no kernel of the model has. */
+  readonly unusedTuning: readonly TuningEntry[];
 }
 
 /** What compilation goes through, for tools that look between the stages. */
@@ -65,7 +70,8 @@ export function compileStages(
   const { graph: functional, log } = runPasses(builder, graph);
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
-  const scheduled = schedule(separate(builder, functional));
+  const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
+  const scheduled = schedule(separate(builder, functional), replay?.choices);
   const { plan, weights, module, placeOf } = buildWasm(scheduled, builder, entry, tier);
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);
@@ -77,5 +83,6 @@ export function compileStages(
     texts,
     producer,
   });
-  return { compiled: { bundle, plan, levels, texts }, functional, schedule: scheduled, placeOf };
+  const compiled = { bundle, plan, levels, texts, unusedTuning: replay?.unused() ?? [] };
+  return { compiled, functional, schedule: scheduled, placeOf };
 }

@@ -31,7 +31,8 @@ function inMemory(v: Value, fusion: Fusion, iterations: ReadonlySet<Value>): boo
   return !iterations.has(v);
 }
 
-export function schedule(graph: Graph): Schedule {
+/** `tuned`: choices that a kernel gets in place of the compiler's own. */
+export function schedule(graph: Graph, tuned: (kernel: Kernel) => Choices = () => ({})): Schedule {
   const scopes = scopesOf(graph);
   const uses = usesOf(graph);
   const fusion = fuse(scopes, uses);
@@ -69,7 +70,7 @@ export function schedule(graph: Graph): Schedule {
     for (const v of operandsInMemory(group?.anchor ?? first.node)) if (!inputs.includes(v)) inputs.push(v);
     const { template, choices } = templateOf(group, first.node);
     const name = `k${kernels++}_${nameOf(template, nodes)}`;
-    return {
+    const kernel: Kernel = {
       name,
       template,
       anchor: group?.anchor ?? first.node,
@@ -79,6 +80,7 @@ export function schedule(graph: Graph): Schedule {
       choices,
       scratch: scratchOf(template, group, nodes, first.node),
     };
+    return { ...kernel, choices: { ...choices, ...tuned(kernel) } };
   }
 
   function stepsOf(scope: Scope): Step[] {

@@ -143,7 +143,7 @@ export function chooseTile(node: Node): { template: Template; choices: Choices }
     if (columns >= 4 && columns < 8) return { template: "matmul", choices: { mr: 8, nr: 4, packed } };
     return { template: "matmul", choices: { mr: 4, nr: 8, packed } };
   }
-  if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { lanes: 4 } };
+  if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { mr: 4, nr: 4 } };
   const w = node.inputs[1];
   const outs = w?.type.shape.at(-1) ?? 0;
   const perGroup = isOp(node, "conv") && typeof outs === "number" ? outs / node.attrs.groups : 8;

@@ -18,6 +18,7 @@ import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, isOp } from "../../../compiler/ir/graph.js";
 import { panelElements } from "../../../compiler/plan/pack.js";
+import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -28,7 +29,6 @@ import {
   accumulate,
   accumulatePairs,
   accumulators,
-  CACHE_BYTES,
   clearTile,
   isPaired,
   type RowAt,
@@ -50,8 +50,8 @@ export function lowerConv(frame: Frame): Stmt[] {
   if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined)
     throw new Bug("loops", "conv without its operands");
   const { strides, dilations, low, high, groups, layout } = anchor.attrs;
-  const nr = Number(kernel.choices["nr"] ?? 8);
-  const mr = Number(kernel.choices["mr"] ?? 4);
+  const nr = choiceOf(kernel, "nr");
+  const mr = choiceOf(kernel, "mr");
   const spatial = strides.length;
   const channels = w.type.shape.at(-2) ?? 1;
   const outs = floordiv(w.type.shape.at(-1) ?? 1, groups);
@@ -182,7 +182,7 @@ export function lowerConv(frame: Frame): Stmt[] {
   // A strip of output rows whose input rows stay in cache while all panels pass over it.
   const height = outer.length === 0 ? 1 : (out[1] ?? 1);
   const rowBytes = range(mul(1, ...image.slice(2))).hi * bytesA * (strides[0] ?? 1);
-  const strip = Math.max(1, Math.floor(CACHE_BYTES / Math.max(1, rowBytes)));
+  const strip = Math.max(1, Math.floor((choiceOf(kernel, "block") * 1024) / Math.max(1, rowBytes)));
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
     tiles(frame, "panel", nr, outs, (column) =>

@@ -1,11 +1,12 @@
-// depthwise: one filter per channel over NHWC data, vectors over channels, four neighbouring pixels at a time: an input
-// vector serves every tap that touches it and a filter vector serves four pixels. Tiles that touch the image's edge along
+// depthwise: one filter per channel over NHWC data, vectors over channels, some neighbouring pixels at a time: an input
+// vector serves every tap that touches it and a filter vector serves all of them. Tiles that touch the image's edge along
 // the last axis read zeros outside it; along the other axes a row of taps is tested once.
 
 import { add, type Dim, indexVar, mul, range, sub } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
+import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -33,12 +34,12 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const element = { a: x.type.dtype, b: w.type.dtype, sum: result.type.dtype };
   const kind = tileKind(element);
   const known = window.every((d) => typeof d === "number");
-  if (kind === null || groups < LANES || !known || lastLength > MAX_TAPS || element.a !== "f32")
+  if (kind === null || groups < choiceOf(kernel, "nr") || !known || lastLength > MAX_TAPS || element.a !== "f32")
     return lowerContractionScalar(frame);
 
   const image = x.type.shape;
   const out = result.type.shape;
-  const nr = LANES;
+  const nr = choiceOf(kernel, "nr");
   const vectors = nr / LANES;
   const [stride, dilation] = [strides[last] ?? 1, dilations[last] ?? 1];
   const n = indexVar("n", image[0] ?? 1);
@@ -122,7 +123,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
       return [{ kind: "if", mask, yes: inside, no: channels((c) => pixels(mr, start, c, true)) }];
     };
   const size = out[last + 1] ?? 1;
-  const length = Math.min(4, range(size).hi);
+  const length = Math.min(choiceOf(kernel, "mr"), range(size).hi);
   let body = whenAtLeast(
     frame,
     size,

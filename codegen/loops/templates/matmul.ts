@@ -6,6 +6,7 @@ import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, type Value } from "../../../compiler/ir/graph.js";
 import { panelElements } from "../../../compiler/plan/pack.js";
+import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { type MatmulForm, matmulForm } from "../../../compiler/schedule/contraction.js";
 import { type Position, ravel, throughView } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
@@ -36,7 +37,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   if (form === null || result === undefined) throw new Bug("loops", "matmul without its operands");
   const element: Element = { a: form.a.type.dtype, b: form.b.type.dtype, sum: result.type.dtype };
   const kind = tileKind(element);
-  const tile: Tile = { mr: Number(kernel.choices["mr"] ?? 1), nr: Number(kernel.choices["nr"] ?? 8) };
+  const tile: Tile = { mr: choiceOf(kernel, "mr"), nr: choiceOf(kernel, "nr") };
   const scalar = (): Stmt[] => lowerContractionScalar(frame);
   if (kind === null) return scalar();
   const k0 = indexVar("k", form.k);

@@ -6,6 +6,7 @@ import { add, ceildiv, type Dim, indexVar, min, mul, provenLessEqual, sub } from
 import type { DType } from "../../../compiler/ir/dtype.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import type { Value } from "../../../compiler/ir/graph.js";
+import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32, type RegKind } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -176,9 +177,6 @@ export function tiles(frame: Frame, name: string, length: number, size: Dim, bod
   return [parallelLoop(t, count, body(tileStart(frame, t, length, size)))];
 }
 
-/** Bytes of an operand that stay in a core's second-level cache while the other operand's panels pass by. */
-export const CACHE_BYTES = 256 * 1024;
-
 /**
  * `tiles` in blocks: `around` gets the loops over the tiles of one block and may put other loops around them, so that
  * the block's rows are read from cache again. `perTile`: bytes of a tile's rows.
@@ -191,7 +189,7 @@ export function blockedTiles(
   perTile: number,
   around: (inner: (body: (start: Dim) => Stmt[]) => Stmt[]) => Stmt[],
 ): Stmt[] {
-  const block = Math.max(4, Math.floor(CACHE_BYTES / Math.max(1, perTile)));
+  const block = Math.max(4, Math.floor((choiceOf(frame.kernel, "block") * 1024) / Math.max(1, perTile)));
   const count = ceildiv(size, length);
   if (size === length || provenLessEqual(count, block)) return around((body) => tiles(frame, name, length, size, body));
   const blocks = ceildiv(count, block);

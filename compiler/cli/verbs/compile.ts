@@ -6,9 +6,10 @@ import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import { checkWritable, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
+import { type TuningOptions, tuningFrom } from "../tuning-file.js";
 import { type Leaf, parseBound, repeated } from "../verb.js";
 
-interface Options {
+interface Options extends TuningOptions {
   readonly target: "wasm";
   readonly tier: "strict" | "relaxed";
   readonly dim?: readonly string[];
@@ -59,6 +60,11 @@ export const compileVerb: Leaf = {
       .option("--bound <n>", "upper bound for sizes that depend on data and that nothing else bounds")
       .option("--entry <name>", "the entry point's name (default: main)")
       .option("--name <name>", "the model's name in the plan (default: the file's, without extension)")
+      .option(
+        "--tuning <file>",
+        "replay the choices that psionic tune wrote to this file (default: the compiler's own)",
+      )
+      .option("--machine <class>", "the class of machines whose tuning counts, where the file has several")
       .option("--types <file.d.ts>", "also write TypeScript types for load()")
       .option("-o, --output <file.psn>", "the bundle (default: the model's path with .psn)")
       .option("--json", "what was written, as JSON on stdout");
@@ -74,6 +80,7 @@ export const compileVerb: Leaf = {
     const output = options.output ?? join(dirname(path), `${basename(path, extname(path))}.psn`);
     if (name === "") throw usage("--name is empty", "leave it out, or name the model");
     const bytes = readBytes(path, "model");
+    const tuning = await tuningFrom(options);
     for (const file of [output, options.types])
       if (file !== undefined && resolve(file) === resolve(path))
         throw usage(`the output "${file}" would replace the model`, "choose another with -o");
@@ -101,7 +108,7 @@ export const compileVerb: Leaf = {
       // Only now: a model that is refused does not wait for the code generator to load.
       const { compile } = await import("../../pipeline.js");
       const entry = options.entry === undefined ? {} : { entry: options.entry };
-      const compiled = compile({ graph, builder }, { tier: options.tier, target: options.target, ...entry });
+      const compiled = compile({ graph, builder }, { tier: options.tier, target: options.target, ...entry, ...tuning });
       clock.next();
       const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
       if (options.types !== undefined) {
@@ -114,7 +121,8 @@ export const compileVerb: Leaf = {
       writeFiles(files);
       await clock.done();
       const { digest } = parseHeader(compiled.bundle);
-      for (const note of imported.notes) cx.note(`note: ${note}`);
+      const notes = [...imported.notes, ...staleNotes(compiled.unusedTuning.length, options.tuning)];
+      for (const note of notes) cx.note(`note: ${note}`);
       cx.document({
         output,
         digest,
@@ -122,7 +130,7 @@ export const compileVerb: Leaf = {
         kernels: compiled.plan.kernels.length,
         memory: compiled.plan.memory.bytes,
         ...(options.types === undefined ? {} : { types: options.types }),
-        notes: imported.notes,
+        notes,
       });
       const { bytesText, counted } = await import("../style.js");
       const { kernels, memory } = compiled.plan;
@@ -136,6 +144,11 @@ export const compileVerb: Leaf = {
     }
   },
 };
+
+function staleNotes(unused: number, file = ""): string[] {
+  if (unused === 0) return [];
+  return [`${unused} of the entries of "${file}" fit no kernel of this model; psionic tune --check lists them`];
+}
 
 function parseState(arg: string): { input: string; output: string } {
   const [, input, output] = /^([^=]+)=([^=]+)$/.exec(arg) ?? [];
