@@ -67,7 +67,7 @@ export function compileStages(
   const { graph, builder } = source;
   const { tier = "strict", entry = "main", producer = PRODUCER } = options;
   const sourceText = print(graph).text;
-  const { graph: functional, log } = runPasses(builder, graph);
+  const { graph: functional, log } = runPasses(builder, graph, { tier });
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });

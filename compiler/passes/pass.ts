@@ -4,6 +4,8 @@ import type { Builder, Graph } from "../ir/graph.js";
 import type { OpName } from "../ir/ops.js";
 
 export interface PassOptions {
+  /** relaxed: passes may change how results round. Default strict. */
+  readonly tier?: "strict" | "relaxed";
   /** Composite ops that the target takes whole. */
   readonly keep?: ReadonlySet<OpName>;
 }

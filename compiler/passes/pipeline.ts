@@ -16,6 +16,7 @@ import { simplify, tidy } from "./simplify.js";
 import { solitary } from "./solitary.js";
 import { symbols } from "./symbols.js";
 import { widen } from "./widen.js";
+import { winograd } from "./winograd.js";
 
 /** What a compilation runs. */
 export const PIPELINE: readonly Pass[] = [
@@ -28,6 +29,7 @@ export const PIPELINE: readonly Pass[] = [
   solitary,
   layout,
   tidy,
+  winograd,
   deadcode,
 ];
 

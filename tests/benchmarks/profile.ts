@@ -30,9 +30,9 @@ interface StepTime {
 }
 
 /** Multiplications and additions of each kernel's product or convolution, by the kernel's name. */
-function flopsByKernel(graph: Graph, builder: Builder): ReadonlyMap<string, number> {
+function flopsByKernel(graph: Graph, builder: Builder, tier: Tier): ReadonlyMap<string, number> {
   // The same passes over the same interned nodes give the kernels that compile() made.
-  const { steps } = schedule(runPasses(builder, graph).graph);
+  const { steps } = schedule(runPasses(builder, graph, { tier }).graph);
   return new Map(kernelsOf(steps).map((k) => [k.name, flopsOf(k.anchor)]));
 }
 
@@ -74,7 +74,7 @@ async function profile(row: Row, tier: Tier, runs: number, limits: Ceilings): Pr
       { copy: false },
     );
   }
-  const flopsOfKernel = flopsByKernel(graph, builder);
+  const flopsOfKernel = flopsByKernel(graph, builder, tier);
   const templateOf = (s: StepPlan): string => (s.kind === "call" ? (plan.kernels[s.kernel]?.template ?? "") : s.kind);
   return entry.steps.map((step, i) => {
     const { bytes, shapes } = traffic(plan, entry, step);
