@@ -3,12 +3,14 @@
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import { buildWasm } from "../codegen/wasm/target.js";
+import type { Threading } from "../codegen/wasm/threads.js";
 import { wasmRefusals } from "../targets/wasm/capabilities.js";
+import { WASM_THREADING } from "../targets/wasm/threads.js";
 import { Refused } from "./ir/errors.js";
 import type { Builder, Graph, Value } from "./ir/graph.js";
 import { print } from "./ir/print.js";
 import { runPasses } from "./passes/run.js";
-import type { Plan, Tier } from "./plan/plan.js";
+import type { Plan, Tier, Variant } from "./plan/plan.js";
 import { schedule } from "./schedule/build.js";
 import { printSchedule } from "./schedule/print.js";
 import type { Schedule } from "./schedule/schedule.js";
@@ -18,8 +20,15 @@ import { PRODUCER } from "./version.js";
 
 export interface CompileOptions {
   readonly target?: "wasm";
-  /** strict (default): the same bits on every host. relaxed: fused multiply-add where the engine has it. */
-  readonly tier?: Tier;
+  /**
+   * strict (default): the same bits on every host. relaxed: fused multiply-add where the engine has it. Both: the bundle
+   * holds a module of each, and the runtime picks.
+   */
+  readonly tier?: Tier | readonly Tier[];
+  /** Also a module of each tier whose kernels run on the threads of a pool. */
+  readonly threads?: boolean;
+  /** How threads share a kernel; default: the target's figures. */
+  readonly threading?: Threading;
   /** Name of the entry point; default "main". */
   readonly entry?: string;
   readonly producer?: string;
@@ -65,19 +74,23 @@ export function compileStages(
   options: CompileOptions = {},
 ): Stages {
   const { graph, builder } = source;
-  const { tier = "strict", entry = "main", producer = PRODUCER } = options;
+  const { entry = "main", producer = PRODUCER, threading = WASM_THREADING } = options;
+  const variants = variantsOf(options);
+  // All variants run one graph on the same weights: it keeps what the strictest of them promises.
+  const tier = variants.some((v) => v.tier === "strict") ? "strict" : "relaxed";
   const sourceText = print(graph).text;
   const { graph: functional, log } = runPasses(builder, graph, { tier });
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
   const scheduled = schedule(separate(builder, functional), replay?.choices);
-  const { plan, weights, module, placeOf } = buildWasm(scheduled, builder, entry, tier);
+  const built = buildWasm(scheduled, builder, { entry, variants, threading });
+  const { plan, weights, modules, placeOf } = built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);
   const bundle = writeBundle({
     plan,
-    modules: [{ features: plan.features, wasm: module }],
+    modules,
     weights,
     levels,
     texts,
@@ -85,4 +98,10 @@ export function compileStages(
   });
   const compiled = { bundle, plan, levels, texts, unusedTuning: replay?.unused() ?? [] };
   return { compiled, functional, schedule: scheduled, placeOf };
+}
+
+/** The modules that a bundle holds: of each tier one thread first, then threads. */
+function variantsOf({ tier = "strict", threads = false }: CompileOptions): Variant[] {
+  const tiers = new Set(typeof tier === "string" ? [tier] : tier);
+  return [...tiers].flatMap((t) => [{ tier: t, threads: false }, ...(threads ? [{ tier: t, threads: true }] : [])]);
 }

@@ -58,6 +58,7 @@ export function isRawBits(dtype: DType): boolean {
 }
 
 /** A typed array over memory, without copying. `offset` is aligned to the element. */
-export function viewOf(dtype: DType, buffer: ArrayBuffer, offset: number, elems: number): TypedArray {
-  return new ARRAYS[dtype](buffer, offset, elems);
+export function viewOf(dtype: DType, buffer: ArrayBufferLike, offset: number, elems: number): TypedArray {
+  // The union of constructors has no signature for shared memory, which is as good.
+  return new ARRAYS[dtype](buffer as ArrayBuffer, offset, elems);
 }

@@ -37,6 +37,7 @@ export const LIMITS = {
   rank: 32,
   dimDepth: 64,
   dimNodes: 4096,
+  threads: 64,
   /** Symbols are i32 parameters. */
   symbolValue: 2 ** 31 - 1,
 } as const;
@@ -120,8 +121,17 @@ export interface EntrySpec {
   readonly steps: number;
 }
 
+/** Bytes that a module with threads needs behind the plan's memory: `shared` once, `each` for every thread. */
+export interface ThreadMemorySpec {
+  readonly shared: number;
+  readonly each: number;
+}
+
 export interface ModuleSpec {
+  readonly tier: Tier;
   readonly features: readonly string[];
+  /** Null for a module of one thread. */
+  readonly threads: ThreadMemorySpec | null;
   /** Index into `blobs`. */
   readonly blob: number;
 }
@@ -139,8 +149,6 @@ export interface Manifest {
   readonly format: number;
   readonly producer: string;
   readonly target: string;
-  readonly tier: Tier;
-  readonly features: readonly string[];
   readonly memory: MemorySpec;
   readonly symbols: readonly SymbolSpec[];
   readonly states: readonly PortSpec[];

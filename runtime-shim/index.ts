@@ -26,3 +26,4 @@ export {
 export type { PortInfo } from "./port.js";
 export type { BundleSource } from "./source.js";
 export { type Feed, TensorView } from "./tensor.js";
+export type { ThreadCount, Threads, Variant } from "./variant.js";

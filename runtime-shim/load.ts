@@ -3,15 +3,16 @@
 // end of the file is where the manifest says. What fails any check throws LoadError, and nothing of it has run.
 
 import { LoadError } from "./errors.js";
-import { hasFeature } from "./features.js";
-import { type BlobSpec, CHUNK_BYTES, HEADER_BYTES, type Manifest, type ModuleSpec, PAGE_BYTES } from "./format.js";
+import { type BlobSpec, CHUNK_BYTES, HEADER_BYTES, LIMITS, type Manifest, PAGE_BYTES } from "./format.js";
 import { malformed } from "./json.js";
 import { alignBlob, parseHeader, parseManifest } from "./manifest.js";
 import { type AnyModel, Model, type ModelTypes } from "./model.js";
+import { mayWait, openPool, THREAD_EXPORTS } from "./pool.js";
 import { sha256 } from "./sha256.js";
 import { type BundleSource, type ByteStream, openSource } from "./source.js";
+import { type Choice, chooseVariant, type Wishes } from "./variant.js";
 
-export interface LoadOptions {
+export interface LoadOptions extends Wishes {
   /** The plan digest that the bundle must have (hex): pins it, wherever it came from. */
   readonly digest?: string;
   /** The entry that run() takes unless told otherwise; the bundle's first by default. */
@@ -20,6 +21,8 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
   /** Refuse a bundle that wants more memory than this. */
   readonly maxMemoryBytes?: number;
+  /** Where psionic/runtime/worker is served, for pages whose policy has no `worker-src blob:`. */
+  readonly workerUrl?: string | URL;
 }
 
 /**
@@ -40,25 +43,26 @@ export async function load<T extends ModelTypes = AnyModel>(
 
 async function loadFrom<T extends ModelTypes>(stream: ByteStream, options: LoadOptions): Promise<Model<T>> {
   checkHost();
-  const { manifest, digest, start } = await readManifest(stream, options.digest);
-  const variant = pickVariant(manifest);
-  const memory = createMemory(manifest, options.maxMemoryBytes ?? Number.POSITIVE_INFINITY);
+  const { manifest, digest, start: dataStart } = await readManifest(stream, options.digest);
+  checkTarget(manifest);
+  const choice = chooseVariant(manifest, options);
+  const memory = createMemory(manifest, choice, options.maxMemoryBytes ?? Number.POSITIVE_INFINITY);
   let compiled: Promise<WebAssembly.Module> | undefined;
-  let at = start;
+  let at = dataStart;
   for (const [i, blob] of manifest.blobs.entries()) {
     const where = `blob ${i} (${blob.kind})`;
-    const offset = alignBlob(start) + blob.offset;
+    const offset = alignBlob(dataStart) + blob.offset;
     const padding = new Uint8Array(offset - at);
     await stream.fill(padding, `padding before ${where}`);
     if (padding.some((byte) => byte !== 0)) {
       throw new LoadError("digest_mismatch", `padding before ${where}`, "bytes that are not zero", "zeros");
     }
-    let into: Uint8Array<ArrayBuffer> | null = null;
+    const code = i === choice.module.blob ? new Uint8Array(blob.bytes) : null;
+    let into: Uint8Array | null = code;
     if (blob.kind === "weights") into = new Uint8Array(memory.buffer, manifest.memory.weights.offset, blob.bytes);
-    else if (i === variant.blob) into = new Uint8Array(blob.bytes);
     await readBlob(stream, blob, where, into);
-    if (i === variant.blob && into !== null) {
-      compiled = WebAssembly.compile(into);
+    if (code !== null) {
+      compiled = WebAssembly.compile(code);
       // Awaited below; until then a failure elsewhere must not leave it unhandled.
       compiled.catch(() => {});
     }
@@ -66,8 +70,20 @@ async function loadFrom<T extends ModelTypes>(stream: ByteStream, options: LoadO
   }
   if (!(await stream.atEnd())) malformed("end of the bundle", "more bytes", `${at} bytes`);
   if (compiled === undefined) malformed("manifest.modules", "none", "a module");
-  const instance = await instantiate(compiled, memory, manifest);
-  return new Model<T>(manifest, digest, memory, instance, options.entry);
+  const { module, exports } = await instantiate(compiled, memory, manifest, choice);
+  const { variant } = choice;
+  const start = exports["threads.start"];
+  if (choice.module.threads !== null && typeof start === "function") start(0, variant.threads, Number(mayWait()));
+  const parts = { manifest, digest, variant, buffer: memory.buffer, exports, entry: options.entry };
+  const { workerUrl, signal } = options;
+  const pool =
+    variant.threads === 1 ? null : await openPool({ module, memory, count: variant.threads, workerUrl, signal });
+  try {
+    return new Model<T>({ ...parts, pool });
+  } catch (error) {
+    pool?.end();
+    throw error;
+  }
 }
 
 function checkHost(): void {
@@ -105,19 +121,17 @@ async function checkDigest(bytes: Uint8Array<ArrayBuffer>, want: string, where: 
 }
 
 /** Reads and verifies a blob, one chunk's digest computed while the next arrives; keeps its bytes only in `into`. */
-async function readBlob(
-  stream: ByteStream,
-  blob: BlobSpec,
-  where: string,
-  into: Uint8Array<ArrayBuffer> | null,
-): Promise<void> {
+async function readBlob(stream: ByteStream, blob: BlobSpec, where: string, into: Uint8Array | null): Promise<void> {
   let pending: Promise<void> = Promise.resolve();
   try {
     for (const [i, digest] of blob.chunks.entries()) {
       const from = i * CHUNK_BYTES;
       const length = Math.min(CHUNK_BYTES, blob.bytes - from);
-      const chunk = into === null ? new Uint8Array(length) : into.subarray(from, from + length);
+      const place = into?.subarray(from, from + length);
+      // Shared memory cannot be digested in place.
+      const chunk = place !== undefined && isUnshared(place) ? place : new Uint8Array(length);
       await stream.fill(chunk, `${where}, chunk ${i}`);
+      if (chunk !== place) place?.set(chunk);
       await pending;
       pending = checkDigest(chunk, digest, `${where}, chunk ${i}`);
       pending.catch(() => {});
@@ -127,46 +141,40 @@ async function readBlob(
   }
 }
 
-/** The first variant whose features this engine has: the manifest lists the best first. */
-function pickVariant(manifest: Manifest): ModuleSpec {
-  if (!/^wasm/.test(manifest.target)) {
-    const hint = "compile the model for wasm";
-    throw new LoadError("unsupported_backend_capability", "manifest.target", manifest.target, "wasm", hint);
-  }
-  const found = manifest.modules.find((m) => m.features.every(hasFeature));
-  if (found !== undefined) return found;
-  const missing = manifest.modules.at(-1)?.features.filter((f) => !hasFeature(f)) ?? [];
-  const have = `an engine without ${missing.join(", ")}`;
-  throw new LoadError("unsupported_backend_capability", "manifest.modules", have, "one with it", "use a newer engine");
+function checkTarget({ target }: Manifest): void {
+  if (/^wasm/.test(target)) return;
+  const hint = "compile the model for wasm";
+  throw new LoadError("unsupported_backend_capability", "manifest.target", target, "wasm", hint);
 }
 
-type BundleMemory = WebAssembly.Memory & { readonly buffer: ArrayBuffer };
-
-function isUnshared(memory: WebAssembly.Memory): memory is BundleMemory {
-  return memory.buffer instanceof ArrayBuffer;
+function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer;
 }
 
-function createMemory(manifest: Manifest, limit: number): BundleMemory {
-  const { bytes } = manifest.memory;
+function createMemory(manifest: Manifest, { module, variant }: Choice, limit: number): WebAssembly.Memory {
+  const { threads } = module;
+  const more = threads === null ? 0 : threads.shared + variant.threads * threads.each;
+  const bytes = manifest.memory.bytes + more;
   const fail = (want: string): never => {
     throw new LoadError("resource_limit", "manifest.memory.bytes", `${bytes}`, want);
   };
   if (bytes > limit) fail(`at most ${limit}, the limit that load() was given`);
-  const pages = bytes / PAGE_BYTES;
+  if (bytes > LIMITS.memoryBytes) fail(`at most ${LIMITS.memoryBytes}`);
+  const pages = Math.ceil(bytes / PAGE_BYTES);
   try {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    if (isUnshared(memory)) return memory;
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads !== null });
   } catch {
     // The engine has no such memory to give.
+    return fail("no more than this engine can allocate");
   }
-  return fail("no more than this engine can allocate");
 }
 
 async function instantiate(
   compiled: Promise<WebAssembly.Module>,
   memory: WebAssembly.Memory,
   manifest: Manifest,
-): Promise<WebAssembly.Exports> {
+  choice: Choice,
+): Promise<{ readonly module: WebAssembly.Module; readonly exports: WebAssembly.Exports }> {
   try {
     const module = await compiled;
     const imports = WebAssembly.Module.imports(module).map((i) => `${i.module}.${i.name} (${i.kind})`);
@@ -178,15 +186,16 @@ async function instantiate(
       );
     }
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-    for (const entry of manifest.entries) {
-      const run = Object.hasOwn(exports, entry.export) ? exports[entry.export] : undefined;
-      const want = `a function of ${entry.symbols.length + 2} i32`;
-      if (typeof run !== "function") malformed(`module export "${entry.export}"`, "none", want);
-      if (run.length !== entry.symbols.length + 2) {
-        malformed(`module export "${entry.export}"`, `${run.length} parameters`, want);
-      }
-    }
-    return exports;
+    const check = (name: string, parameters: number): void => {
+      const run = Object.hasOwn(exports, name) ? exports[name] : undefined;
+      const want = `a function of ${parameters} i32`;
+      if (typeof run !== "function") malformed(`module export "${name}"`, "none", want);
+      if (run.length !== parameters) malformed(`module export "${name}"`, `${run.length} parameters`, want);
+    };
+    for (const entry of manifest.entries) check(entry.export, entry.symbols.length + 2);
+    if (choice.module.threads !== null)
+      for (const [name, parameters] of Object.entries(THREAD_EXPORTS)) check(name, parameters);
+    return { module, exports };
   } catch (error) {
     if (error instanceof LoadError) throw error;
     const have = error instanceof Error ? error.message : `${error}`;

@@ -23,6 +23,7 @@ import {
   PAGE_BYTES,
   type PortSpec,
   type RegionSpec,
+  type ThreadMemorySpec,
 } from "./format.js";
 import { canonicalText, int, list, malformed, name, object, oneOf, over, text, unique } from "./json.js";
 import { checkRelations } from "./relations.js";
@@ -87,8 +88,6 @@ function readManifest(value: unknown): Manifest {
     "format",
     "producer",
     "target",
-    "tier",
-    "features",
     "memory",
     "symbols",
     "states",
@@ -101,8 +100,6 @@ function readManifest(value: unknown): Manifest {
     format: int(m.format, `${at}.format`, FORMAT_VERSION, FORMAT_VERSION),
     producer: text(m.producer, `${at}.producer`),
     target: text(m.target, `${at}.target`),
-    tier: oneOf(m.tier, `${at}.tier`, ["strict", "relaxed"]),
-    features: list(m.features, `${at}.features`, 64, name),
     memory: readMemory(m.memory, `${at}.memory`),
     symbols: list(m.symbols, `${at}.symbols`, LIMITS.symbols, (item, where) => {
       const s = object(item, where, ["name", "lo", "hi", "offset"]);
@@ -117,8 +114,10 @@ function readManifest(value: unknown): Manifest {
     states: list(m.states, `${at}.states`, LIMITS.states, readPort),
     entries: list(m.entries, `${at}.entries`, LIMITS.entries, readEntry),
     modules: list(m.modules, `${at}.modules`, LIMITS.modules, (item, where) => {
-      const v = object(item, where, ["features", "blob"]);
+      const v = object(item, where, ["tier", "features", "threads", "blob"]);
       return {
+        tier: oneOf(v.tier, `${where}.tier`, ["strict", "relaxed"]),
+        threads: v.threads === null ? null : readThreads(v.threads, `${where}.threads`),
         features: list(v.features, `${where}.features`, 64, name),
         blob: int(v.blob, `${where}.blob`, 0, LIMITS.blobs),
       };
@@ -151,6 +150,14 @@ function readMemory(value: unknown, where: string): MemorySpec {
     weights: readRegion(m.weights, `${where}.weights`),
     states: readRegion(m.states, `${where}.states`),
     arena: readRegion(m.arena, `${where}.arena`),
+  };
+}
+
+function readThreads(value: unknown, where: string): ThreadMemorySpec {
+  const t = object(value, where, ["shared", "each"]);
+  return {
+    shared: int(t.shared, `${where}.shared`, 0, LIMITS.memoryBytes),
+    each: int(t.each, `${where}.each`, 0, LIMITS.memoryBytes),
   };
 }
 

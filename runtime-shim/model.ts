@@ -3,10 +3,12 @@
 
 import type { DType, TypedArray } from "./dtype.js";
 import { InputError, LoadError, RunError } from "./errors.js";
-import type { Manifest, Tier } from "./format.js";
+import type { Manifest } from "./format.js";
+import type { Pool } from "./pool.js";
 import { BoundPort, type PortInfo } from "./port.js";
 import { type EntryExport, Runner } from "./runner.js";
 import { checkNarrow, copyInto, type Feed, feedOf, type TensorView } from "./tensor.js";
+import type { Variant } from "./variant.js";
 
 export interface EntryTypes {
   readonly inputs: object;
@@ -80,13 +82,26 @@ interface Loaded {
   readonly first: Runner;
   readonly runners: ReadonlyMap<string, Runner>;
   readonly states: ReadonlyMap<string, BoundPort>;
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
+  readonly pool: Pool | null;
+}
+
+/** What load() makes a model of. */
+export interface ModelParts {
+  readonly manifest: Manifest;
+  readonly digest: string;
+  readonly variant: Variant;
+  readonly buffer: ArrayBufferLike;
+  readonly exports: WebAssembly.Exports;
+  readonly entry: string | undefined;
+  readonly pool: Pool | null;
 }
 
 export class Model<T extends ModelTypes = AnyModel> {
   /** SHA-256 of the manifest, hex: the identity of all that runs. */
   readonly digest: string;
-  readonly tier: Tier;
+  /** Which of the bundle's modules runs, and on how many threads. */
+  readonly variant: Variant;
   readonly target: string;
   readonly producer: string;
   readonly symbols: readonly SymbolInfo[];
@@ -100,14 +115,8 @@ export class Model<T extends ModelTypes = AnyModel> {
   #isRunning = false;
 
   /** For load(): everything it is given has been verified. Throws LoadError where `entry` does not exist. */
-  constructor(
-    manifest: Manifest,
-    digest: string,
-    memory: { readonly buffer: ArrayBuffer },
-    exports: WebAssembly.Exports,
-    entry: string | undefined,
-  ) {
-    const { buffer } = memory;
+  constructor(parts: ModelParts) {
+    const { manifest, digest, buffer, exports, entry, pool } = parts;
     const runners = new Map<string, Runner>();
     for (const spec of manifest.entries) {
       // load() has checked that this export is a function of so many parameters.
@@ -127,10 +136,10 @@ export class Model<T extends ModelTypes = AnyModel> {
       }
       return port;
     });
-    this.#loaded = { first, runners, states: new Map(states.map((s) => [s.name, s])), buffer };
+    this.#loaded = { first, runners, states: new Map(states.map((s) => [s.name, s])), buffer, pool };
     this.#manifest = manifest;
     this.digest = digest;
-    this.tier = manifest.tier;
+    this.variant = parts.variant;
     this.target = manifest.target;
     this.producer = manifest.producer;
     this.symbols = manifest.symbols.map(({ name, lo, hi }) => ({ name, lo, hi }));
@@ -236,8 +245,9 @@ export class Model<T extends ModelTypes = AnyModel> {
     new Uint8Array(this.#alive().buffer, offset, bytes).fill(0);
   }
 
-  /** Lets the memory and the module go; every later use throws RunError. */
+  /** Ends the workers and lets the memory and the module go; every later use throws RunError. */
   dispose(): void {
+    this.#loaded?.pool?.end();
     this.#loaded = null;
   }
 

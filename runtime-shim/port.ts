@@ -32,7 +32,7 @@ export class BoundPort {
   #elems = -1;
   #view: TensorView | null = null;
 
-  constructor(spec: PortSpec, buffer: ArrayBuffer, slot: (name: string) => number) {
+  constructor(spec: PortSpec, buffer: ArrayBufferLike, slot: (name: string) => number) {
     this.name = spec.name;
     this.dtype = spec.dtype;
     this.text = `${spec.dtype}${shapeText(spec.shape)}`;

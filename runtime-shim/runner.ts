@@ -30,7 +30,7 @@ export class Runner {
   /** Slots of the symbols that the run itself binds and that outputs use, with the index of their i32. */
   readonly #bound: readonly (readonly [slot: number, word: number])[];
   readonly #words: Int32Array;
-  readonly #buffer: ArrayBuffer;
+  readonly #buffer: ArrayBufferLike;
   readonly #bytes: number;
   readonly #call: EntryExport;
   /** start, stop, then the symbols in the order of the export's parameters. */
@@ -43,7 +43,7 @@ export class Runner {
   #live: Readonly<Record<string, TensorView>> | null = null;
   #liveShapes: readonly (readonly number[])[] = [];
 
-  constructor(manifest: Manifest, spec: EntrySpec, buffer: ArrayBuffer, call: EntryExport) {
+  constructor(manifest: Manifest, spec: EntrySpec, buffer: ArrayBufferLike, call: EntryExport) {
     this.spec = spec;
     this.#symbols = manifest.symbols;
     this.#buffer = buffer;

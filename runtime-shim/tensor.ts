@@ -59,7 +59,7 @@ function elements(value: unknown, dtype: DType, fail: Fail): TypedArray {
     if (!isSame && !(kind === "Uint8ClampedArray" && dtype === "u8"))
       fail("type", `a ${kind}`, `a ${Type.name} for ${dtype}`);
     // The same elements: of another realm, or of the kind with the same bits. Shared buffers are as good here.
-    return viewOf(dtype, value.buffer as ArrayBuffer, value.byteOffset, value.byteLength / Type.BYTES_PER_ELEMENT);
+    return viewOf(dtype, value.buffer, value.byteOffset, value.byteLength / Type.BYTES_PER_ELEMENT);
   }
   if (isRawBits(dtype)) fail("type", show(value), `a ${Type.name} with the raw bits of ${dtype}`);
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];

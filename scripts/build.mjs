@@ -6,9 +6,19 @@
 // the incremental state believes it written makes the state start afresh.
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -66,6 +76,13 @@ if (existsSync(shim))
     sourcemap: "linked",
     logLevel: "warning",
   });
+
+// The text that workers run, as a file for pages that cannot start one from a blob.
+const pool = join(dist, "runtime-shim/pool.js");
+if (existsSync(pool)) {
+  const { WORKER_SOURCE } = await import(pathToFileURL(pool).href);
+  writeFileSync(join(dist, "runtime/worker.js"), WORKER_SOURCE);
+}
 
 const cli = join(dist, "compiler/cli/main.js");
 if (existsSync(cli)) {

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 import { Bug, refuse } from "../../compiler/ir/errors.js";
-import type { Plan, Port, StatePlan } from "../../compiler/plan/plan.js";
+import type { Plan, Port, StatePlan, Variant } from "../../compiler/plan/plan.js";
 import {
   alignBlob,
   type BlobKind,
@@ -21,12 +21,16 @@ import {
   type Manifest,
   type PortSpec,
   parseManifest,
+  type ThreadMemorySpec,
 } from "../../runtime-shim/format.js";
 import type { Levels } from "./levels.js";
 
 export interface ModuleVariant {
+  readonly variant: Variant;
   /** WebAssembly features it needs beyond the first version of the standard, named as in the shim's FEATURES. */
   readonly features: readonly string[];
+  /** Memory that it needs behind the plan's for a pool of threads; null for one thread. */
+  readonly threads: ThreadMemorySpec | null;
   readonly wasm: Uint8Array;
 }
 
@@ -137,13 +141,16 @@ export function writeBundle(parts: BundleParts): Uint8Array<ArrayBuffer> {
     format: FORMAT_VERSION,
     producer: parts.producer,
     target: plan.target,
-    tier: plan.tier,
-    features: plan.features,
     memory: plan.memory,
     symbols: plan.symbols.map(({ name, lo, hi, offset }) => ({ name, lo, hi, offset })),
     states: plan.states.map((s) => portOf("state", s)),
     entries: entriesOf(plan),
-    modules: parts.modules.map((m, blob) => ({ features: m.features, blob })),
+    modules: parts.modules.map(({ variant, features, threads }, blob) => ({
+      tier: variant.tier,
+      features,
+      threads,
+      blob,
+    })),
     blobs: blobSpecs(blobs),
     levels: parts.levels,
   };

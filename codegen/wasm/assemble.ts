@@ -3,6 +3,7 @@
 
 import binaryen from "binaryen";
 import { Bug } from "../../compiler/ir/errors.js";
+import type { ThreadCode } from "./threads.js";
 import { type Instruction, isInstruction, type Operand, type ValueType, type WasmFunction } from "./tree.js";
 
 type Ref = number;
@@ -16,6 +17,8 @@ export interface ModuleSource {
   readonly symbols: readonly string[];
   readonly pages: number;
   readonly relaxed: boolean;
+  /** The functions of a pool, and the jobs that they run by number; null for a module of one thread. */
+  readonly pool: { readonly code: ThreadCode; readonly jobs: readonly WasmFunction[] } | null;
 }
 
 /** The C interface, which has what the typed one leaves out. */
@@ -45,6 +48,9 @@ const PASSES = [
   "vacuum",
   "optimize-instructions",
 ];
+
+/** Pages of the largest memory: what the pool's threads add is not known here. */
+const MOST_PAGES = 65536;
 
 export function assemble(source: ModuleSource): Uint8Array {
   const m = new binaryen.Module();
@@ -77,14 +83,19 @@ class Assembler {
       Features.BulkMemoryOpt |
       Features.SignExt |
       Features.MutableGlobals;
+    const { pool, pages } = this.#source;
     if (this.#source.relaxed) features |= Features.RelaxedSIMD;
+    if (pool !== null) features |= Features.Atomics;
+    const isShared = pool !== null;
     m.setFeatures(features);
-    m.addMemoryImport("memory", "env", "memory");
-    m.setMemory(this.#source.pages, this.#source.pages, null, [], false, false, "memory");
-    m.addMemoryImport("memory", "env", "memory", false);
+    m.addMemoryImport("memory", "env", "memory", isShared);
+    m.setMemory(pages, isShared ? MOST_PAGES : pages, null, [], isShared, false, "memory");
+    m.addMemoryImport("memory", "env", "memory", isShared);
     m.addGlobal("fail", binaryen.i32, true, m.i32.const(0));
     for (const s of this.#source.symbols) m.addGlobal(`symbol.${s}`, binaryen.i32, true, m.i32.const(0));
     this.#runtime();
+    // Kernels and entries come last, in the plan's order: tools find them by their place.
+    if (pool !== null) this.#pool(pool);
     for (const [i, fn] of this.#source.functions.entries()) this.#function(`f${i}`, fn, binaryen.none);
     for (const fn of this.#source.entries) {
       this.#function(fn.name, fn, binaryen.i32);
@@ -99,11 +110,34 @@ class Assembler {
     return m.emitBinary();
   }
 
+  #pool({ code, jobs }: NonNullable<ModuleSource["pool"]>): void {
+    const m = this.#m;
+    for (const [name, value] of Object.entries(code.globals))
+      m.addGlobal(`thread.${name}`, binaryen.i32, true, m.i32.const(value));
+    for (const [i, job] of jobs.entries()) this.#function(`job${i}`, job, binaryen.none);
+    m.addTable("jobs", jobs.length, jobs.length);
+    m.addActiveElementSegment(
+      "jobs",
+      "jobs",
+      jobs.map((_, i) => `job${i}`),
+      m.i32.const(0),
+    );
+    for (const fn of code.functions) this.#function(fn.name, fn, binaryen.none);
+    for (const name of code.exports) m.addFunctionExport(name, name);
+  }
+
+  /** Sets the flag that ends the run: in memory where other threads see it. */
+  #fail(value: Ref): Ref {
+    const m = this.#m;
+    const { pool } = this.#source;
+    return pool === null ? m.global.set("fail", value) : m.i32.store(0, 4, m.i32.const(pool.code.fail), value);
+  }
+
   /** Helpers that kernels call. */
   #runtime(): void {
     const m = this.#m;
     const { i32, i64 } = binaryen;
-    const out = (): Ref => m.block(null, [m.global.set("fail", m.i32.const(1)), m.i32.const(0)], i32);
+    const out = (): Ref => m.block(null, [this.#fail(m.i32.const(1)), m.i32.const(0)], i32);
     m.addFunction(
       "check32",
       binaryen.createType([i32, i32]),
@@ -178,11 +212,19 @@ class Assembler {
       case "symbol.get":
         return m.global.get(`symbol.${text(0)}`, binaryen.i32);
       case "symbol.set":
+        return this.#setSymbol(text(0), child(1));
+      case "symbol.keep":
         return m.global.set(`symbol.${text(0)}`, child(1));
       case "fail.get":
-        return m.global.get("fail", binaryen.i32);
+        return this.#source.pool === null
+          ? m.global.get("fail", binaryen.i32)
+          : m.i32.load(0, 4, m.i32.const(this.#source.pool.code.fail));
       case "fail.set":
-        return m.global.set("fail", child(0));
+        return this.#fail(child(0));
+      case "thread.get":
+        return m.global.get(`thread.${text(0)}`, binaryen.i32);
+      case "thread.set":
+        return m.global.set(`thread.${text(0)}`, child(1));
       case "block":
         return m.block(
           null,
@@ -215,6 +257,16 @@ class Assembler {
           operands.slice(1).map((_, i) => child(i + 1)),
           binaryen.none,
         );
+      case "call.thread":
+        return m.call(
+          text(0),
+          operands.slice(1).map((_, i) => child(i + 1)),
+          binaryen.none,
+        );
+      case "call.job": {
+        const params = binaryen.createType([binaryen.i32, binaryen.i32]);
+        return m.call_indirect("jobs", child(0), [child(1), child(2)], params, binaryen.none);
+      }
       case "call.check32":
       case "call.check64":
       case "call.floordiv":
@@ -230,6 +282,15 @@ class Assembler {
       default:
         return this.#plain(op, operands);
     }
+  }
+
+  /** Other threads take a symbol's value from memory when they enter a job. */
+  #setSymbol(name: string, value: Ref): Ref {
+    const m = this.#m;
+    const own = m.global.set(`symbol.${name}`, value);
+    const address = this.#source.pool?.code.symbols.get(name);
+    if (address === undefined) return own;
+    return m.block(null, [own, m.i32.store(0, 4, m.i32.const(address), m.global.get(`symbol.${name}`, binaryen.i32))]);
   }
 
   /** Binaryen marks a 32-bit load as signed, and then merges it with an unsigned extension into a signed 64-bit load. */

@@ -3,42 +3,62 @@
 
 import { range, sub, symOf } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
-import type { Tier } from "../../compiler/plan/plan.js";
+import type { Variant } from "../../compiler/plan/plan.js";
 import { symbolName } from "../../compiler/plan/symbols.js";
 import type { Expr } from "../loops/expr.js";
+import { isDivisible, type Loop, spaceOf } from "../loops/parts.js";
 import type { LoopKernel, Stmt } from "../loops/stmt.js";
 import { Indices } from "./indices.js";
 import { loadFrom, storeTo } from "./memory.js";
 import { Scopes, VOLATILE } from "./scopes.js";
+import { emitSpace, PART_PARAMETERS } from "./space.js";
 import { SPELL, valueType, vectorName } from "./spell.js";
 import { get, type Instruction, i32, set, type WasmFunction } from "./tree.js";
 import { countUses } from "./uses.js";
 
 export class KernelEmitter {
   readonly #kernel: LoopKernel;
-  readonly #tier: Tier;
+  readonly #variant: Variant;
+  /** Parameters before the buffers. */
+  readonly #first: number;
   readonly #scopes: Scopes;
   readonly #indices: Indices;
   readonly #uses: ReadonlyMap<Expr, number>;
+  /** Whether parallel loops are to be divided: not yet inside one, in a function that runs in parts. */
+  #divides: boolean;
 
-  constructor(kernel: LoopKernel, tier: Tier) {
+  /** With threads, a divisible kernel becomes a function of (part, parts, ...buffers). */
+  constructor(kernel: LoopKernel, variant: Variant) {
     this.#kernel = kernel;
-    this.#tier = tier;
-    this.#scopes = new Scopes(kernel);
-    this.#indices = new Indices(kernel, this.#scopes, { value: (e) => this.#value(e), make: (e) => this.#make(e) });
+    this.#variant = variant;
+    this.#divides = variant.threads && isDivisible(kernel);
+    this.#first = this.#divides ? PART_PARAMETERS : 0;
+    this.#scopes = new Scopes(kernel, this.#first + kernel.buffers.length);
+    this.#indices = new Indices(kernel, this.#scopes, {
+      value: (e) => this.#value(e),
+      make: (e) => this.#make(e),
+      base: (buffer) => this.#base(buffer),
+    });
     this.#uses = countUses(kernel);
   }
 
   emit(): WasmFunction {
     const { name, buffers, body } = this.#kernel;
     for (const s of body) this.#statement(s);
-    return { name, params: buffers.length, locals: this.#scopes.locals, body: this.#scopes.code };
+    return { name, params: this.#first + buffers.length, locals: this.#scopes.locals, body: this.#scopes.code };
+  }
+
+  /** Threads have scratch memory of their own. */
+  #base(buffer: number): Instruction {
+    const own = this.#first > 0 && this.#kernel.buffers[buffer]?.role === "scratch";
+    return own ? ["thread.get", "scratch"] : get(this.#first + buffer, "i32");
   }
 
   #statement(s: Stmt): void {
     switch (s.kind) {
       case "for":
-        this.#loop(s);
+        if (this.#divides && s.parallel === true) this.#space(s);
+        else this.#loop(s);
         return;
       case "store": {
         const { address, offset } = this.#indices.address(s.buffer, s.index, s.dtype);
@@ -90,7 +110,16 @@ export class KernelEmitter {
     }
   }
 
-  #loop(s: Stmt & { kind: "for" }): void {
+  #space(s: Loop): void {
+    const loops = spaceOf(this.#kernel, s);
+    this.#divides = false;
+    emitSpace(loops, this.#scopes, this.#indices, () => {
+      for (const x of loops.at(-1)?.body ?? []) this.#statement(x);
+    });
+    this.#divides = true;
+  }
+
+  #loop(s: Loop): void {
     const v = symOf(s.v);
     if (v === undefined) throw new Bug("wasm", `loop over ${String(s.v)}, which is no variable`);
     const before = this.#scopes.loopVars.get(v);
@@ -166,7 +195,7 @@ export class KernelEmitter {
           type: e.type,
           args: e.args.map((a) => this.#value(a)),
           operands: e.args,
-          tier: this.#tier,
+          tier: this.#variant.tier,
         });
       default:
         throw new Bug("wasm", `${e.kind} has no code`);

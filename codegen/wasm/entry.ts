@@ -4,13 +4,21 @@
 import { Bug } from "../../compiler/ir/errors.js";
 import { symbolNames } from "../../compiler/plan/dim-json.js";
 import { type DimJson, type EntryPlan, type Plan, STATUS, type StepPlan } from "../../compiler/plan/plan.js";
+import type { Job } from "./threads.js";
 import { get, type Instruction, i32, type ValueType, type WasmFunction } from "./tree.js";
 
 const START = 0;
 const STOP = 1;
 
-export function emitEntry(plan: Plan, entry: EntryPlan): WasmFunction {
-  return new EntryEmitter(plan, entry).emit();
+/** `jobs`: where kernels run in parts, the steps that threads share are added to it; null for one thread. */
+export function emitEntry(plan: Plan, entry: EntryPlan, jobs: JobList | null): WasmFunction {
+  return new EntryEmitter(plan, entry, jobs).emit();
+}
+
+export interface JobList {
+  /** Least work of a part. */
+  readonly grain: number;
+  readonly jobs: Job[];
 }
 
 /** Names of all symbols that need a global: the plan's, and the counters of its loops. */
@@ -40,9 +48,11 @@ class EntryEmitter {
   /** Constraints not checked yet, by index. */
   readonly #pending: Set<number>;
   readonly #known: Set<string>;
+  readonly #jobs: JobList | null;
   #top = 0;
 
-  constructor(plan: Plan, entry: EntryPlan) {
+  constructor(plan: Plan, entry: EntryPlan, jobs: JobList | null) {
+    this.#jobs = jobs;
     this.#plan = plan;
     this.#entry = entry;
     this.#params = 2 + entry.symbols.length;
@@ -121,7 +131,7 @@ class EntryEmitter {
   #step(s: StepPlan): Instruction[] {
     switch (s.kind) {
       case "call": {
-        const code: Instruction[] = [["call.fn", s.kernel, ...s.args.map(i32)]];
+        const code = [this.#call(s)];
         for (const name of s.binds) code.push(...this.#bound(name));
         return code;
       }
@@ -150,6 +160,20 @@ class EntryEmitter {
     }
   }
 
+  #call({ kernel, args, work }: StepPlan & { kind: "call" }): Instruction {
+    const plain = args.map(i32);
+    if (this.#jobs === null || work === null) return ["call.fn", kernel, ...plain];
+    const { grain, jobs } = this.#jobs;
+    // Less than two parts: not worth a job.
+    if (typeof work === "number" && work < 2 * grain) return ["call.fn", kernel, i32(0), i32(1), ...plain];
+    const grains: Instruction =
+      typeof work === "number"
+        ? i32(Math.min(Math.floor(work / grain), MOST_GRAINS))
+        : ["i32.trunc_u_sat.f64", ["f64.div", numberCode(work), ["f64.const", grain]]];
+    jobs.push({ kernel, args });
+    return ["call.thread", "threads.fork", i32(jobs.length - 1), grains];
+  }
+
   #loop(s: StepPlan & { kind: "loop" }): Instruction[] {
     this.#locals.push("i32");
     const i = this.#params + this.#locals.length - 1;
@@ -172,6 +196,21 @@ class EntryEmitter {
     if (s.count !== null) out.push(["symbol.set", s.count, get(i, "i32")], ...this.#bound(s.count));
     return out;
   }
+}
+
+/** More parts than any number of threads takes. */
+const MOST_GRAINS = 2 ** 20;
+
+/** A dimension as f64 code: work may be more than an i32 holds. */
+function numberCode(d: DimJson): Instruction {
+  if (typeof d === "number") return ["f64.const", d];
+  if (typeof d === "string") return ["f64.convert_s.i32", ["symbol.get", d]];
+  const [op, a, b] = d;
+  const [x, y] = [numberCode(a), numberCode(b)];
+  const quotient: Instruction = ["f64.floor", ["f64.div", x, y]];
+  if (op === "div") return quotient;
+  if (op === "mod") return ["f64.sub", x, ["f64.mul", y, quotient]];
+  return [`f64.${op}`, x, y];
 }
 
 /** A dimension as i32 code; divisions round down for the non-negative values that dimensions have. */

@@ -13,6 +13,8 @@ import { get, type Instruction, i32 } from "./tree.js";
 export interface Values {
   value(e: Expr): Instruction;
   make(e: Expr): Instruction;
+  /** Address of a buffer. */
+  base(buffer: number): Instruction;
 }
 
 export class Indices {
@@ -97,7 +99,7 @@ export class Indices {
 
   /** Byte address of an element: a local for the part that changes in outer scopes, plus what changes here. */
   addressBytes(buffer: number, index: Dim, bytes: number): { address: Instruction; offset: number } {
-    const base = get(buffer, "i32");
+    const base = this.#values.base(buffer);
     if (typeof index === "number") {
       return index >= 0
         ? { address: base, offset: index * bytes }
@@ -107,7 +109,7 @@ export class Indices {
     const variable = add(slow, ...fast.map((t) => mul(t.coeff, ...t.factors.map(atomExpr))));
     const level = this.#scopes.levelOfDim(variable);
     const make = (): Instruction => {
-      let address = slow === 0 ? base : this.addressBytes(buffer, slow, bytes).address;
+      let address: Instruction = slow === 0 ? base : this.addressBytes(buffer, slow, bytes).address;
       for (const t of fast) address = ["i32.add", address, this.#product(t.coeff * bytes, t.factors)];
       return address;
     };

@@ -5,24 +5,26 @@
 import { get, type Instruction, isInstruction, type Operand, type WasmFunction } from "./tree.js";
 
 export interface Outlined {
-  readonly functions: readonly WasmFunction[];
+  /** In every variant. */
+  readonly functions: readonly (readonly WasmFunction[])[];
   /** For each kernel given: its function and the values of the parameters after its buffers. */
   readonly uses: readonly { readonly fn: number; readonly constants: readonly number[] }[];
 }
 
 const MAX_PARAMETERS = 200;
 
-export function outline(kernels: readonly WasmFunction[]): Outlined {
+/** `kernels`: each kernel's code in every variant. Kernels share a function where they can in all variants. */
+export function outline(kernels: readonly (readonly WasmFunction[])[]): Outlined {
   const groups = new Map<string, number[]>();
-  const constants = kernels.map((k, i) => {
+  const constants = kernels.map((variants, i) => {
     const found: number[] = [];
-    const key = `${k.params}|${k.locals.join()}|${k.body.map((x) => skeleton(x, found)).join()}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [i]);
+    const key = variants.map((k) => `${k.params}|${k.locals.join()}|${k.body.map((x) => skeleton(x, found)).join()}`);
+    const group = groups.get(key.join("||"));
+    if (group === undefined) groups.set(key.join("||"), [i]);
     else group.push(i);
     return found;
   });
-  const functions: WasmFunction[] = [];
+  const functions: (readonly WasmFunction[])[] = [];
   const uses = new Array<{ fn: number; constants: readonly number[] }>(kernels.length);
   for (const members of groups.values()) {
     const first = members[0];
@@ -64,14 +66,23 @@ function skeleton(x: Operand, found: number[]): string {
 }
 
 /** Replaces the constants that vary by parameters after the buffers; locals move up behind them. */
-function parametrize(model: WasmFunction, plan: readonly (number | null)[], count: number): WasmFunction {
+function parametrize(
+  variants: readonly WasmFunction[],
+  plan: readonly (number | null)[],
+  count: number,
+): readonly WasmFunction[] {
   let at = 0;
+  return variants.map((model) => withParameters(model, count, () => plan[at++] ?? null));
+}
+
+/** `next` gives the parameter of each constant in order, or null. */
+function withParameters(model: WasmFunction, count: number, next: () => number | null): WasmFunction {
   const rewrite = (x: Operand): Operand => {
     if (!isInstruction(x)) return x;
     const [op, ...operands] = x;
     if (op === "i32.const") {
-      const parameter = plan[at++];
-      return parameter === null || parameter === undefined ? x : get(model.params + parameter, "i32");
+      const parameter = next();
+      return parameter === null ? x : get(model.params + parameter, "i32");
     }
     if (op === "local.get" || op === "local.set") {
       const local = Number(operands[0]);

@@ -39,9 +39,9 @@ export class Scopes {
   /** Locals of what is volatile, until the next store or assignment. */
   #fleeting = new Map<Expr, number>();
 
-  constructor(kernel: LoopKernel) {
+  constructor(kernel: LoopKernel, params: number) {
     this.#kernel = kernel;
-    this.#params = kernel.buffers.length;
+    this.#params = params;
   }
 
   /** The instructions outside all loops. */

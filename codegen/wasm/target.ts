@@ -1,46 +1,66 @@
-// A schedule becomes a plan and a WebAssembly module: kernels are lowered to loops, loops to code, equal code is shared,
-// the plan places everything, and one module holds all of it.
+// A schedule becomes a plan and WebAssembly modules: kernels are lowered to loops, loops to code, equal code is shared,
+// the plan places everything, and one module for each variant holds all of it. The variants run the same steps on the
+// same memory: only the code of their kernels differs.
 
 import type { Dim } from "../../compiler/ir/dim.js";
+import { range } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
 import { type KernelCode, kernelsOf, makePlan } from "../../compiler/plan/make-plan.js";
-import type { Plan, Tier } from "../../compiler/plan/plan.js";
+import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import { iterationOf } from "../../compiler/schedule/build.js";
 import type { Kernel, Schedule, Step } from "../../compiler/schedule/schedule.js";
 import { lowerKernel } from "../loops/lower.js";
+import { isDivisible } from "../loops/parts.js";
 import { assemble } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
 import { emitEntry, symbolGlobals } from "./entry.js";
 import { outline } from "./outline.js";
+import { type Job, jobFunction, type Threading, type ThreadMemory, threadCode, threadMemory } from "./threads.js";
 import { isInstruction, type Operand, type WasmFunction } from "./tree.js";
+
+export interface WasmModule {
+  readonly variant: Variant;
+  readonly features: readonly string[];
+  /** What a pool needs behind the plan's memory; null without threads. */
+  readonly threads: ThreadMemory | null;
+  readonly wasm: Uint8Array;
+}
 
 export interface WasmBuild {
   readonly plan: Plan;
   readonly weights: Uint8Array;
-  readonly module: Uint8Array;
+  /** In the order of the variants. */
+  readonly modules: readonly WasmModule[];
   /** Byte offset of a value's buffer; null where it has none. */
   readonly placeOf: (v: Value) => number | null;
 }
 
-export function buildWasm(schedule: Schedule, builder: Builder, entry: string, tier: Tier): WasmBuild {
+export interface WasmOptions {
+  readonly entry: string;
+  /** Best first. */
+  readonly variants: readonly Variant[];
+  readonly threading: Threading;
+}
+
+export function buildWasm(schedule: Schedule, builder: Builder, options: WasmOptions): WasmBuild {
+  const { entry, variants, threading } = options;
   const kernels = kernelsOf(schedule.steps);
   const iterations = loopCounters(schedule.steps);
   const lowered = kernels.map((k) => lowerKernel(k, iterations));
-  const emitted = lowered.map((k) => new KernelEmitter(k, tier).emit());
+  const emitted = lowered.map((k) => variants.map((v) => new KernelEmitter(k, v).emit()));
   const { functions, uses } = outline(emitted);
   const codes = new Map<Kernel, KernelCode>();
   for (const [i, k] of kernels.entries()) {
     const use = uses[i];
     const loops = lowered[i];
     if (use === undefined || loops === undefined) throw new Bug("wasm", `kernel ${k.name} has no code`);
-    codes.set(k, { buffers: loops.buffers, fn: use.fn, constants: use.constants });
+    codes.set(k, { buffers: loops.buffers, fn: use.fn, constants: use.constants, divisible: isDivisible(loops) });
   }
   const models = new Map<string, Kernel>(kernels.map((k) => [k.name, k]));
   const { plan, weights, placeOf } = makePlan({
     target: "wasm",
-    features: ["bulk-memory", "nontrapping-fptoint", ...(tier === "relaxed" ? ["relaxed-simd"] : []), "simd128"],
-    tier,
+    variants,
     entry,
     schedule,
     codeOf: (k) => {
@@ -49,19 +69,48 @@ export function buildWasm(schedule: Schedule, builder: Builder, entry: string, t
       return code;
     },
     functions: functions.map((f) => {
-      const model = models.get(f.name);
-      return { name: f.name, template: model?.template ?? "map", choices: model?.choices ?? {}, text: functionText(f) };
+      const name = f[0]?.name ?? "";
+      const model = models.get(name);
+      const text = f.map(functionText).join("\n");
+      return { name, template: model?.template ?? "map", choices: model?.choices ?? {}, text };
     }),
     originOf: (v: Value) => builder.originOf(v.node),
   });
-  const module = assemble({
+  const scratch = Math.max(0, ...kernels.map((k) => range(k.scratch).hi));
+  const modules = variants.map((variant, at) => {
+    const own = functions.flatMap((f) => f[at] ?? []);
+    return moduleOf(plan, own, variant, threadMemory(plan, scratch), threading);
+  });
+  return { plan, weights, modules, placeOf };
+}
+
+function moduleOf(
+  plan: Plan,
+  functions: readonly WasmFunction[],
+  variant: Variant,
+  memory: ThreadMemory,
+  threading: Threading,
+): WasmModule {
+  const { tier, threads } = variant;
+  const jobs: Job[] = [];
+  const list = threads ? { grain: threading.grain, jobs } : null;
+  const entries = plan.entries.map((e) => emitEntry(plan, e, list));
+  const wasm = assemble({
     functions,
-    entries: plan.entries.map((e) => emitEntry(plan, e)),
+    entries,
     symbols: symbolGlobals(plan),
     pages: plan.memory.bytes / 65536,
     relaxed: tier === "relaxed",
+    pool: threads ? { code: threadCode(plan, memory, threading), jobs: jobs.map(jobFunction) } : null,
   });
-  return { plan, weights, module, placeOf };
+  const features = [
+    "bulk-memory",
+    "nontrapping-fptoint",
+    ...(tier === "relaxed" ? ["relaxed-simd"] : []),
+    "simd128",
+    ...(threads ? ["threads"] : []),
+  ];
+  return { variant, features, threads: threads ? memory : null, wasm };
 }
 
 /** The counters of all loops, by the region parameter that reads them. */

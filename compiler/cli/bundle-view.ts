@@ -1,7 +1,7 @@
 // A bundle as the inspecting verbs see it: its manifest, the plan in it, the texts of its levels, and its blobs.
 
-import type { Manifest } from "../../runtime-shim/format.js";
-import type { Plan } from "../plan/plan.js";
+import type { Manifest, ModuleSpec } from "../../runtime-shim/format.js";
+import { type Plan, variantName } from "../plan/plan.js";
 
 export interface BundleView {
   readonly path: string;
@@ -17,4 +17,9 @@ export interface BundleView {
   /** WebAssembly modules, in the manifest's order. */
   readonly modules: readonly Uint8Array[];
   readonly weights: Uint8Array;
+}
+
+/** `strict`, `relaxed threads`: what a module is, with the features that it needs. */
+export function moduleName({ tier, threads, features }: ModuleSpec): string {
+  return `${variantName({ tier, threads: threads !== null })} (${features.join(", ") || "no features"})`;
 }

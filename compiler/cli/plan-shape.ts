@@ -8,6 +8,7 @@ type Shape = (v: unknown) => boolean;
 
 const str: Shape = (v) => typeof v === "string";
 const num: Shape = (v) => typeof v === "number";
+const flag: Shape = (v) => typeof v === "boolean";
 const list =
   (item: Shape): Shape =>
   (v) =>
@@ -47,6 +48,7 @@ const STEPS: ReadonlyMap<string, Shape> = new Map([
       writes: list(str),
       binds: list(str),
       origin: str,
+      work: orNull(dim),
     }),
   ],
   ["bind", fields({ symbol: str, value })],
@@ -88,9 +90,8 @@ const entry = fields({
 const choices: Shape = (v) => typeof v === "object" && v !== null && Object.values(v).every((x) => num(x) || str(x));
 
 const plan = fields({
-  tier: str,
   target: str,
-  features: list(str),
+  variants: list(fields({ tier: str, threads: flag })),
   symbols: list(fields({ name: str, lo: num, hi: num, offset: orNull(num) })),
   memory: fields({ bytes: num, weights: region, states: region, arena: region }),
   constants: list(fields({ name: str, offset: num, bytes: num, dtype, shape: list(num), layout: str, digest: str })),

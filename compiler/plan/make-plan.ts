@@ -10,7 +10,7 @@ import { toDimJson } from "./dim-json.js";
 import { type Buffer, lifetimesOf } from "./lifetimes.js";
 import { layoutName, pack } from "./pack.js";
 import { ALIGN, align, bytesAtMost, checkTotal, PAGE, placeArena } from "./place.js";
-import type { BufferPlan, ConstantPlan, EntryPlan, KernelPlan, Plan, Port, StatePlan, Tier } from "./plan.js";
+import type { BufferPlan, ConstantPlan, EntryPlan, KernelPlan, Plan, Port, StatePlan, Variant } from "./plan.js";
 import { type KernelCode, stepPlans } from "./step-plans.js";
 import { inputSymbols, symbolPlans, symbolSources } from "./symbols.js";
 
@@ -18,8 +18,7 @@ export type { KernelCode } from "./step-plans.js";
 
 export interface PlanParts {
   readonly target: string;
-  readonly features: readonly string[];
-  readonly tier: Tier;
+  readonly variants: readonly Variant[];
   readonly entry: string;
   readonly schedule: Schedule;
   readonly codeOf: (k: Kernel) => KernelCode;
@@ -196,9 +195,8 @@ export function makePlan(parts: PlanParts): Planned {
   const weights = new Uint8Array(weightsBytes);
   for (const [i, c] of constants.entries()) weights.set(packed[i] ?? new Uint8Array(), c.offset - weightsAt);
   const plan: Plan = {
-    tier: parts.tier,
     target: parts.target,
-    features: parts.features,
+    variants: parts.variants,
     symbols: [...inputSymbols(graph), ...symbols],
     memory: {
       bytes: total,

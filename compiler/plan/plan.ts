@@ -9,6 +9,18 @@ export type DimJson = number | string | readonly ["add" | "mul" | "div" | "mod" 
 
 export type Tier = "strict" | "relaxed";
 
+/** What a module of the bundle is: all modules run the same steps on the same memory. */
+export interface Variant {
+  readonly tier: Tier;
+  /** Whether kernels run in parts, on the threads of a pool. */
+  readonly threads: boolean;
+}
+
+/** "strict", "relaxed threads" */
+export function variantName({ tier, threads }: Variant): string {
+  return threads ? `${tier} threads` : tier;
+}
+
 /** A symbol of the signature (set by the caller's shapes) or of the run (bound by a step). */
 export interface SymbolPlan {
   readonly name: string;
@@ -84,6 +96,8 @@ export type StepPlan =
       readonly binds: readonly string[];
       /** Model nodes that it computes. */
       readonly origin: string;
+      /** How much there is to do (schedule/work.ts), where it can be divided among threads; else null. */
+      readonly work: DimJson | null;
     }
   | {
       readonly kind: "bind";
@@ -143,7 +157,7 @@ export interface KernelPlan {
   readonly name: string;
   /** map, reduce, rows, matmul, conv, ... */
   readonly template: string;
-  /** SHA-256 of its code in text form, hex. */
+  /** SHA-256 of its code in text form, of all variants, hex. */
   readonly digest: string;
   /** Schedule choices (tile, lanes, ...), by name. */
   readonly choices: Readonly<Record<string, number | string>>;
@@ -158,9 +172,9 @@ export interface MemoryPlan {
 }
 
 export interface Plan {
-  readonly tier: Tier;
   readonly target: string;
-  readonly features: readonly string[];
+  /** The modules, best first. */
+  readonly variants: readonly Variant[];
   readonly symbols: readonly SymbolPlan[];
   readonly memory: MemoryPlan;
   readonly constants: readonly ConstantPlan[];

@@ -7,6 +7,7 @@ import type { Graph, Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
 import { iterationOf } from "../schedule/build.js";
 import type { Kernel, Step } from "../schedule/schedule.js";
+import { workOf } from "../schedule/work.js";
 import type { BufferUse } from "./buffers.js";
 import { toDimJson } from "./dim-json.js";
 import type { StepPlan } from "./plan.js";
@@ -17,6 +18,8 @@ export interface KernelCode {
   readonly buffers: readonly BufferUse[];
   readonly fn: number;
   readonly constants: readonly number[];
+  /** Whether it can run in parts. */
+  readonly divisible: boolean;
 }
 
 /** What is settled when steps are planned: where values are and how they are called. */
@@ -51,6 +54,7 @@ function stepPlan(s: Step, places: Places): StepPlan {
           .filter((b) => b.from === "axis" && b.value.node === s.kernel.anchor)
           .map((b) => symbolName(b.symbol)),
         origin: [...new Set(s.kernel.outputs.map(places.originOf))].filter((o) => o !== "").join(", "),
+        work: code.divisible ? toDimJson(workOf(s.kernel)) : null,
       };
     }
     case "copy": {

@@ -10,7 +10,7 @@ import { build } from "esbuild";
 import { serveExample } from "../../examples/browser/serve.js";
 import { type BareServer, STRICT_CSP, serveFiles } from "../support/bare-server.js";
 import { browserTest, launchChromium } from "../support/chromium.js";
-import { fakeBundle, fakePlan, wat } from "../support/fake-bundle.js";
+import { fakeBundle, fakePlan, strictModule, wat } from "../support/fake-bundle.js";
 import { type PageResult, probe } from "./page.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -42,12 +42,11 @@ function largeBundle(): Uint8Array<ArrayBuffer> {
       entries: [{ ...entry, name: "main", export: "main", inputs: [], outputs: [tail], steps: [] }],
     },
     modules: [
-      {
-        features: [],
-        wasm: wat(
+      strictModule(
+        wat(
           `(module (import "env" "memory" (memory 65 65)) (func (export "main") (param i32 i32) (result i32) (i32.const 0)))`,
         ),
-      },
+      ),
     ],
     weights: new Uint8Array(Uint32Array.from({ length: bytes / 4 }, (_, i) => i * 2654435761).buffer),
   });

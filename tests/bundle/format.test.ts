@@ -8,7 +8,7 @@ import { openBundle } from "../../codegen/bundle/read.js";
 import { writeBundle } from "../../codegen/bundle/write.js";
 import { Bug, Refused } from "../../compiler/ir/errors.js";
 import { LoadError, load } from "../../runtime-shim/index.js";
-import { fakeBundle, fakeParts, fakePlan, manifestText } from "../support/fake-bundle.js";
+import { fakeBundle, fakeParts, fakePlan, manifestText, strictModule } from "../support/fake-bundle.js";
 
 const bundle = fakeBundle();
 
@@ -63,15 +63,17 @@ test("every part changes the digest", (t) => {
   const weights = parts.weights.slice();
   weights[5] = 1;
   const [module] = parts.modules;
+  const relaxed = { ...strictModule(weights), variant: { tier: "relaxed", threads: false } } as const;
   const others = [
     fakeBundle({ weights }),
     fakeBundle({ producer: "psionic 0.0.1" }),
     fakeBundle({ texts: { ...parts.texts, schedule: "kernel sub" } }),
     fakeBundle({ texts: {} }),
     fakeBundle({ levels: { ...parts.levels, source: "0" } }),
-    fakeBundle({ plan: { ...fakePlan, tier: "relaxed" } }),
+    fakeBundle({ plan: { ...fakePlan, variants: [{ tier: "relaxed", threads: false }] } }),
+    fakeBundle({ modules: [relaxed] }),
     fakeBundle({ plan: { ...fakePlan, kernels: [] } }),
-    fakeBundle({ modules: [{ features: [], wasm: module?.wasm ?? weights }] }),
+    fakeBundle({ modules: [strictModule(module?.wasm ?? weights)] }),
   ];
   t.is(new Set([base, ...others.map((b) => openBundle(b).digest)]).size, others.length + 1);
 });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import test from "ava";
 import { type BundleSource, LoadError, load, RunError } from "../../runtime-shim/index.js";
-import { fakeBundle, fakeParts, fakePlan, wat } from "../support/fake-bundle.js";
+import { fakeBundle, fakeParts, fakePlan, strictModule, wat } from "../support/fake-bundle.js";
 
 const bundle = fakeBundle();
 const { digest } = await load(bundle);
@@ -160,7 +160,7 @@ test("the first module variant that the engine can run is taken", async (t) => {
   const { modules } = fakeParts();
   const [plain] = modules;
   if (plain === undefined) return t.fail();
-  const better = { features: ["simd128", "from-the-future"], wasm: Uint8Array.of(1, 2, 3) };
+  const better = strictModule(Uint8Array.of(1, 2, 3), ["simd128", "from-the-future"]);
   const model = await load(fakeBundle({ modules: [better, plain] }));
   t.deepEqual((await model.run({ x: [1], flag: [0, 0] }))["y"]?.data, Float32Array.of(1));
   t.like(await refusal(fakeBundle({ modules: [better] })), {
@@ -198,7 +198,7 @@ const badModules: readonly (readonly [text: string, have: RegExp])[] = [
 ];
 for (const [i, [text, have]] of badModules.entries()) {
   test(`a module that is not what the manifest says is refused (${i})`, async (t) => {
-    const error = await refusal(fakeBundle({ modules: [{ features: [], wasm: wat(`(module ${text})`) }] }));
+    const error = await refusal(fakeBundle({ modules: [strictModule(wat(`(module ${text})`))] }));
     t.is(error.code, "malformed_input");
     t.regex(error.have, have);
   });
@@ -206,7 +206,7 @@ for (const [i, [text, have]] of badModules.entries()) {
 
 test("a module that is not WebAssembly is refused", async (t) => {
   for (const wasm of [new Uint8Array(0), Uint8Array.of(0, 0x61, 0x73, 0x6d), new Uint8Array(100)]) {
-    t.like(await refusal(fakeBundle({ modules: [{ features: [], wasm }] })), {
+    t.like(await refusal(fakeBundle({ modules: [strictModule(wasm)] })), {
       code: "malformed_input",
       where: "module",
     });
@@ -216,7 +216,7 @@ test("a module that is not WebAssembly is refused", async (t) => {
 test("a module that replaces its memory is stopped", async (t) => {
   const grow = `(func (export "main") (param i32 i32 i32) (result i32) (drop (memory.grow (i32.const 0))) (i32.const 0))`;
   const model = await load(
-    fakeBundle({ modules: [{ features: [], wasm: wat(`(module ${memory}${grow}${pair}${pick}${fail})`) }] }),
+    fakeBundle({ modules: [strictModule(wat(`(module ${memory}${grow}${pair}${pick}${fail})`))] }),
   );
   const run = (): unknown => model.runSync({ x: [1], flag: [0, 0] });
   const error = t.throws(run, { instanceOf: RunError });
@@ -249,7 +249,7 @@ test("weights of many chunks stream into place", async (t) => {
   const wasm = wat(
     `(module (import "env" "memory" (memory 65 65)) (func (export "main") (param i32 i32) (result i32) (i32.const 0)))`,
   );
-  const big = fakeBundle({ plan, modules: [{ features: [], wasm }], weights: new Uint8Array(values.buffer) });
+  const big = fakeBundle({ plan, modules: [strictModule(wasm)], weights: new Uint8Array(values.buffer) });
   for (const source of [big, streamOf(big, 77_777)]) {
     t.deepEqual((await load(source)).runSync({})["w"]?.data, values);
   }

@@ -14,7 +14,7 @@ async function fresh(): Promise<Model> {
 test("a model tells its signature", async (t) => {
   const model = await fresh();
   t.is(model.digest.length, 64);
-  t.is(model.tier, "strict");
+  t.deepEqual(model.variant, { tier: "strict", threads: 1, features: ["simd128"], fallback: "" });
   t.is(model.producer, "psionic 0.0.0");
   t.deepEqual(model.inputs, [
     { name: "x", dtype: "f32", shape: ["n"] },

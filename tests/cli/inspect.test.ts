@@ -1,7 +1,7 @@
 // `psionic inspect`, `verify` and `types` on a small bundle made by hand, whole and damaged.
 import test from "ava";
 import { isPlan } from "../../compiler/cli/plan-shape.js";
-import { fakeBundle, fakeParts, fakePlan, manifestText, withManifest } from "../support/fake-bundle.js";
+import { fakeBundle, fakeParts, fakePlan, manifestText, strictModule, withManifest } from "../support/fake-bundle.js";
 import { fails, folder, json, works } from "./command.js";
 
 const bundle = fakeBundle();
@@ -16,7 +16,7 @@ test("inspect shows entry points with their types", (t) => {
     /in +x: f32\[n\]/,
     /out +doubled: f32\[2\*n\]/,
     /n is 1\.\.64/,
-    /tier strict/,
+    /modules +strict \(simd128\)/,
     /requires n \+ 1 = 4/,
   ])
     t.regex(ran.out, part);
@@ -26,7 +26,7 @@ test("inspect --json is one document, with more for each flag", (t) => {
   const f = folder(t);
   f.write("m.psn", bundle);
   const plain = json(t, f.run(["inspect", "m.psn", "--json"]));
-  t.is(plain["tier"], "strict");
+  t.like(plain["modules"], [{ tier: "strict", threads: null }]);
   t.is(plain["kernels"], 1);
   t.is(plain["schedule"], undefined);
   const full = json(
@@ -95,7 +95,7 @@ test("verify names what does not hold", (t) => {
     ["weights", fakeBundle({ weights: weights.map((b, i) => (i === 9 ? b ^ 1 : b)) }), /FAILED {2}weights\n +constant/],
     [
       "module",
-      fakeBundle({ modules: [{ features: [], wasm: Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0) }] }),
+      fakeBundle({ modules: [strictModule(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))] }),
       /FAILED {2}modules\n[\s\S]*no function "main"/,
     ],
     [
@@ -106,7 +106,7 @@ test("verify names what does not hold", (t) => {
     [
       "manifest",
       withManifest(bundle, manifestText(bundle).replace('"tier":"strict"', '"tier":"relaxed"')),
-      /FAILED {2}manifest agrees with plan\n +tier: .*"relaxed".*"strict"/,
+      /FAILED {2}manifest agrees with plan\n +modules: .*"relaxed".*"strict"/,
     ],
   ];
   for (const [name, bytes, out] of cases) {
@@ -117,7 +117,7 @@ test("verify names what does not hold", (t) => {
     t.notRegex(ran.out + ran.err, /^\s+at /m);
   }
   fails(t, f.run(["verify", "nope.psn"]), 2, /cannot read the bundle/);
-  t.is(fakePlan.tier, "strict");
+  t.is(fakePlan.variants[0]?.tier, "strict");
 });
 
 test("a plan with missing or wrong fields is refused as such, wherever they are", (t) => {

@@ -105,6 +105,7 @@ test("the order of findings: plan, entry, inputs, steps, outputs, states", (t) =
     format: "psionic-receipt/1",
     plan: "p",
     tier: "strict",
+    threads: 1,
     entry: "main",
     inputs: [array("x", "1")],
     outputs: [array("y", "2")],

@@ -86,7 +86,7 @@ const WAT = `(module
 const wabt = await wabtInit();
 
 export function wat(text: string): Uint8Array {
-  const module = wabt.parseWat("fake.wat", text, { simd: true });
+  const module = wabt.parseWat("fake.wat", text, { simd: true, threads: true });
   try {
     return module.toBinary({}).buffer;
   } finally {
@@ -111,14 +111,14 @@ const call = (name: string): Plan["entries"][number]["steps"][number] => ({
   writes: [],
   binds: [],
   origin: name,
+  work: null,
 });
 
 const noLoops = { sources: [], constraints: [], buffers: [] };
 
 export const fakePlan: Plan = {
-  tier: "strict",
   target: "wasm",
-  features: ["simd128"],
+  variants: [{ tier: "strict", threads: false }],
   symbols: [
     { name: "n", lo: 1, hi: MAX_N, offset: null },
     { name: "k", lo: 0, hi: MAX_N, offset: K_OFFSET },
@@ -195,12 +195,17 @@ export const fakePlan: Plan = {
 
 const texts = { source: "model fake", functional: "graph fake", schedule: "kernel add" };
 
+/** A module of one thread. */
+export function strictModule(wasm: Uint8Array, features: readonly string[] = []): BundleParts["modules"][number] {
+  return { variant: { tier: "strict", threads: false }, features, threads: null, wasm };
+}
+
 /** The parts of the fake bundle, with what the caller changes. */
 export function fakeParts(changed: Partial<BundleParts> = {}): BundleParts {
   const plan = changed.plan ?? fakePlan;
   return {
     plan,
-    modules: [{ features: ["simd128"], wasm: wat(WAT) }],
+    modules: [strictModule(wat(WAT), ["simd128"])],
     weights,
     levels: levelsOf(plan, texts, [{ name: "fold", changed: true, digest: "" }]),
     texts,

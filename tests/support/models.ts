@@ -41,7 +41,8 @@ export type ModelName = keyof typeof MODEL_FILES;
 export interface Recipe {
   readonly dims?: Readonly<Record<string, DimSpec>>;
   readonly states?: readonly StatePair[];
-  readonly tier?: Tier;
+  readonly tier?: Tier | readonly Tier[];
+  readonly threads?: boolean;
 }
 
 export interface CompiledModel {
@@ -60,13 +61,13 @@ export interface LoadedModel extends CompiledModel {
 
 /** Compiles an ONNX file, or its bytes. */
 export function compileModel(file: string | Uint8Array, recipe: Recipe = {}): CompiledModel {
-  const { dims = {}, states = [], tier = "strict" } = recipe;
+  const { dims = {}, states = [], tier = "strict", threads = false } = recipe;
   const bytes = typeof file === "string" ? readFileSync(file) : file;
   const start = performance.now();
   const builder = new Builder();
   const { graph: imported } = importOnnx(bytes, { builder, dims });
   const graph = states.length === 0 ? imported : withStates(imported, builder, states);
-  const { bundle, plan } = compile({ graph, builder }, { target: "wasm", tier });
+  const { bundle, plan } = compile({ graph, builder }, { target: "wasm", tier, threads });
   const compileMs = performance.now() - start;
   return { bundle, plan, moduleBytes: moduleBytesOf(bundle), compileMs };
 }

@@ -2,7 +2,7 @@
 
 import { toLevels } from "../../../codegen/bundle/levels.js";
 import { sha256Hex } from "../../../codegen/bundle/write.js";
-import type { BundleView } from "../bundle-view.js";
+import { type BundleView, moduleName } from "../bundle-view.js";
 import { bytesText } from "../style.js";
 import { type Difference, type ItemDiff, LEVELS, type Level, type LevelDiff } from "./difference.js";
 import { bufferItems, byName, countItems, diffConstants, diffItems, kernelItems, signatureItems } from "./items.js";
@@ -95,13 +95,12 @@ function level(name: Level, summary: string, text: TextDiff | null, items: reado
 }
 
 function compilerItems(b: BundleView): ReturnType<typeof byName> {
-  const { producer, target, tier, features, levels } = b.manifest;
+  const { producer, target, modules, levels } = b.manifest;
   const passes = toLevels(levels).passes.map((p) => p.name);
   return byName([
     ["producer", { value: producer }],
     ["target", { value: target }],
-    ["tier", { value: tier }],
-    ["features", { value: features.join(" ") }],
+    ["modules", { value: modules.map(moduleName).join(", ") }],
     ["passes", { value: passes.join(" ") }],
   ]);
 }
@@ -121,7 +120,7 @@ function moduleItems(b: BundleView): ReturnType<typeof byName> {
   return byName(
     b.manifest.modules.map((m, i) => {
       const code = b.modules[i] ?? new Uint8Array(0);
-      return [`module ${m.features.join("+") || "plain"}`, { bytes: String(code.byteLength), digest: sha256Hex(code) }];
+      return [`module ${moduleName(m)}`, { bytes: String(code.byteLength), digest: sha256Hex(code) }];
     }),
   );
 }

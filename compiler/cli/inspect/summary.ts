@@ -3,7 +3,7 @@
 import { toLevels } from "../../../codegen/bundle/levels.js";
 import { dimText, shapeText } from "../../../runtime-shim/format.js";
 import type { EntryPlan, Plan, Port, StepPlan } from "../../plan/plan.js";
-import type { BundleView } from "../bundle-view.js";
+import { type BundleView, moduleName } from "../bundle-view.js";
 import { bytesText, counted, grouped, type Style, table } from "../style.js";
 
 export function typeText(p: { readonly dtype: string; readonly shape: Port["shape"] }): string {
@@ -31,8 +31,6 @@ export function summaryDocument(b: BundleView): Record<string, unknown> {
     format: m.format,
     producer: m.producer,
     target: m.target,
-    tier: m.tier,
-    features: m.features,
     symbols: plan.symbols,
     entries: plan.entries.map((e) => ({
       name: e.name,
@@ -60,7 +58,8 @@ export function summaryText(b: BundleView, style: Style): string {
     `${style.bold(b.path)}  ${bytesText(b.bytes.byteLength)}`,
     `plan digest  ${b.digest}`,
     `producer     ${m.producer}`,
-    `target       ${m.target} (${m.features.join(", ") || "no features"}), tier ${m.tier}`,
+    `target       ${m.target}`,
+    ...m.modules.map((x, i) => `${i === 0 ? "modules" : ""}`.padEnd(13) + moduleName(x)),
   ];
   for (const e of plan.entries) lines.push("", ...entryLines(e, plan, style));
   if (plan.states.length > 0) {

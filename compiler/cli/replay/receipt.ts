@@ -38,7 +38,9 @@ export interface Receipt {
   readonly format: typeof RECEIPT_FORMAT;
   /** The plan digest. */
   readonly plan: string;
+  /** Of the module that ran. */
   readonly tier: string;
+  readonly threads: number;
   readonly entry: string;
   readonly inputs: readonly ArrayDigest[];
   readonly outputs: readonly ArrayDigest[];
@@ -83,6 +85,7 @@ function isReceipt(value: unknown): value is Receipt {
     r !== null &&
     r.get("format") === RECEIPT_FORMAT &&
     strings(r, ["plan", "tier", "entry"]) &&
+    typeof r.get("threads") === "number" &&
     ["inputs", "outputs", "states"].every((key) => listOf(r.get(key), isArrayDigest)) &&
     (r.get("steps") === null || listOf(r.get("steps"), isStepDigest)) &&
     isHost(r.get("host"))

@@ -30,7 +30,8 @@ export function record(
   return {
     format: RECEIPT_FORMAT,
     plan: model.digest,
-    tier: model.tier,
+    tier: model.variant.tier,
+    threads: model.variant.threads,
     entry,
     inputs: [...inputs].map(([name, t]) => digestOf(name, t)).sort(byName),
     outputs: outputs.sort(byName),

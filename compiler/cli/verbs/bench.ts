@@ -7,10 +7,11 @@ import type { AnyModel, EntryInfo, Feed, Model } from "../../../runtime-shim/ind
 import type { Tensor } from "../../ir/tensor.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
+import { declareVariant, parseVariant, type VariantOptions } from "../variant.js";
 import { type Leaf, repeated } from "../verb.js";
 import { INPUT_HELP } from "./run.js";
 
-interface Options {
+interface Options extends VariantOptions {
   readonly input?: readonly string[];
   readonly dim?: readonly string[];
   readonly entry?: string;
@@ -54,6 +55,7 @@ export const benchVerb: Leaf = {
     ["psionic bench vad.psn --input sr=16000 --json", "the figures as JSON; inputs not given are made up"],
   ],
   declare(command: Command): void {
+    declareVariant(command);
     command
       .argument("<model.psn>", "the bundle")
       .option("-i, --input <value>", `${INPUT_HELP}; others are made up: floats in [-1, 1), zeros elsewhere`, repeated)
@@ -77,12 +79,13 @@ export const benchVerb: Leaf = {
       import("../io/files.js"),
       import("../open-view.js"),
     ]);
+    const wanted = parseVariant(options);
     const loads: number[] = [];
     let model: Model<AnyModel> | undefined;
     for (let i = 0; i < LOADS; i++) {
       model?.dispose();
       const start = performance.now();
-      model = await openModel(path);
+      model = await openModel(path, wanted);
       loads.push(performance.now() - start);
     }
     if (model === undefined) throw usage("nothing was loaded");
@@ -93,11 +96,11 @@ export const benchVerb: Leaf = {
     const times = timeRuns(model, entry.name, feeds, repeat);
     const measured: Measured = {
       digest: model.digest,
-      tier: model.tier,
+      tier: model.variant.tier,
       target: model.target,
       entry: entry.name,
       inputs: Object.fromEntries([...inputs].map(([name, t]) => [name, `${t.dtype}[${t.shape.join(", ")}]`])),
-      threads: 1,
+      threads: model.variant.threads,
       milliseconds: {
         load: at(loads, 0.5),
         first: times.first,
@@ -243,11 +246,13 @@ function at(values: readonly number[], q: number): number {
 }
 
 async function print(cx: Context, m: Measured): Promise<void> {
-  const { bytesText } = await import("../style.js");
+  const { bytesText, counted } = await import("../style.js");
   const ms = (n: number): string => `${n < 1 ? n.toFixed(4) : n.toFixed(2)} ms`;
   const { milliseconds: t, bytes } = m;
   cx.document(m);
-  cx.print(`${cx.style.bold(m.entry)} on ${m.target}, ${m.tier}, ${m.threads} thread, plan ${m.digest.slice(0, 16)}`);
+  cx.print(
+    `${cx.style.bold(m.entry)} on ${m.target}, ${m.tier}, ${counted(m.threads, "thread")}, plan ${m.digest.slice(0, 16)}`,
+  );
   for (const [name, type] of Object.entries(m.inputs)) cx.print(`  input ${name}: ${type}`);
   cx.print(`load     ${ms(t.load)} (median of ${LOADS}; ${bytesText(bytes.bundle)}, every digest recomputed)`);
   cx.print(`first    ${ms(t.first)}`);

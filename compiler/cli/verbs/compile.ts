@@ -7,11 +7,13 @@ import { type ExitCode, usage } from "../failures.js";
 import { checkWritable, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
 import { type TuningOptions, tuningFrom } from "../tuning-file.js";
+import { parseTiers } from "../variant.js";
 import { type Leaf, parseBound, repeated } from "../verb.js";
 
 interface Options extends TuningOptions {
   readonly target: "wasm";
-  readonly tier: "strict" | "relaxed";
+  readonly tier: string;
+  readonly threads?: boolean;
   readonly dim?: readonly string[];
   readonly state?: readonly string[];
   readonly bound?: string;
@@ -37,16 +39,18 @@ export const compileVerb: Leaf = {
       "psionic compile rec.onnx --dim width=320 --types rec.d.ts",
       "also writes TypeScript types of its inputs and outputs",
     ],
+    ["psionic compile det.onnx --threads --tier strict,relaxed", "four modules: the runtime picks one"],
   ],
   declare(command: Command): void {
     command
       .argument("<model.onnx>", "the model")
       .addOption(new Option("--target <name>", "what to compile for").choices(["wasm"]).default("wasm"))
-      .addOption(
-        new Option("--tier <name>", "strict: the same bits everywhere; relaxed: fastest")
-          .choices(["strict", "relaxed"])
-          .default("strict"),
+      .option(
+        "--tier <names>",
+        "strict: the same bits everywhere; relaxed: fastest; strict,relaxed: a module of each",
+        "strict",
       )
+      .option("--threads", "also a module of each tier that runs on several threads")
       .option(
         "--dim <name=size>",
         "size of a dynamic dimension: name=320, name=1..8 or name=32..960:32; repeatable",
@@ -74,6 +78,7 @@ export const compileVerb: Leaf = {
     const options = command.opts<Options>();
     const { parseDims } = await import("../dims.js");
     const dims = parseDims(options.dim ?? []);
+    const tiers = parseTiers(options.tier);
     const pairs = (options.state ?? []).map(parseState);
     const bound = options.bound === undefined ? {} : { bound: parseBound(options.bound) };
     const name = options.name ?? basename(path, extname(path));
@@ -108,7 +113,8 @@ export const compileVerb: Leaf = {
       // Only now: a model that is refused does not wait for the code generator to load.
       const { compile } = await import("../../pipeline.js");
       const entry = options.entry === undefined ? {} : { entry: options.entry };
-      const compiled = compile({ graph, builder }, { tier: options.tier, target: options.target, ...entry, ...tuning });
+      const { target, threads = false } = options;
+      const compiled = compile({ graph, builder }, { tier: tiers, threads, target, ...entry, ...tuning });
       clock.next();
       const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
       if (options.types !== undefined) {

@@ -4,10 +4,11 @@ import type { Command } from "commander";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import { counted } from "../style.js";
+import { declareVariant, parseVariant, type VariantOptions } from "../variant.js";
 import { type Group, type Leaf, repeated } from "../verb.js";
 import { INPUT_HELP } from "./run.js";
 
-interface RecordOptions {
+interface RecordOptions extends VariantOptions {
   readonly input?: readonly string[];
   readonly entry?: string;
   readonly kernels?: boolean;
@@ -26,6 +27,7 @@ const recordVerb: Leaf = {
     ],
   ],
   declare(command: Command): void {
+    declareVariant(command);
     command
       .argument("<model.psn>", "the bundle")
       .option("-i, --input <value>", INPUT_HELP, repeated)
@@ -54,7 +56,7 @@ const recordVerb: Leaf = {
       import("../replay/receipt.js"),
     ]);
     checkWritable(output);
-    const model = await openModel(path);
+    const model = await openModel(path, parseVariant(options));
     const entry = chooseEntry(model, options.entry);
     const inputs = await readInputs(options.input ?? [], entry);
     const plan = options.kernels === true ? openView(path).plan : null;
@@ -79,6 +81,7 @@ const checkVerb: Leaf = {
     ["psionic replay check receipt.json rec.psn --input x=@picture.npy --json", "the finding as JSON"],
   ],
   declare(command: Command): void {
+    declareVariant(command);
     command
       .argument("<receipt.json>", 'what "replay record" wrote')
       .argument("<model.psn>", "the bundle")
@@ -87,7 +90,7 @@ const checkVerb: Leaf = {
   },
   async run(command: Command, cx: Context): Promise<ExitCode> {
     const [receiptPath = "", path = ""] = command.args;
-    const options = command.opts<{ readonly input?: readonly string[] }>();
+    const options = command.opts<VariantOptions & { readonly input?: readonly string[] }>();
     const [
       { readBytes },
       { openModel },
@@ -106,15 +109,17 @@ const checkVerb: Leaf = {
       import("../replay/compare.js"),
     ]);
     const old = parseReceipt(new TextDecoder().decode(readBytes(receiptPath, "receipt")), receiptPath);
-    const model = await openModel(path);
-    // Another plan may have other inputs: say so before judging what was given.
-    if (model.digest !== old.plan)
-      return finish(cx, firstDifference(old, { ...old, plan: model.digest }), old.host, null);
+    const wanted = parseVariant({ tier: old.tier, ...options });
+    // Another plan may have other inputs and other tiers: say so before judging what was given.
+    const view = openView(path);
+    if (view.digest !== old.plan)
+      return finish(cx, firstDifference(old, { ...old, plan: view.digest }), old.host, null);
+    const model = await openModel(path, wanted);
     if (!model.entries.some((e) => e.name === old.entry))
       throw usage(`the receipt is of entry "${old.entry}", which the bundle lacks`);
     const entry = chooseEntry(model, old.entry);
     const inputs = await readInputs(options.input ?? [], entry);
-    const now = record(model, entry.name, inputs, old.steps === null ? null : openView(path).plan);
+    const now = record(model, entry.name, inputs, old.steps === null ? null : view.plan);
     return finish(cx, firstDifference(old, now), old.host, now.host);
   },
 };

@@ -4,9 +4,10 @@ import type { Command } from "commander";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
+import { declareVariant, parseVariant, type VariantOptions } from "../variant.js";
 import { type Leaf, repeated } from "../verb.js";
 
-interface Options {
+interface Options extends VariantOptions {
   readonly input?: readonly string[];
   readonly output?: readonly string[];
   readonly entry?: string;
@@ -31,6 +32,7 @@ export const runVerb: Leaf = {
     ["psionic run rec.psn --input x=@picture.npy --repeat 20", "runs 20 times and prints the times"],
   ],
   declare(command: Command): void {
+    declareVariant(command);
     command
       .argument("<model.psn>", "the bundle")
       .option("-i, --input <value>", INPUT_HELP, repeated)
@@ -54,7 +56,7 @@ export const runVerb: Leaf = {
       import("../io/targets.js"),
     ]);
     const wanted = (options.output ?? []).map(targets.parseOutputArg);
-    const model = await openModel(path);
+    const model = await openModel(path, parseVariant(options));
     const entry = chooseEntry(model, options.entry);
     targets.checkOutputNames(
       wanted,

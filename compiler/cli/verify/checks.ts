@@ -7,7 +7,7 @@ import { LoadError, type Manifest } from "../../../runtime-shim/format.js";
 import { load } from "../../../runtime-shim/index.js";
 import type { Plan } from "../../plan/plan.js";
 import { validatePlan } from "../../plan/validate.js";
-import type { BundleView } from "../bundle-view.js";
+import { type BundleView, moduleName } from "../bundle-view.js";
 import { messageOf } from "../failures.js";
 import { viewOf } from "../open-view.js";
 import { counted } from "../style.js";
@@ -75,8 +75,11 @@ function manifestIssues(m: Manifest, plan: Plan): string[] {
       );
   };
   compare("target", m.target, plan.target);
-  compare("tier", m.tier, plan.tier);
-  compare("features", m.features, plan.features);
+  compare(
+    "modules",
+    m.modules.map(({ tier, threads }) => ({ tier, threads: threads !== null })),
+    plan.variants,
+  );
   compare("memory", m.memory, plan.memory);
   compare("symbols", m.symbols, plan.symbols);
   compare("states", m.states, plan.states);
@@ -111,8 +114,8 @@ function weightIssues({ plan, weights }: BundleView): string[] {
 
 function moduleIssues({ manifest, plan, modules }: BundleView): string[] {
   return modules.flatMap((code, i) => {
-    const features = manifest.modules[i]?.features.join("+") || "plain";
-    const where = `module ${i} (${features})`;
+    const spec = manifest.modules[i];
+    const where = `module ${i}${spec === undefined ? "" : `, ${moduleName(spec)}`}`;
     const wasm = Uint8Array.from(code);
     if (!WebAssembly.validate(wasm)) return [`${where}: this engine does not accept it, or lacks a feature it needs`];
     const module = new WebAssembly.Module(wasm);
