@@ -19,6 +19,7 @@ import { explainVerb } from "./verbs/explain.js";
 import { inspectVerb } from "./verbs/inspect.js";
 import { replayVerb } from "./verbs/replay.js";
 import { runVerb } from "./verbs/run.js";
+import { tuneVerb } from "./verbs/tune.js";
 import { typesVerb } from "./verbs/types.js";
 import { verifyVerb } from "./verbs/verify.js";
 
@@ -31,6 +32,7 @@ const VERBS: readonly Verb[] = [
   replayVerb,
   typesVerb,
   benchVerb,
+  tuneVerb,
   explainVerb,
   capabilitiesVerb,
   debugVerb,

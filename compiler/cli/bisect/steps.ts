@@ -15,6 +15,7 @@ import type { Tier } from "../../plan/plan.js";
 import { interpret } from "../../reference/interpret.js";
 import type { Step } from "../../schedule/schedule.js";
 import { feedFrom, tensorOfView } from "../io/feed.js";
+import { topSteps } from "../top-steps.js";
 import { type Difference, differenceOf } from "./difference.js";
 
 export interface Finding {
@@ -129,19 +130,10 @@ interface Unit {
   readonly values: readonly Value[];
 }
 
-/**
- * For each top-level step of the plan, what of the schedule it is; null for copies, which the plan may leave out. All
- * others are there one for one, in order.
- */
-function unitsOf({ compiled, schedule }: Stages): (Unit | null)[] {
-  const rest = schedule.steps.filter((s) => s.kind !== "copy");
-  let next = 0;
-  return (compiled.plan.entries[0]?.steps ?? []).map((plan) => {
-    if (plan.kind === "copy") return null;
-    const step = rest[next++];
-    if (step === undefined) return null;
-    if (step.kind === "kernel") return { step, values: step.kernel.outputs };
-    return step.kind === "if" || step.kind === "loop" ? { step, values: step.node.outputs } : null;
+function unitsOf(stages: Stages): (Unit | null)[] {
+  return topSteps(stages).map((step) => {
+    if (step?.kind === "kernel") return { step, values: step.kernel.outputs };
+    return step?.kind === "if" || step?.kind === "loop" ? { step, values: step.node.outputs } : null;
   });
 }
 

@@ -2,9 +2,7 @@
 // are made up from the signature.
 
 import type { Command } from "commander";
-import type { Manifest } from "../../../runtime-shim/format.js";
-import type { AnyModel, EntryInfo, Feed, Model } from "../../../runtime-shim/index.js";
-import type { Tensor } from "../../ir/tensor.js";
+import type { AnyModel, Feed, Model } from "../../../runtime-shim/index.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import { declareVariant, parseVariant, type VariantOptions } from "../variant.js";
@@ -91,7 +89,9 @@ export const benchVerb: Leaf = {
     if (model === undefined) throw usage("nothing was loaded");
     const entry = chooseEntry(model, options.entry);
     const view = openView(path);
-    const inputs = await completeInputs(options.input ?? [], entry, view.manifest, parseSizes(options.dim ?? []));
+    const { completeInputs, parseSizes } = await import("../made-inputs.js");
+    const sizes = parseSizes(options.dim ?? [], "--dim");
+    const inputs = await completeInputs(options.input ?? [], entry, view.manifest, sizes);
     const feeds = Object.fromEntries([...inputs].map(([name, t]) => [name, feedFrom(t)]));
     const times = timeRuns(model, entry.name, feeds, repeat);
     const measured: Measured = {
@@ -124,90 +124,6 @@ function parseRepeat(text: string): number {
   const n = Number(text);
   if (!/^\d+$/.test(text) || n < 1 || n > 1e9) throw usage(`--repeat ${text}: want a whole number from 1`);
   return n;
-}
-
-function parseSizes(args: readonly string[]): Map<string, number> {
-  const sizes = new Map<string, number>();
-  for (const arg of args) {
-    const [, name, size] = /^([^=]+)=(\d+)$/.exec(arg) ?? [];
-    if (name === undefined || size === undefined) throw usage(`--dim ${arg}: want name=size`, "for example width=320");
-    sizes.set(name, Number(size));
-  }
-  return sizes;
-}
-
-/** What was given, and made-up arrays for the other inputs. */
-async function completeInputs(
-  args: readonly string[],
-  entry: EntryInfo,
-  manifest: Manifest,
-  sizes: ReadonlyMap<string, number>,
-): Promise<Map<string, Tensor>> {
-  const [{ readInputs }, { parseInputArg }, { suggest }] = await Promise.all([
-    import("../feeds.js"),
-    import("../io/source.js"),
-    import("../nearest.js"),
-  ]);
-  const symbols = manifest.symbols.map((s) => s.name);
-  for (const [name, size] of sizes) {
-    const symbol = manifest.symbols.find((s) => s.name === name);
-    if (symbol === undefined)
-      throw usage(`--dim ${name}: the bundle has no such symbol`, suggest(name, symbols, "symbols"));
-    if (size < symbol.lo || size > symbol.hi)
-      throw usage(`--dim ${name}=${size}: want ${symbol.lo} to ${symbol.hi}`, "psionic inspect shows the signature");
-  }
-  const named = args.map((a) => parseInputArg(a).name);
-  // A file that names its arrays must have them all.
-  const isGiven = (name: string): boolean => named.includes(null) || named.includes(name);
-  const known = entry.inputs.map((p) => p.name);
-  for (const name of named)
-    if (name !== null && !known.includes(name))
-      throw usage(`entry "${entry.name}" has no input "${name}"`, suggest(name, known, "inputs"));
-  const given = await readInputs(args, { ...entry, inputs: entry.inputs.filter((p) => isGiven(p.name)) });
-  const made = await madeUp(entry, manifest, sizes);
-  return new Map(
-    entry.inputs.flatMap(({ name }) => {
-      const tensor = given.get(name) ?? made.get(name);
-      return tensor === undefined ? [] : [[name, tensor] as const];
-    }),
-  );
-}
-
-/** An array for each input: floats in [-1, 1), the same each time, and zeros of every other dtype. */
-async function madeUp(
-  entry: EntryInfo,
-  manifest: Manifest,
-  sizes: ReadonlyMap<string, number>,
-): Promise<Map<string, Tensor>> {
-  const [{ compileDim }, { tensorFrom, sizeOf }, { isFloat }] = await Promise.all([
-    import("../../../runtime-shim/dims.js"),
-    import("../../ir/tensor.js"),
-    import("../../ir/dtype.js"),
-  ]);
-  const values = manifest.symbols.map((s) => sizes.get(s.name) ?? s.hi);
-  const slot = (name: string): number => manifest.symbols.findIndex((s) => s.name === name);
-  const spec = manifest.entries.find((e) => e.name === entry.name);
-  return new Map(
-    (spec?.inputs ?? []).map(({ name, dtype, shape: dims }) => {
-      const shape = dims.map((d) => compileDim(d, slot)(values));
-      return [
-        name,
-        tensorFrom(dtype, shape, isFloat(dtype) ? pseudoRandom(sizeOf(shape)) : zeros(sizeOf(shape), dtype)),
-      ];
-    }),
-  );
-}
-
-function* pseudoRandom(count: number): Iterable<number> {
-  let state = count >>> 0;
-  for (let i = 0; i < count; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    yield state / 2 ** 31 - 1;
-  }
-}
-
-function zeros(count: number, dtype: string): (number | bigint)[] {
-  return Array.from({ length: count }, () => (dtype === "i64" || dtype === "u64" ? 0n : 0));
 }
 
 interface Times {

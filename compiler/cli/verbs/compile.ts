@@ -4,19 +4,17 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
+import type { ImportOptions } from "../import-file.js";
 import { checkWritable, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
 import { type TuningOptions, tuningFrom } from "../tuning-file.js";
 import { parseTiers } from "../variant.js";
-import { type Leaf, parseBound, repeated } from "../verb.js";
+import { type Leaf, repeated } from "../verb.js";
 
-interface Options extends TuningOptions {
+interface Options extends TuningOptions, ImportOptions {
   readonly target: "wasm";
   readonly tier: string;
   readonly threads?: boolean;
-  readonly dim?: readonly string[];
-  readonly state?: readonly string[];
-  readonly bound?: string;
   readonly name?: string;
   readonly entry?: string;
   readonly types?: string;
@@ -76,11 +74,9 @@ export const compileVerb: Leaf = {
   async run(command: Command, cx: Context): Promise<ExitCode> {
     const [path = ""] = command.args;
     const options = command.opts<Options>();
-    const { parseDims } = await import("../dims.js");
-    const dims = parseDims(options.dim ?? []);
+    const { importer } = await import("../import-file.js");
+    const { load } = await importer(options);
     const tiers = parseTiers(options.tier);
-    const pairs = (options.state ?? []).map(parseState);
-    const bound = options.bound === undefined ? {} : { bound: parseBound(options.bound) };
     const name = options.name ?? basename(path, extname(path));
     const output = options.output ?? join(dirname(path), `${basename(path, extname(path))}.psn`);
     if (name === "") throw usage("--name is empty", "leave it out, or name the model");
@@ -92,29 +88,15 @@ export const compileVerb: Leaf = {
     for (const file of [output, options.types ?? output]) checkWritable(file);
     const clock = progress(["loading the compiler", `importing ${basename(path)}`, `compiling ${name}`, "writing"]);
     try {
-      const [{ importOnnx }, { externalReader }, { withStates }, { Builder }, { parseHeader }] = await Promise.all([
-        import("../../import/onnx/import.js"),
-        import("../../import/onnx/external.js"),
-        import("../../import/states.js"),
-        import("../../ir/graph.js"),
-        import("../../../runtime-shim/format.js"),
-      ]);
+      const importFile = await load();
       clock.next();
-      const builder = new Builder();
-      const imported = importOnnx(bytes, {
-        builder,
-        dims,
-        readExternal: externalReader(dirname(path)),
-        name,
-        ...bound,
-      });
-      const graph = pairs.length === 0 ? imported.graph : withStates(imported.graph, builder, pairs);
+      const imported = importFile(path, bytes, name);
       clock.next();
       // Only now: a model that is refused does not wait for the code generator to load.
       const { compile } = await import("../../pipeline.js");
       const entry = options.entry === undefined ? {} : { entry: options.entry };
       const { target, threads = false } = options;
-      const compiled = compile({ graph, builder }, { tier: tiers, threads, target, ...entry, ...tuning });
+      const compiled = compile(imported, { tier: tiers, threads, target, ...entry, ...tuning });
       clock.next();
       const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
       if (options.types !== undefined) {
@@ -126,6 +108,7 @@ export const compileVerb: Leaf = {
       }
       writeFiles(files);
       await clock.done();
+      const { parseHeader } = await import("../../../runtime-shim/format.js");
       const { digest } = parseHeader(compiled.bundle);
       const notes = [...imported.notes, ...staleNotes(compiled.unusedTuning.length, options.tuning)];
       for (const note of notes) cx.note(`note: ${note}`);
@@ -154,14 +137,4 @@ export const compileVerb: Leaf = {
 function staleNotes(unused: number, file = ""): string[] {
   if (unused === 0) return [];
   return [`${unused} of the entries of "${file}" fit no kernel of this model; psionic tune --check lists them`];
-}
-
-function parseState(arg: string): { input: string; output: string } {
-  const [, input, output] = /^([^=]+)=([^=]+)$/.exec(arg) ?? [];
-  if (input === undefined || output === undefined)
-    throw usage(
-      `--state ${arg}: want input=output`,
-      "for example --state h=hn, where output hn is the next value of input h",
-    );
-  return { input, output };
 }
