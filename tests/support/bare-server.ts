@@ -20,15 +20,23 @@ export interface BareServer {
   close(): Promise<void>;
 }
 
+/** What makes a page cross-origin isolated, so that it has shared memory. */
+export const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+} as const;
+
 export interface ServeOptions {
   readonly csp?: string;
+  /** More headers of every answer. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly pieceBytes?: number;
 }
 
 /** Serves `files` by path ("/page.html"). Query strings are ignored; other paths are 404. */
 export async function serveFiles(
   files: Readonly<Record<string, Served>>,
-  { csp = STRICT_CSP, pieceBytes = 65_521 }: ServeOptions = {},
+  { csp = STRICT_CSP, pieceBytes = 65_521, headers = {} }: ServeOptions = {},
 ): Promise<BareServer> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
@@ -43,6 +51,7 @@ export async function serveFiles(
       "content-length": body.length,
       "content-security-policy": csp,
       "x-content-type-options": "nosniff",
+      ...headers,
     });
     const send = (at: number): void => {
       if (at >= body.length) response.end();
