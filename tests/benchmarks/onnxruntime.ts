@@ -1,4 +1,4 @@
-// The peers: ONNX Runtime in WebAssembly (the main one) and its native build, on one thread, with every optimization.
+// The peers: ONNX Runtime in WebAssembly (the main one) and its native build, with every optimization.
 
 import type { InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from "onnxruntime-web";
 import type { Elements } from "../support/onnx-writer.js";
@@ -14,19 +14,19 @@ const TYPES = { f32: "float32", u8: "uint8", i8: "int8", i32: "int32", i64: "int
 
 const ERRORS_ONLY = 3;
 
-const OPTIONS: InferenceSession.SessionOptions = {
-  graphOptimizationLevel: "all",
-  executionMode: "sequential",
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  logSeverityLevel: ERRORS_ONLY,
-};
-
-function engine(name: string, { InferenceSession, Tensor }: Runtime, provider: string): Engine {
+function engine(name: string, { InferenceSession, Tensor }: Runtime, provider: string, threads: number): Engine {
+  const options: InferenceSession.SessionOptions = {
+    graphOptimizationLevel: "all",
+    executionMode: "sequential",
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: ERRORS_ONLY,
+    executionProviders: [provider],
+  };
   return {
     name,
     async prepare(row: Row, model: Uint8Array) {
-      const session = await InferenceSession.create(model, { ...OPTIONS, executionProviders: [provider] });
+      const session = await InferenceSession.create(model, options);
       const feeds: Record<string, Tensor> = {};
       for (const [name, { dtype, data, shape }] of Object.entries(row.inputs()))
         feeds[name] = new Tensor(TYPES[dtype], data, shape);
@@ -56,13 +56,13 @@ function elementsOf(name: string, t: Tensor): Elements["data"] {
 }
 
 /** onnxruntime-web: WebAssembly with SIMD. */
-export async function onnxruntimeWeb(): Promise<Engine> {
+export async function onnxruntimeWeb(threads: number): Promise<Engine> {
   const ort = await import("onnxruntime-web");
-  ort.env.wasm.numThreads = 1;
-  return engine("onnxruntime-web", ort, "wasm");
+  ort.env.wasm.numThreads = threads;
+  return engine("onnxruntime-web", ort, "wasm", threads);
 }
 
 /** onnxruntime-node: native code for this machine. */
-export async function onnxruntimeNode(): Promise<Engine> {
-  return engine("onnxruntime-node", await import("onnxruntime-node"), "cpu");
+export async function onnxruntimeNode(threads: number): Promise<Engine> {
+  return engine("onnxruntime-node", await import("onnxruntime-node"), "cpu", threads);
 }

@@ -20,24 +20,35 @@ export interface PsionicEngine extends Engine {
   prepare(row: Row, model: Uint8Array): Promise<PsionicPrepared>;
 }
 
-export function compileRow(row: Row, model: Uint8Array, tier: Tier): Compiled & { readonly work: Work } {
+export interface PsionicOptions {
+  readonly tier: Tier;
+  /** Take copies of the outputs, as the simplest caller does. */
+  readonly copy: boolean;
+  readonly threads: number;
+}
+
+export function compileRow(
+  row: Row,
+  model: Uint8Array,
+  tier: Tier,
+  threads = false,
+): Compiled & { readonly work: Work } {
   const builder = new Builder();
   const { graph } = importOnnx(model, {
     builder,
     name: "bench",
     ...(row.dims === undefined ? {} : { dims: row.dims }),
   });
-  const compiled = compile({ graph, builder }, { target: "wasm", tier });
+  const compiled = compile({ graph, builder }, { target: "wasm", tier, threads });
   return { ...compiled, work: workOf(graph, compiled.plan) };
 }
 
-/** `copy`: take copies of the outputs, as the simplest caller does. */
-export function psionic(tier: Tier, copy: boolean): PsionicEngine {
+export function psionic({ tier, copy, threads }: PsionicOptions): PsionicEngine {
   return {
     name: `psionic ${tier}`,
     async prepare(row, model) {
-      const { bundle, work } = compileRow(row, model, tier);
-      const loaded = await load(bundle);
+      const { bundle, work } = compileRow(row, model, tier, threads > 1);
+      const loaded = await load(bundle, { threads });
       const feeds: Record<string, { data: Elements["data"]; shape: readonly number[] }> = {};
       for (const [name, { data, shape }] of Object.entries(row.inputs())) {
         // An input that the graph does not use is not one of the bundle's.

@@ -23,6 +23,7 @@ const row = (name: string, ratio: number, invalid = ""): RowResult => ({
   peers: [{ name: "peer", ms: ratio, coldMs: 1, ratio }],
   rate: "",
   ofCeiling: 1,
+  gain: null,
   error: 0,
   invalid,
 });

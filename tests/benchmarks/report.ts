@@ -25,6 +25,8 @@ export interface RowResult {
   readonly rounds: number;
   readonly coldMs: number | null;
   readonly peers: readonly PeerResult[];
+  /** Our own time on one thread / ours; null for rows of one thread. */
+  readonly gain: number | null;
   /** "48.2 GFLOP/s", "12.0 GB/s" or empty. */
   readonly rate: string;
   /** Part of the machine's ceiling, 0 to 1; null for starts. */
@@ -58,6 +60,7 @@ const COLUMNS = [
   ["dtype", -11],
   ["shape", -32],
   ["ms", 9],
+  ["gain", 5],
   ["web ms", 9],
   ["web", 6],
   ["native ms", 9],
@@ -92,7 +95,8 @@ export function rowLine(r: RowResult, peers: readonly string[]): string {
   });
   const ceiling = r.ofCeiling === null ? "" : `${(r.ofCeiling * 100).toFixed(0)}%`;
   const error = r.error === null ? "" : r.error === 0 ? "0" : r.error.toExponential(0);
-  const text = line([r.name, r.dtype, r.shape, msText(r.ms), ...peerCells, r.rate, ceiling, error]);
+  const gain = r.gain === null ? "" : r.gain.toFixed(2);
+  const text = line([r.name, r.dtype, r.shape, msText(r.ms), gain, ...peerCells, r.rate, ceiling, error]);
   return r.invalid === "" ? text : `${text}  ${r.invalid}`;
 }
 

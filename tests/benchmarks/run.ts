@@ -1,5 +1,5 @@
-// The benchmark: kernels and whole models, here and in the peers, one thread, side by side in one process.
-//   node dist/tests/benchmarks/run.js [--target wasm] [--tier strict|relaxed] [--only pattern] [--seconds n] [--copy]
+// The benchmark: kernels and whole models, here and in the peers, side by side in one process.
+//   node dist/tests/benchmarks/run.js [--target wasm] [--tier strict|relaxed] [--threads n] [--only pattern] [--seconds n] [--copy]
 //     [--json file] [--compare file] [--list]
 // A row whose result differs from the peers' does not count, and makes the exit code 1. The last lines, one per peer:
 // `bench <target> vs <peer>: geometric mean R, worst R (name), N rows`, where R is the peer's time divided by ours.
@@ -37,8 +37,11 @@ const MIB = 2 ** 20;
 interface Bench {
   readonly target: string;
   readonly tier: Tier;
+  readonly threads: number;
   readonly budget: Budget;
   readonly ours: PsionicEngine;
+  /** Ours, on one thread. */
+  readonly single: PsionicEngine;
   /** The main peer first. */
   readonly peers: readonly Engine[];
   /** The highest seen so far: the machine is not equally busy all the time. */
@@ -55,7 +58,7 @@ function rowOf(
   bench: Bench,
   row: Row,
   kind: RowResult["kind"],
-): Omit<RowResult, "ms" | "quartiles" | "rounds" | "coldMs" | "peers" | "invalid"> {
+): Omit<RowResult, "ms" | "quartiles" | "rounds" | "coldMs" | "peers" | "gain" | "invalid"> {
   const { name, dtype, shape } = row;
   return {
     name: kind === "start" ? `start ${name}` : name,
@@ -64,7 +67,7 @@ function rowOf(
     tier: bench.tier,
     dtype,
     shape,
-    threads: 1,
+    threads: kind === "start" ? 1 : bench.threads,
     cache: kind === "start" ? "cold process" : "hot",
     rate: "",
     ofCeiling: null,
@@ -72,7 +75,7 @@ function rowOf(
   };
 }
 
-const unmeasured = { ms: Number.NaN, quartiles: [0, 0], rounds: 0, coldMs: null, peers: [] } as const;
+const unmeasured = { ms: Number.NaN, quartiles: [0, 0], rounds: 0, coldMs: null, peers: [], gain: null } as const;
 
 async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
   const base = rowOf(bench, row, "warm");
@@ -97,10 +100,14 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
       }
     }
     bench.ceilings = higher(bench.ceilings, bench.probe());
-    const [mine, ...theirs] = await measure(opened, bench.budget);
-    if (mine === undefined) throw new Error("nothing was measured");
     // The last peer, native code, is the judge.
     const judge = opened.at(-1);
+    const single = bench.threads === 1 ? [] : [await bench.single.prepare(row, model)];
+    opened.push(...single);
+    const [mine, ...others] = await measure(opened, bench.budget);
+    const theirs = others.slice(0, names.length);
+    const alone = others[names.length];
+    if (mine === undefined) throw new Error("nothing was measured");
     const error =
       judge === undefined || judge === ours ? null : largestError(await ours.outputs(), await judge.outputs());
     const { flops, bytes } = { flops: row.flops ?? ours.work.flops, bytes: row.bytes ?? ours.work.bytes };
@@ -113,7 +120,8 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
       coldMs: mine.coldMs,
       peers: theirs.map((t, i) => ({ name: names[i] ?? "", ms: t.ms, coldMs: t.coldMs, ratio: pairedRatio(mine, t) })),
       rate: rateText(flops, bytes, mine.ms),
-      ofCeiling: floorMs(bench.ceilings, bench.tier, flops, bytes) / mine.ms,
+      gain: alone === undefined ? null : pairedRatio(mine, alone),
+      ofCeiling: floorMs(bench.ceilings, bench.tier, flops, bytes) / bench.threads / mine.ms,
       error,
       invalid: isWrong ? "WRONG RESULT" : failures.length === bench.peers.length ? failures.join("; ") : "",
     };
@@ -136,7 +144,7 @@ async function startRow(
   let bundle: Uint8Array;
   let starts: Start[];
   try {
-    const ours = await bench.ours.prepare(row, model);
+    const ours = await bench.single.prepare(row, model);
     bundle = ours.bundle;
     await ours.release();
     starts = await measureStart(row, bundle, model);
@@ -158,6 +166,7 @@ async function startRow(
       coldMs: t.ms,
       ratio: median(mine.samples.map((ms, i) => (t.samples[i] ?? Number.NaN) / ms)),
     })),
+    gain: null,
     invalid: "",
   };
   const sizes: SizeResult[] = [];
@@ -182,6 +191,7 @@ async function main(): Promise<number> {
     options: {
       target: { type: "string", default: "wasm" },
       tier: { type: "string", default: "strict" },
+      threads: { type: "string", default: "1" },
       only: { type: "string", default: "" },
       seconds: { type: "string", default: "1" },
       json: { type: "string" },
@@ -193,6 +203,8 @@ async function main(): Promise<number> {
   const { target, tier } = values;
   if (target !== "wasm") throw new Error(`--target ${target}: the benchmark knows wasm`);
   if (tier !== "strict" && tier !== "relaxed") throw new Error(`--tier ${tier}: want strict or relaxed`);
+  const threads = Number(values.threads);
+  if (!Number.isInteger(threads) || threads < 1) throw new Error(`--threads ${values.threads}: want a number from 1`);
   const seconds = Number(values.seconds);
   if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: want a number above 0`);
   const only = new RegExp(values.only, "i");
@@ -204,12 +216,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const probe = await ceilings();
-  const [web, native] = [await onnxruntimeWeb(), await onnxruntimeNode()];
+  const [web, native] = [await onnxruntimeWeb(threads), await onnxruntimeNode(threads)];
   const bench: Bench = {
     target,
     tier,
+    threads,
     budget: { seconds, minRounds: 9, maxRounds: 300 },
-    ours: psionic(tier, values.copy),
+    ours: psionic({ tier, copy: values.copy, threads }),
+    single: psionic({ tier, copy: values.copy, threads: 1 }),
     peers: [web, native],
     ceilings: higher(probe(), probe()),
     probe,
@@ -218,7 +232,7 @@ async function main(): Promise<number> {
   const cpu = cpus()[0]?.model ?? "unknown";
   console.log(`psionic ${target} ${tier} on Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpu}`);
   console.log(
-    `1 thread each; ${values.copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; "web" and "native" columns: peer's time / ours`,
+    `${threads} thread${threads === 1 ? "" : "s"} each; ${values.copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; "web" and "native" columns: peer's time / ours`,
   );
   console.log(ceilingsText(bench.ceilings));
   console.log(`\n${header()}`);
