@@ -26,9 +26,11 @@ export const ARRAYS = {
   u4: Uint8Array,
   u2: Uint8Array,
   bool: Uint8Array,
+  /** Places in a StringTable. Callers see strings. */
+  str: Int32Array,
 } as const;
 
-/** A dtype that can cross the border; the compiler's complex and string types cannot. */
+/** A dtype that can cross the border; the compiler's complex types cannot. */
 export type DType = keyof typeof ARRAYS;
 export type ArrayOf<D extends DType> = (typeof ARRAYS)[D]["prototype"];
 export type TypedArray = ArrayOf<DType>;

@@ -32,6 +32,7 @@ export const LIMITS = {
   entries: 1024,
   ports: 4096,
   states: 65536,
+  strings: 1 << 20,
   constraints: 65536,
   steps: 2 ** 24,
   rank: 32,
@@ -151,6 +152,8 @@ export interface Manifest {
   readonly target: string;
   readonly memory: MemorySpec;
   readonly symbols: readonly SymbolSpec[];
+  /** What the elements of str ports stand for, by place; the first is the empty string. */
+  readonly strings: readonly string[];
   readonly states: readonly PortSpec[];
   readonly entries: readonly EntrySpec[];
   readonly modules: readonly ModuleSpec[];

@@ -90,6 +90,7 @@ function readManifest(value: unknown): Manifest {
     "target",
     "memory",
     "symbols",
+    "strings",
     "states",
     "entries",
     "modules",
@@ -111,6 +112,7 @@ function readManifest(value: unknown): Manifest {
         offset: s.offset === null ? null : int(s.offset, `${where}.offset`, 0, LIMITS.memoryBytes),
       };
     }),
+    strings: list(m.strings, `${at}.strings`, LIMITS.strings, (s, where) => text(s, where, LIMITS.manifestBytes)),
     states: list(m.states, `${at}.states`, LIMITS.states, readPort),
     entries: list(m.entries, `${at}.entries`, LIMITS.entries, readEntry),
     modules: list(m.modules, `${at}.modules`, LIMITS.modules, (item, where) => {

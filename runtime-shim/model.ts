@@ -211,6 +211,8 @@ export class Model<T extends ModelTypes = AnyModel> {
     const { spec, inputs } = this.#runner(options.entry);
     const port = inputs.find((p) => p.name === input);
     if (port === undefined) throw unknownName(`entry "${spec.name}" has no input`, input, inputs);
+    if (port.dtype === "str")
+      throw new InputError("type", `input "${input}"`, "strings", "numbers, which lie in memory");
     return port.full;
   }
 

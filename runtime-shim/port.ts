@@ -4,6 +4,7 @@
 import { compileDim, constantDim, type DimFn, shapeText } from "./dims.js";
 import { bytesOf, type DType, type TypedArray, viewOf } from "./dtype.js";
 import type { PortSpec } from "./format.js";
+import type { StringTable } from "./strings.js";
 import { TensorView } from "./tensor.js";
 
 export interface PortInfo {
@@ -97,13 +98,17 @@ export class BoundPort {
     return -1;
   }
 
-  /** The current elements in place: what is written there later shows. */
-  live(): TensorView {
+  /** The current elements in place: what is written there later shows. Strings are always a copy. */
+  live(strings: StringTable): TensorView {
+    if (this.dtype === "str") return this.copy(strings);
     this.#view ??= new TensorView(this.dtype, this.#shape, this.full.subarray(0, this.#elems));
     return this.#view;
   }
 
-  copy(): TensorView {
+  /** `strings` may be absent for states, which hold none. */
+  copy(strings?: StringTable): TensorView {
+    if (strings !== undefined && this.dtype === "str")
+      return new TensorView("str", this.#shape.slice(), strings.at(this.full.subarray(0, this.#elems)));
     return new TensorView(this.dtype, this.#shape.slice(), this.full.slice(0, this.#elems));
   }
 }

@@ -65,6 +65,11 @@ export function checkRelations(m: Manifest): void {
   }
   const known = new Set(m.symbols.map((s) => s.name));
 
+  unique(m.strings, "manifest.strings");
+  const isText = m.entries.some((e) => [...e.inputs, ...e.outputs].some((p) => p.dtype === "str"));
+  if (isText || m.strings.length > 0) {
+    if (m.strings[0] !== "") malformed("manifest.strings[0]", show(m.strings[0]), '""');
+  }
   unique(
     m.states.map((s) => s.name),
     "manifest.states",
@@ -73,6 +78,8 @@ export function checkRelations(m: Manifest): void {
     const where = `manifest.states[${i}]`;
     checkPort(s, where, known);
     checkInside([where, s], states, "inside the states' region");
+    // A string that the model does not know has a place for one run only.
+    if (s.dtype === "str") malformed(`${where}.dtype`, '"str"', "a dtype whose values outlive a run");
   }
   checkApart(m.states.map((s, i) => [`manifest.states[${i}]`, s]));
 

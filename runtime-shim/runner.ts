@@ -6,6 +6,7 @@ import type { TypedArray } from "./dtype.js";
 import { InputError, RunError, type RunErrorCode, show } from "./errors.js";
 import type { EntrySpec, Manifest, SymbolSpec } from "./format.js";
 import { BoundPort } from "./port.js";
+import { StringTable } from "./strings.js";
 import { checkNarrow, copyInto, feedOf, type TensorView } from "./tensor.js";
 
 export type EntryExport = (...args: readonly number[]) => unknown;
@@ -39,6 +40,7 @@ export class Runner {
   /** By symbol; NaN where unknown. */
   readonly #values: number[];
   readonly #data: TypedArray[] = [];
+  readonly #strings: StringTable;
   readonly #shapes: (readonly number[] | null)[] = [];
   #live: Readonly<Record<string, TensorView>> | null = null;
   #liveShapes: readonly (readonly number[])[] = [];
@@ -60,6 +62,8 @@ export class Runner {
           return slot(name);
         }),
     );
+    const isText = [...spec.inputs, ...spec.outputs].some((p) => p.dtype === "str");
+    this.#strings = new StringTable(isText ? manifest.strings : []);
     this.#sources = spec.sources.map(({ symbol, ...rest }) => ({ slot: slot(symbol), ...rest }));
     this.#words = new Int32Array(buffer);
     this.#bound = [...used].flatMap((i) => {
@@ -75,6 +79,7 @@ export class Runner {
   prepare(feeds: Readonly<Record<string, unknown>>): void {
     const { inputs } = this;
     if (typeof feeds !== "object" || feeds === null) throw new InputError("type", "inputs", show(feeds), "an object");
+    this.#strings.reset();
     let given = 0;
     for (const _ in feeds) given++;
     for (let i = 0; i < inputs.length; i++) {
@@ -100,7 +105,7 @@ export class Runner {
   #take(port: BoundPort, i: number, feed: unknown): void {
     const where = `input "${port.name}"`;
     if (feed === undefined) throw new InputError("missing", where, "nothing", port.text);
-    let { data, shape } = feedOf(feed, port.dtype, where);
+    let { data, shape } = feedOf(feed, port.dtype, where, this.#strings);
     checkNarrow(data, port.dtype, where);
     // A view into the model's own memory at another place could be overwritten by an input before it is read.
     if (data.buffer === this.#buffer && data.byteOffset !== port.offset) data = data.slice();
@@ -247,10 +252,12 @@ export class Runner {
           `entry "${this.spec.name}": output "${port.name}" (${port.text}) has no valid shape`,
         );
       }
-      isSame &&= port.shape === this.#liveShapes[i];
+      isSame &&= port.shape === this.#liveShapes[i] && port.dtype !== "str";
     }
     if (isSame && this.#live !== null) return this.#live;
-    const out = Object.fromEntries(this.outputs.map((p) => [p.name, isCopy ? p.copy() : p.live()]));
+    const out = Object.fromEntries(
+      this.outputs.map((p) => [p.name, isCopy ? p.copy(this.#strings) : p.live(this.#strings)]),
+    );
     if (!isCopy) {
       this.#live = out;
       this.#liveShapes = this.outputs.map((p) => p.shape);

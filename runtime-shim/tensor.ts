@@ -4,13 +4,17 @@
 
 import { ARRAYS, type ArrayOf, type DType, isRawBits, NARROW, type TypedArray, viewOf } from "./dtype.js";
 import { InputError, type InputErrorCode, show } from "./errors.js";
+import type { StringTable } from "./strings.js";
+
+/** What holds the elements of a dtype for a caller. */
+export type DataOf<D extends DType> = D extends "str" ? readonly string[] : ArrayOf<D>;
 
 /** Elements in row-major order with their shape. */
 export class TensorView<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: readonly number[];
-  readonly data: ArrayOf<D>;
-  constructor(dtype: D, shape: readonly number[], data: ArrayOf<D>) {
+  readonly data: DataOf<D>;
+  constructor(dtype: D, shape: readonly number[], data: DataOf<D>) {
     this.dtype = dtype;
     this.shape = shape;
     this.data = data;
@@ -18,9 +22,14 @@ export class TensorView<D extends DType = DType> {
 }
 
 type Plain = number | bigint | boolean;
-export type FeedData<A extends TypedArray = TypedArray> = A | readonly Plain[] | Plain;
-/** A is the typed array of the input's dtype; f16 also takes a Float16Array and u8 a Uint8ClampedArray. */
-export type Feed<A extends TypedArray = TypedArray> =
+export type FeedData<A extends TypedArray | string = TypedArray | string> = A extends string
+  ? string | readonly string[]
+  : A | readonly Plain[] | Plain;
+/**
+ * A is the typed array of the input's dtype; f16 also takes a Float16Array and u8 a Uint8ClampedArray. It is `string` for
+ * an input of strings.
+ */
+export type Feed<A extends TypedArray | string = TypedArray | string> =
   | FeedData<A>
   | { readonly data: FeedData<A>; readonly shape: readonly number[]; readonly dtype?: string };
 
@@ -33,7 +42,7 @@ export interface Fed {
 type Fail = (code: InputErrorCode, have: string, want: string, hint?: string) => never;
 
 /** The feed's elements as the dtype's typed array, copied only where they are not one yet. */
-export function feedOf(value: unknown, dtype: DType, where: string): Fed {
+export function feedOf(value: unknown, dtype: DType, where: string, strings: StringTable | null = null): Fed {
   const fail: Fail = (code, have, want, hint = "") => {
     throw new InputError(code, where, have, want, hint);
   };
@@ -41,16 +50,17 @@ export function feedOf(value: unknown, dtype: DType, where: string): Fed {
     const { data, shape, dtype: given } = value as { data?: unknown; shape?: unknown; dtype?: unknown };
     if (data === undefined || !isShape(shape)) fail("type", "an object", "an array, or { data, shape }");
     if (given !== undefined && given !== dtype) fail("type", `dtype ${show(given)}`, dtype);
-    return { data: elements(data, dtype, fail), shape };
+    return { data: elements(data, dtype, fail, strings), shape };
   }
-  return { data: elements(value, dtype, fail), shape: null };
+  return { data: elements(value, dtype, fail, strings), shape: null };
 }
 
 function isShape(shape: unknown): shape is readonly number[] {
   return Array.isArray(shape) && shape.every((d) => Number.isSafeInteger(d) && d >= 0);
 }
 
-function elements(value: unknown, dtype: DType, fail: Fail): TypedArray {
+function elements(value: unknown, dtype: DType, fail: Fail, strings: StringTable | null): TypedArray {
+  if (dtype === "str") return places(value, fail, strings);
   const Type = ARRAYS[dtype];
   if (value instanceof Type) return value;
   if (ArrayBuffer.isView(value)) {
@@ -72,6 +82,13 @@ function elements(value: unknown, dtype: DType, fail: Fail): TypedArray {
     write(out, i, item, dtype, fail);
   }
   return out;
+}
+
+function places(value: unknown, fail: Fail, strings: StringTable | null): Int32Array {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return Int32Array.from(items, (s, i) =>
+    typeof s === "string" && strings !== null ? strings.place(s) : fail("type", show(s), `a string at element ${i}`),
+  );
 }
 
 function write(out: TypedArray, i: number, item: Plain, dtype: DType, fail: Fail): void {

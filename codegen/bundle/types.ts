@@ -6,7 +6,8 @@ import { refuse } from "../../compiler/ir/errors.js";
 import type { EntryPlan, Plan, Port } from "../../compiler/plan/plan.js";
 import { dimText, isDType } from "../../runtime-shim/format.js";
 
-const ARRAY_NAMES: Readonly<Record<string, string>> = {
+/** What holds an input's elements; Uint8Array for those that are not here. */
+const HOLDERS: Readonly<Record<string, string>> = {
   f64: "Float64Array",
   f32: "Float32Array",
   f16: "Uint16Array",
@@ -20,6 +21,7 @@ const ARRAY_NAMES: Readonly<Record<string, string>> = {
   u64: "BigUint64Array",
   u32: "Uint32Array",
   u16: "Uint16Array",
+  str: "string",
 };
 
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
@@ -44,7 +46,7 @@ function entryLines(entry: EntryPlan): readonly string[] {
   return [
     `    readonly ${key(entry.name)}: {`,
     "      readonly inputs: {",
-    ...portLines(entry.inputs, (p) => `Feed<${ARRAY_NAMES[p.dtype] ?? "Uint8Array"}>`),
+    ...portLines(entry.inputs, (p) => `Feed<${HOLDERS[p.dtype] ?? "Uint8Array"}>`),
     "      };",
     "      readonly outputs: {",
     ...portLines(entry.outputs, (p) => `TensorView<${JSON.stringify(p.dtype)}>`),

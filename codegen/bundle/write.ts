@@ -76,6 +76,16 @@ function portOf(where: string, port: Port | StatePlan): PortSpec {
       hint: "convert to a numeric or bool dtype inside the model",
     });
   }
+  if (dtype === "str" && where === "state") {
+    refuse({
+      code: "unsupported_dtype",
+      scope: "bundle",
+      subject: dtype,
+      detail: `state "${name}" holds strings, which a run numbers for itself`,
+      at: where,
+      hint: "keep the numbers that strings are mapped to",
+    });
+  }
   if (name === "" || name === "__proto__") {
     refuse({
       code: "malformed_input",
@@ -143,6 +153,7 @@ export function writeBundle(parts: BundleParts): Uint8Array<ArrayBuffer> {
     target: plan.target,
     memory: plan.memory,
     symbols: plan.symbols.map(({ name, lo, hi, offset }) => ({ name, lo, hi, offset })),
+    strings: plan.strings,
     states: plan.states.map((s) => portOf("state", s)),
     entries: entriesOf(plan),
     modules: parts.modules.map(({ variant, features, threads }, blob) => ({

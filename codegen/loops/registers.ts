@@ -4,12 +4,12 @@ import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import type { Expr, ExprPool, Reg, RegKind } from "./expr.js";
 import { roundToNarrow } from "./narrow.js";
 
-/** The register kind that computes a dtype. bool computes as a mask. */
+/** The register kind that computes a dtype. bool computes as a mask, a string as its number. */
 export function registerOf(dtype: DType): RegKind {
   const { kind, bits } = DTYPES[dtype];
   if (kind === "bool") return "mask32";
   if (kind === "float") return bits === 64 ? "f64" : "f32";
-  if (kind === "complex" || kind === "string") throw new RangeError(`${dtype} has no register`);
+  if (kind === "complex") throw new RangeError(`${dtype} has no register`);
   return bits === 64 ? "i64" : "i32";
 }
 

@@ -98,6 +98,7 @@ const plan = fields({
   states: list(fields(placed)),
   kernels: list(fields({ name: str, template: str, digest: str, choices })),
   entries: list(entry),
+  strings: list(str),
 });
 
 /** True where every field that a Plan has is there, with its type. */

@@ -34,7 +34,8 @@ export const DTYPES = {
   bool: { bits: 8, kind: "bool" },
   c64: { bits: 64, kind: "complex" },
   c128: { bits: 128, kind: "complex" },
-  str: { bits: 64, kind: "string" },
+  /** A string by its number in the graph's table (`strings.ts`). */
+  str: { bits: 32, kind: "string" },
 } as const satisfies Record<string, DTypeInfo>;
 
 export type DType = keyof typeof DTYPES;

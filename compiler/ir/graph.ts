@@ -73,6 +73,8 @@ export interface Graph {
   readonly states: readonly StateSlot[];
   readonly bindings: readonly Binding[];
   readonly constraints: readonly Constraint[];
+  /** The strings that its str constants name by number (`strings.ts`); absent where it has no strings. */
+  readonly strings?: readonly string[] | undefined;
 }
 
 /** Thrown by an op's type rule: the message says have and want. The builder's caller knows where. */

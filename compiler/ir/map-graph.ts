@@ -172,5 +172,6 @@ export function assemble(graph: Graph, of: (v: Value) => Value, mapDim: (d: Dim)
     states: graph.states.map((s) => ({ name: s.name, current: of(s.current), next: of(s.next) })),
     bindings: graph.bindings.filter((x) => mapDim(x.symbol) === x.symbol).map((x) => ({ ...x, value: of(x.value) })),
     constraints: graph.constraints.map((c) => ({ ...c, left: mapDim(c.left), right: mapDim(c.right) })),
+    strings: graph.strings,
   });
 }

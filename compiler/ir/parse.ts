@@ -53,6 +53,11 @@ class Parser {
     const c = this.#c;
     c.take("graph");
     const name = c.string();
+    const strings: string[] = [];
+    while (c.peekWord() === "string") {
+      c.take("string");
+      strings.push(c.string());
+    }
     const pending: PendingBinding[] = [];
     while (c.peekWord() === "symbol") this.#symbol(pending);
     const constraints: Constraint[] = [];
@@ -74,7 +79,8 @@ class Parser {
       index,
       value: this.#values.get(value) ?? c.fail(`${value} is not defined`, at),
     }));
-    return { name, inputs: this.#inputs, outputs, states, bindings, constraints };
+    const graph = { name, inputs: this.#inputs, outputs, states, bindings, constraints };
+    return strings.length === 0 ? graph : { ...graph, strings };
   }
 
   #symbol(pending: PendingBinding[]): void {

@@ -32,7 +32,8 @@ export function print(graph: Graph): Printed {
     if (n === undefined) throw new Bug("print", `a value of ${v.node.op} is used before it is made`);
     return n;
   };
-  const lines = [`graph ${JSON.stringify(graph.name)}`, ...symbolLines(graph, name)];
+  const strings = (graph.strings ?? []).map((s) => `string ${JSON.stringify(s)}`);
+  const lines = [`graph ${JSON.stringify(graph.name)}`, ...strings, ...symbolLines(graph, name)];
   for (const c of constraintLines(graph)) lines.push(c);
   printScope(root, "", lines, name, tensors);
   for (const o of graph.outputs) lines.push(`output ${JSON.stringify(o.name)} = ${name(o.value)}`);
@@ -149,7 +150,7 @@ function valueText(kind: AttrKind<unknown>, value: unknown, tensors: Map<string,
 
 /** All elements, where reading them back gives the same bytes (NaN payloads may not survive). */
 function inlineText(t: Tensor): string | null {
-  if (t.size > INLINE || t.dtype === "str" || t.dtype === "c64" || t.dtype === "c128") return null;
+  if (t.size > INLINE || t.dtype === "c64" || t.dtype === "c128") return null;
   const values = Array.from<number | bigint>(t.elements as ArrayLike<number> | ArrayLike<bigint>);
   if (tensorFrom(t.dtype, t.shape, values).digest !== t.digest) return null;
   return `${t.dtype}[${t.shape.join(", ")}] [${values.map((v) => (Object.is(v, -0) ? "-0" : String(v))).join(", ")}]`;

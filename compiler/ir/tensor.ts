@@ -97,6 +97,7 @@ export function allocate(dtype: DType, size: number): Elements {
     case "u64":
       return new BigUint64Array(size);
     case "i32":
+    case "str":
       return new Int32Array(size);
     case "u32":
       return new Uint32Array(size);
@@ -117,8 +118,6 @@ export function allocate(dtype: DType, size: number): Elements {
       return new Float32Array(size * 2);
     case "c128":
       return new Float64Array(size * 2);
-    case "str":
-      throw new RangeError("string tensors have no numeric elements");
   }
 }
 

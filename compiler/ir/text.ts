@@ -1,6 +1,7 @@
 // The text form of a graph, lossless: parse(print(graph)) prints the same text in any builder and any process.
 //
 //   graph "name"
+//   string "yes"                                   the model's strings, by number, where it has any; the first is ""
 //   symbol n: 1..512                               a symbol and its range; given by an input's shape, or
 //   symbol k: 0..512 = axis(%4, 1)                 bound: to an axis of a value, or element(value, index)
 //   constraint n = m "add: broadcast of axis 0"    checked at run time

@@ -7,6 +7,7 @@ import { isInteger } from "./dtype.js";
 import { type Constraint, depsOf, type Graph, type Node, rootsOf, symbolsOf, TypeIssue, type Value } from "./graph.js";
 import { OPS } from "./ops.js";
 import { type Inferred, inferNode, inputSymbols } from "./settle.js";
+import { isStringTable } from "./strings.js";
 import { formatType, sizeIssue } from "./types.js";
 
 export interface Issue {
@@ -26,6 +27,7 @@ export function verify(graph: Graph): readonly Issue[] {
   const order = dependencyOrder(graph, report);
   if (order === null) return issues;
   checkNames(graph, report);
+  checkStrings(graph, order, report);
   checkSources(graph, order, report);
   for (const node of order) checkNode(node, graph.constraints, report);
   checkSymbols(graph, order, report);
@@ -85,6 +87,19 @@ function checkNames(graph: Graph, report: Report): void {
   for (const [kind, names] of lists)
     for (const name of new Set(names.filter((n, i) => names.indexOf(n) !== i)))
       report(null, `${kind} name ${JSON.stringify(name)} is used more than once`);
+}
+
+/** Values that are strings need a table, and constants are in it. */
+function checkStrings(graph: Graph, order: readonly Node[], report: Report): void {
+  const strings = graph.strings ?? [];
+  if (strings.length > 0 && !isStringTable(strings)) report(null, 'the strings must differ, and the first be ""');
+  for (const node of order) {
+    if (strings.length === 0 && node.outputs.some((v) => v.type.dtype === "str"))
+      report(node, "gives strings, and the graph has no table of them");
+    const value = node.op === "const" && node.attrs.value.dtype === "str" ? node.attrs.value : null;
+    if (value?.numbers().some((n) => n < 0 || n >= strings.length))
+      report(node, `names strings that are not among the graph's ${strings.length}`);
+  }
 }
 
 function checkSources(graph: Graph, order: readonly Node[], report: Report): void {

@@ -208,6 +208,7 @@ export function makePlan(parts: PlanParts): Planned {
     states,
     kernels,
     entries: [entry],
+    strings: [...inputs, ...outputs].some((p) => p.dtype === "str") ? (graph.strings ?? []) : [],
   };
   return { plan, weights, placeOf };
 }

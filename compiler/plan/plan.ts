@@ -181,6 +181,8 @@ export interface Plan {
   readonly states: readonly StatePlan[];
   readonly kernels: readonly KernelPlan[];
   readonly entries: readonly EntryPlan[];
+  /** What str elements name by number, where a port has such elements; the first is the empty string. */
+  readonly strings: readonly string[];
 }
 
 /**

@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   button.addEventListener("click", async () => {
     const outputs = await model.run(zeros(model));
     element("outputs").textContent = Object.entries(outputs)
-      .map(([name, t]) => `${name}: ${t.dtype}[${t.shape.join(", ")}]\n  ${t.data.subarray(0, 16).join(" ")}`)
+      .map(([name, t]) => `${name}: ${t.dtype}[${t.shape.join(", ")}]\n  ${t.data.slice(0, 16).join(" ")}`)
       .join("\n");
   });
 }

@@ -49,12 +49,13 @@ export function formOf(op: OpName): Form {
 
 /** Whether values of a dtype can be in the target's registers and memory. */
 function hasRegister(dtype: DType): boolean {
-  const { kind } = DTYPES[dtype];
-  return kind !== "complex" && kind !== "string" && registerOf(dtype) !== undefined;
+  return DTYPES[dtype].kind !== "complex" && registerOf(dtype) !== undefined;
 }
 
-/** Dtypes that the target computes with. */
-export const WASM_DTYPES: readonly DType[] = (Object.keys(DTYPES) as DType[]).filter(hasRegister);
+/** Dtypes that the target computes with; strings are only moved and compared. */
+export const WASM_DTYPES: readonly DType[] = (Object.keys(DTYPES) as DType[]).filter(
+  (d) => hasRegister(d) && DTYPES[d].kind !== "string",
+);
 
 const NUMBERS_ONLY: ReadonlySet<OpName> = new Set([
   "reduce",
@@ -81,8 +82,6 @@ function nearestTo(dtype: DType): string {
       return "keep real and imaginary parts as two f32 values, or on a last axis of size 2";
     case "c128":
       return "keep real and imaginary parts as two f64 values, or on a last axis of size 2";
-    case "str":
-      return "map strings to i64 numbers before the model, and numbers to strings after it";
     default:
       return "cast to a dtype of the list";
   }

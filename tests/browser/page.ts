@@ -25,6 +25,7 @@ export async function probe(source: BundleSource): Promise<string> {
       });
       const outputs: Awaited<ReturnType<typeof model.run>> = await model.run(Object.fromEntries(feeds));
       for (const [name, { dtype, shape, data }] of Object.entries(outputs)) {
+        if (!ArrayBuffer.isView(data)) throw new TypeError(`${name} holds strings`);
         const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
         const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
         text += ` ${name}:${dtype}[${shape.join(",")}]=${hex}`;

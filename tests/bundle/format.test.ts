@@ -83,7 +83,7 @@ test("what the shim would refuse is not written", (t) => {
   if (first === undefined) return t.fail();
   const write = (entry: Partial<typeof first>): Uint8Array =>
     fakeBundle({ plan: { ...fakePlan, entries: [{ ...first, ...entry }, ...rest] } });
-  t.throws(() => write({ inputs: [{ name: "x", dtype: "str", shape: [], offset: 0, bytes: 8 }] }), {
+  t.throws(() => write({ inputs: [{ name: "x", dtype: "c64", shape: [], offset: 0, bytes: 8 }] }), {
     instanceOf: Refused,
   });
   t.throws(() => write({ sources: [] }), { instanceOf: Bug, message: /sources: have none for "n"/ });

@@ -184,17 +184,21 @@ const main = `(func (export "main") (param i32 i32 i32) (result i32) (i32.const 
 const pair = `(func (export "pair") (param i32 i32 i32) (result i32) (i32.const 0))`;
 const pick = `(func (export "pick") (param i32 i32) (result i32) (i32.const 0))`;
 const fail = `(func (export "fail") (param i32 i32) (result i32) (i32.const 0))`;
+const say = `(func (export "say") (param i32 i32) (result i32) (i32.const 0))`;
 const badModules: readonly (readonly [text: string, have: RegExp])[] = [
   [`${memory}${main}${pair}${pick}`, /none/],
   [`${memory}${main}${pair}${pick}(func (export "fail") (param i32) (result i32) (i32.const 0))`, /1 parameters/],
   [`${memory}${main}${pair}${pick}(global (export "fail") i32 (i32.const 0))`, /none/],
-  [`(memory 1 1)${main}${pair}${pick}${fail}`, /imports nothing/],
-  [`(import "env" "memory" (memory 2 2))${main}${pair}${pick}${fail}`, /memory/],
-  [`(import "env" "memory" (memory 1))(import "env" "f" (func))${main}${pair}${pick}${fail}`, /env\.f \(function\)/],
-  [`(import "env" "other" (memory 1 1))${main}${pair}${pick}${fail}`, /env\.other/],
-  [`(import "env" "memory" (global i32))${main}${pair}${pick}${fail}`, /global/],
-  [`${memory}${main}${pair}${pick}${fail}(func $s unreachable)(start $s)`, /unreachable/],
-  [`${memory}${main}${pair}${pick}${fail}(data (i32.const 65535) "ab")`, /./],
+  [`(memory 1 1)${main}${pair}${pick}${fail}${say}`, /imports nothing/],
+  [`(import "env" "memory" (memory 2 2))${main}${pair}${pick}${fail}${say}`, /memory/],
+  [
+    `(import "env" "memory" (memory 1))(import "env" "f" (func))${main}${pair}${pick}${fail}${say}`,
+    /env\.f \(function\)/,
+  ],
+  [`(import "env" "other" (memory 1 1))${main}${pair}${pick}${fail}${say}`, /env\.other/],
+  [`(import "env" "memory" (global i32))${main}${pair}${pick}${fail}${say}`, /global/],
+  [`${memory}${main}${pair}${pick}${fail}${say}(func $s unreachable)(start $s)`, /unreachable/],
+  [`${memory}${main}${pair}${pick}${fail}${say}(data (i32.const 65535) "ab")`, /./],
 ];
 for (const [i, [text, have]] of badModules.entries()) {
   test(`a module that is not what the manifest says is refused (${i})`, async (t) => {
@@ -216,7 +220,7 @@ test("a module that is not WebAssembly is refused", async (t) => {
 test("a module that replaces its memory is stopped", async (t) => {
   const grow = `(func (export "main") (param i32 i32 i32) (result i32) (drop (memory.grow (i32.const 0))) (i32.const 0))`;
   const model = await load(
-    fakeBundle({ modules: [strictModule(wat(`(module ${memory}${grow}${pair}${pick}${fail})`))] }),
+    fakeBundle({ modules: [strictModule(wat(`(module ${memory}${grow}${pair}${pick}${fail}${say})`))] }),
   );
   const run = (): unknown => model.runSync({ x: [1], flag: [0, 0] });
   const error = t.throws(run, { instanceOf: RunError });

@@ -65,6 +65,7 @@ const calls: readonly (readonly [entry: string, inputs: Parameters<Model["runSyn
   ["pick", { at: [3n, 63n] }],
   ["fail", { kind: 0 }],
   ["fail", { kind: 2 }],
+  ["say", { words: ["yes", "maybe"] }],
   ["pair", { a: { data: new Float32Array(4), shape: [2, 2] }, b: new Uint8Array(5) }],
 ];
 
@@ -166,7 +167,7 @@ const findings: readonly (readonly [path: Path, to: unknown, message: string])[]
   ],
   [["entries", 0, "inputs", 0, "offset"], 4162, "malformed_input manifest.entries[0].inputs[0].offset: 4162"],
   [["entries", 0, "outputs", 0, "offset"], 65532, "malformed_input manifest.entries[0].outputs[0]: bytes 65532..65788"],
-  [["entries", 0, "outputs", 0, "dtype"], "str", `unsupported_dtype manifest.entries[0].outputs[0].dtype: "str"`],
+  [["entries", 0, "outputs", 0, "dtype"], "c64", `unsupported_dtype manifest.entries[0].outputs[0].dtype: "c64"`],
   [
     ["entries", 0, "inputs", 0, "shape"],
     ["k"],

@@ -31,6 +31,7 @@ test("a model tells its signature", async (t) => {
       ["pick", 1],
       ["fail", 1],
       ["pair", 1],
+      ["say", 1],
     ],
   );
   t.deepEqual(model.symbols, [
@@ -145,7 +146,7 @@ test("a status becomes a RunError", async (t) => {
   t.like(fail({ kind: -1 }, "fail"), { code: "trap" });
   t.like(fail({}, "nowhere"), {
     code: "unknown_entry",
-    message: `no entry "nowhere": the model has main, pick, fail, pair`,
+    message: `no entry "nowhere": the model has main, pick, fail, pair, say`,
   });
 });
 

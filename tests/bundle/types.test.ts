@@ -29,6 +29,9 @@ const { picked } = model.runSync({ at: BigInt64Array.of(1n) }, { entry: "pick" }
 const c: Float32Array = picked.data;
 const d = await model.run({ "in.1*/\\n": { data: [1], shape: [] } }, { entry: "a-b*/", copy: false });
 const e: Int32Array = d.same.data;
+const said: readonly string[] = (await model.run({ words: ["yes", "?"] }, { entry: "say" })).said.data;
+// @ts-expect-error strings, not numbers
+await model.run({ words: [1, 2] }, { entry: "say" });
 // @ts-expect-error an input is missing
 await model.run({ x: [1] });
 // @ts-expect-error no such input
@@ -45,7 +48,7 @@ const any = await load(new Uint8Array(4));
 const { logits } = await any.run({ x: [1] });
 const g: readonly number[] | undefined = logits?.shape;
 const h = any.runSync({ x: [1] }, { entry: "whatever" });
-console.log(a, b, c, e, f, g, h, nothing);
+console.log(a, b, c, e, said, f, g, h, nothing);
 `;
 
 test("the types compile, and hold", (t) => {

@@ -2,14 +2,19 @@
 // where it cannot.
 
 import type { Builder, Graph } from "../../compiler/ir/graph.js";
+import type { StringTable } from "../../compiler/ir/strings.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
-import { interpret } from "../../compiler/reference/interpret.js";
+import { interpretWith } from "../../compiler/reference/strings.js";
 import { fromValue, toValue } from "../support/values.js";
 
-export type RunGraph = (inputs: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, Tensor>>>;
+/** Str tensors have the numbers of `strings`, in and out. */
+export type RunGraph = (
+  inputs: Readonly<Record<string, Tensor>>,
+  strings: StringTable,
+) => Promise<Readonly<Record<string, Tensor>>>;
 export type Target = (graph: Graph, builder: Builder) => Promise<RunGraph>;
 
-const reference: Target = async (graph) => async (inputs) => interpret(graph, inputs).outputs;
+const reference: Target = async (graph) => async (inputs, strings) => interpretWith(strings, graph, inputs);
 
 /** The compiled bundle, loaded and run by the runtime. */
 const wasm: Target = async (graph, builder) => {
@@ -20,14 +25,14 @@ const wasm: Target = async (graph, builder) => {
   ]);
   const { bundle } = compile({ graph, builder });
   const model = await load(bundle);
-  return async (inputs) => {
+  return async (inputs, strings) => {
     const feeds = Object.fromEntries(
       Object.entries(inputs)
         .filter(([name]) => model.inputs.some((p) => p.name === name))
-        .map(([name, t]) => [name, toValue(t)]),
+        .map(([name, t]) => [name, toValue(t, strings)]),
     );
     const outputs = model.runSync(feeds);
-    return Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v)]));
+    return Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v, strings)]));
   };
 };
 

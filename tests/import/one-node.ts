@@ -10,9 +10,10 @@ import { encodeMessage } from "../../compiler/import/onnx/wire.js";
 import { type DType, isFloat } from "../../compiler/ir/dtype.js";
 import { type Refusal, Refused } from "../../compiler/ir/errors.js";
 import { Builder } from "../../compiler/ir/graph.js";
+import { StringTable } from "../../compiler/ir/strings.js";
 import { Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
-import { interpret } from "../../compiler/reference/interpret.js";
+import { interpretWith } from "../../compiler/reference/strings.js";
 import { load } from "../../runtime-shim/index.js";
 import { noise } from "../support/reference.js";
 import { fromValue, toValue } from "../support/values.js";
@@ -68,7 +69,17 @@ function attribute(name: string, value: Attribute): Draft<"AttributeProto"> {
   return { name, ints: numbers.map(BigInt), type: ATTRIBUTE_TYPE.ints };
 }
 
+/** Numbers the strings of these tests. */
+export const texts = new StringTable();
+
+/** A tensor of strings. */
+export const words = (shape: readonly number[], values: readonly string[]): Tensor => texts.tensor(shape, values);
+
 function tensorProto(name: string, t: Tensor): Draft<"TensorProto"> {
+  if (t.dtype === "str") {
+    const stringData = texts.stringsOf(t).map((s) => new TextEncoder().encode(s));
+    return { name, dims: t.shape.map(BigInt), dataType: elementTypeOf(t.dtype), stringData };
+  }
   return { name, dims: t.shape.map(BigInt), dataType: elementTypeOf(t.dtype), rawData: t.bytes };
 }
 
@@ -90,7 +101,7 @@ export function encodeNode(n: OneNode, symbolic = false): Uint8Array {
   return encodeMessage("ModelProto", {
     irVersion: 8n,
     opsetImport: [
-      { domain: "", version: 17n },
+      { domain: "", version: BigInt(domain === "" ? (n.version ?? 17) : 17) },
       ...(domain === "" ? [] : [{ domain, version: BigInt(n.version ?? 1) }]),
     ],
     graph: {
@@ -125,6 +136,7 @@ const ORT_TYPES = {
   i8: "int8",
   u8: "uint8",
   bool: "bool",
+  str: "string",
 } as const;
 
 export async function oracle(n: OneNode): Promise<Record<string, Tensor>> {
@@ -138,7 +150,7 @@ export async function oracle(n: OneNode): Promise<Record<string, Tensor>> {
     Object.entries(feeds(n)).map(([name, t]) => {
       const [, type] = Object.entries(ORT_TYPES).find(([own]) => own === t.dtype) ?? [];
       if (type === undefined) throw new Error(`the oracle takes no ${t.dtype}`);
-      return [name, new OrtTensor(type, toValue(t).data as OrtTensor["data"], [...t.shape])];
+      return [name, new OrtTensor(type, toValue(t, texts).data as OrtTensor["data"], [...t.shape])];
     }),
   );
   const out = await session.run(inputs);
@@ -147,6 +159,7 @@ export async function oracle(n: OneNode): Promise<Record<string, Tensor>> {
     Object.entries(out).map(([name, t]) => {
       const [dtype] = Object.entries(ORT_TYPES).find(([, type]) => type === t.type) ?? [];
       if (dtype === undefined) throw new Error(`the oracle gives ${t.type}`);
+      if (dtype === "str") return [name, words(t.dims, t.data as string[])];
       const data = t.data as Float32Array;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       return [name, new Tensor(dtype as DType, t.dims, bytes)];
@@ -156,7 +169,7 @@ export async function oracle(n: OneNode): Promise<Record<string, Tensor>> {
 
 /** What the importer and the reference make of it; `symbolic` sizes are 1..12. */
 export function onReference(n: OneNode, symbolic: boolean): Record<string, Tensor> {
-  return { ...interpret(imported(n, symbolic).graph, feeds(n)).outputs };
+  return interpretWith(texts, imported(n, symbolic).graph, feeds(n));
 }
 
 function imported(n: OneNode, symbolic: boolean) {
@@ -171,8 +184,8 @@ function imported(n: OneNode, symbolic: boolean) {
 async function onWasm(n: OneNode, symbolic: boolean): Promise<Record<string, Tensor>> {
   const { bundle } = compile(imported(n, symbolic));
   const model = await load(bundle);
-  const values = Object.fromEntries(Object.entries(feeds(n)).map(([name, t]) => [name, toValue(t)]));
-  return Object.fromEntries(Object.entries(model.runSync(values)).map(([name, v]) => [name, fromValue(v)]));
+  const values = Object.fromEntries(Object.entries(feeds(n)).map(([name, t]) => [name, toValue(t, texts)]));
+  return Object.fromEntries(Object.entries(model.runSync(values)).map(([name, v]) => [name, fromValue(v, texts)]));
 }
 
 export interface Judge {

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { GraphProto } from "../../compiler/import/onnx/proto.js";
+import type { TypedArray } from "../../runtime-shim/index.js";
 import { loadModel } from "../support/models.js";
 import { dynamicInputs, loadCase } from "../support/onnx-case.js";
 import { difference } from "../support/onnx-compare.js";
@@ -53,11 +54,11 @@ function compare(t: ExecutionContext, model: string, have: Values, want: Values,
 function rebatched({ dtype, shape, data }: Value, batch: number): Value {
   const [rows = 1, ...rest] = shape;
   const row = rest.reduce((n, d) => n * d, 1);
-  const out = data.slice(0, 0).constructor as new (n: number) => Value["data"];
+  const out = data.slice(0, 0).constructor as new (n: number) => TypedArray;
   const filled = new out(batch * row);
   for (let i = 0; i < batch * row; i++) {
     const from = ((batch - 1 - Math.floor(i / row)) % rows) * row + (i % row);
-    filled[i] = data[from] ?? 0;
+    filled[i] = (data as TypedArray)[from] ?? 0;
   }
   return { dtype, shape: [batch, ...rest], data: filled };
 }

@@ -18,7 +18,8 @@ export async function digestOfRuns(source: BundleSource): Promise<string> {
     });
     const outputs: Awaited<ReturnType<typeof model.run>> = await model.run(Object.fromEntries(inputs));
     for (const { data } of Object.values(outputs))
-      for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) parts.push(byte);
+      if (ArrayBuffer.isView(data))
+        for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) parts.push(byte);
   }
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(parts)));
   return Array.from(digest, (b) => b.toString(16).padStart(2, "0")).join("");

@@ -28,6 +28,8 @@ const KIND = ARENA + 64;
 const A = ARENA + 64;
 const B = ARENA + 1024;
 const SUM = ARENA + 2048;
+const WORDS = ARENA + 64;
+const SAID = ARENA + 512;
 
 const WAT = `(module
   (import "env" "memory" (memory 1 1))
@@ -81,6 +83,11 @@ const WAT = `(module
       (br_if $l (i32.lt_s (local.get $i) (i32.shl (local.get $n) (i32.const 1)))))
     (call $store (i32.const ${SUM}) (i32.const 0)
       (f32.add (local.get $s) (f32.convert_i32_u (i32.load8_u (i32.const ${B})))))
+    (i32.const 0))
+  (func (export "say") (param $start i32) (param $stop i32) (result i32)
+    (i32.store (i32.const ${SAID}) (i32.load (i32.const ${WORDS + 4})))
+    (i32.store (i32.const ${SAID + 4}) (i32.load (i32.const ${WORDS})))
+    (i32.store (i32.const ${SAID + 8}) (i32.const 1))
     (i32.const 0)))`;
 
 const wabt = await wabtInit();
@@ -140,6 +147,7 @@ export const fakePlan: Plan = {
       digest: createHash("sha256").update(weights).digest("hex"),
     },
   ],
+  strings: ["", "yes", "no"],
   states: [{ name: "count", dtype: "i32", shape: [], offset: STATES, bytes: 4 }],
   kernels: [{ name: "add", template: "map", digest: "0".repeat(64), choices: { lanes: 1 } }],
   entries: [
@@ -189,6 +197,15 @@ export const fakePlan: Plan = {
       inputs: [port("a", "f32", ["n", 2], A, 512), port("b", "u8", [["add", ["mul", 2, "n"], 1]], B, 129)],
       outputs: [port("sum", "f32", [1], SUM, 4)],
       steps: [call("pair")],
+    },
+    {
+      ...noLoops,
+      name: "say",
+      export: "say",
+      symbols: [],
+      inputs: [port("words", "str", [2], WORDS, 8)],
+      outputs: [port("said", "str", [3], SAID, 12)],
+      steps: [call("say")],
     },
   ],
 };

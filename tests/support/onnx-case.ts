@@ -3,8 +3,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GraphProto, ModelProto, TensorProto, ValueInfoProto } from "../../compiler/import/onnx/proto.js";
-import { dtypeOfTensor, readTensor } from "../../compiler/import/onnx/tensor-data.js";
+import { dtypeOfTensor, readTensor, stringsOf } from "../../compiler/import/onnx/tensor-data.js";
 import { decodeMessage } from "../../compiler/import/onnx/wire.js";
+import { StringTable } from "../../compiler/ir/strings.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
 
 export interface OnnxDataSet {
@@ -14,8 +15,8 @@ export interface OnnxDataSet {
   readonly outputs: Readonly<Record<string, Tensor>>;
   /** Number of tensors in each input that is a sequence or an optional; null: an empty optional. */
   readonly lengths: Readonly<Record<string, number | null>>;
-  /** Names of inputs and outputs that no tensor holds: strings, sequences as inputs. */
-  readonly others: readonly string[];
+  /** Numbers the strings of its str tensors. */
+  readonly strings: StringTable;
 }
 
 export interface OnnxCase {
@@ -44,7 +45,7 @@ export function dynamicInputs(graph: GraphProto): ValueInfoProto[] {
 function loadSet(folder: string, name: string, graph: GraphProto): OnnxDataSet {
   const inputs: Record<string, Tensor> = {};
   const outputs: Record<string, Tensor> = {};
-  const others: string[] = [];
+  const strings = new StringTable();
   const lengths: Record<string, number | null> = {};
   const files = new Set(readdirSync(folder));
   const load = (kind: "input" | "output", infos: readonly ValueInfoProto[], into: Record<string, Tensor>): void => {
@@ -52,11 +53,7 @@ function loadSet(folder: string, name: string, graph: GraphProto): OnnxDataSet {
       const file = `${kind}_${i}.pb`;
       if (!files.has(file)) continue;
       const key = info.name ?? "";
-      const found = readValue(readFileSync(join(folder, file)), info, key);
-      if (found === null) {
-        others.push(key);
-        continue;
-      }
+      const found = readValue(readFileSync(join(folder, file)), info, key, strings);
       for (const [k, t] of found) into[k] = t;
       if (kind === "input" && info.type?.tensorType === undefined)
         lengths[key] = found.length === 0 && info.type?.optionalType !== undefined ? null : found.length;
@@ -64,22 +61,22 @@ function loadSet(folder: string, name: string, graph: GraphProto): OnnxDataSet {
   };
   load("input", dynamicInputs(graph), inputs);
   load("output", graph.output, outputs);
-  return { name, inputs, outputs, lengths, others };
+  return { name, inputs, outputs, lengths, strings };
 }
 
-function readValue(bytes: Uint8Array, info: ValueInfoProto, key: string): [string, Tensor][] | null {
-  const one = (t: TensorProto | undefined, name: string): [string, Tensor][] | null =>
-    t === undefined || dtypeOfTensor(t) === "str" ? null : [[name, readTensor(t, undefined)]];
-  const many = (list: readonly TensorProto[]): [string, Tensor][] | null => {
-    const parts = list.map((t, i) => one(t, `${key}.${i}`));
-    return parts.some((p) => p === null) ? null : parts.flatMap((p) => p ?? []);
+function readValue(bytes: Uint8Array, info: ValueInfoProto, key: string, strings: StringTable): [string, Tensor][] {
+  const read = (t: TensorProto): Tensor => {
+    if (dtypeOfTensor(t) !== "str") return readTensor(t, undefined);
+    const { shape, values } = stringsOf(t);
+    return strings.tensor(shape, values);
   };
+  const many = (list: readonly TensorProto[]): [string, Tensor][] => list.map((t, i) => [`${key}.${i}`, read(t)]);
   const inner = info.type?.optionalType?.elemType;
   if (info.type?.sequenceType !== undefined) return many(decodeMessage("SequenceProto", bytes, key).tensorValues);
   if (inner !== undefined) {
     const o = decodeMessage("OptionalProto", bytes, key);
-    if (o.tensorValue !== undefined) return one(o.tensorValue, key);
+    if (o.tensorValue !== undefined) return [[key, read(o.tensorValue)]];
     return o.sequenceValue === undefined ? [] : many(o.sequenceValue.tensorValues);
   }
-  return one(decodeMessage("TensorProto", bytes, key), key);
+  return [[key, read(decodeMessage("TensorProto", bytes, key))]];
 }

@@ -1,10 +1,11 @@
-// Tensors as JSON: nested arrays of numbers, read for a stated dtype. Nothing is rounded or wrapped silently: an
+// Tensors as JSON: nested arrays of numbers or strings, read for a stated dtype. Nothing is rounded or wrapped silently: an
 // integer out of range, a fraction for an integer, or an integer that JSON has already rounded is an error. Not-finite
 // numbers are the strings "NaN", "Infinity" and "-Infinity"; integers beyond 2^53 are strings of digits.
 
 import { DTYPES, type DType, intRange, isDType, isFloat, isInteger, isWide } from "../../ir/dtype.js";
 import { decodeMinifloat, encodeMinifloats } from "../../ir/minifloat.js";
 import { sizeOf, Tensor, tensorFrom } from "../../ir/tensor.js";
+import { texts } from "./texts.js";
 
 export type Nested = number | string | boolean | readonly Nested[];
 
@@ -44,6 +45,7 @@ export function tensorToJson(t: Tensor): Nested {
   const { elements } = t;
   const plain = (i: number): Nested => {
     const v = elements[i] ?? 0;
+    if (t.dtype === "str") return texts.string(Number(v));
     if (t.dtype === "bool") return v !== 0;
     if (typeof v === "bigint") return Number.isSafeInteger(Number(v)) ? Number(v) : String(v);
     // JSON has no -0: JSON.stringify writes 0. It is kept as a string of digits would be.
@@ -69,6 +71,9 @@ function element(v: unknown, dtype: DType, path: string): number | bigint {
   if (dtype === "bool") {
     if (v === true || v === 1) return 1;
     if (v === false || v === 0) return 0;
+  } else if (dtype === "str") {
+    if (typeof v === "string") return texts.number(v);
+    throw new RangeError(`${label(path)} is ${describe(v)}, want a string`);
   } else if (isInteger(dtype)) {
     if (typeof v === "number" || (typeof v === "string" && /^-?\d+$/.test(v))) return integer(v, dtype, path);
   } else if (isFloat(dtype)) {

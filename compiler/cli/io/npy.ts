@@ -6,6 +6,8 @@
 import { bytesOf, type DType } from "../../ir/dtype.js";
 import { sizeOf, Tensor } from "../../ir/tensor.js";
 import { formatHeader, type NpyHeader, parseHeader } from "./npy-header.js";
+import { decodeText, encodeText } from "./npy-text.js";
+import { texts } from "./texts.js";
 
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const HEADER_ALIGNMENT_BYTES = 64;
@@ -41,6 +43,7 @@ export function isNpy(bytes: Uint8Array): boolean {
  */
 export function readNpy(bytes: Uint8Array, expect?: DType): Tensor {
   const { header, start } = readHeader(bytes);
+  if (/^[<>=|]?U\d+$/.test(header.descr)) return readText(header, bytes.slice(start));
   const { dtype, swapBytes } = dtypeOf(header.descr, expect);
   const want = sizeOf(header.shape) * bytesOf(dtype);
   const have = bytes.byteLength - start;
@@ -57,24 +60,31 @@ export function readNpy(bytes: Uint8Array, expect?: DType): Tensor {
 
 /** A .npy file that numpy reads back. Dtypes numpy lacks are written as ml_dtypes does (V2, V1). */
 export function writeNpy(t: Tensor): Uint8Array {
-  if (t.dtype === "str") throw new RangeError("a tensor of strings has no .npy form");
+  if (t.dtype === "str") {
+    const { descr, bytes } = encodeText(texts.stringsOf(t));
+    return withHeader(descr, t.shape, bytes);
+  }
   const width = bytesOf(t.dtype);
   const code = CODES.get(t.dtype) ?? `V${width}`;
-  const header = formatHeader({ descr: `${width === 1 ? "|" : "<"}${code}`, fortranOrder: false, shape: t.shape });
+  return withHeader(`${width === 1 ? "|" : "<"}${code}`, t.shape, t.bytes);
+}
+
+function withHeader(descr: string, shape: readonly number[], content: Uint8Array): Uint8Array {
+  const header = formatHeader({ descr, fortranOrder: false, shape });
   // numpy leaves room for the first axis to grow in place; with it the file has numpy's own bytes.
-  const growth = t.shape.length === 0 ? 0 : Math.max(0, GROWTH_DIGITS - String(t.shape[0]).length);
+  const growth = shape.length === 0 ? 0 : Math.max(0, GROWTH_DIGITS - String(shape[0]).length);
   const text = header.padEnd(header.length + growth);
   const wide = text.length + 1 + HEADER_ALIGNMENT_BYTES > 0xffff;
   const fixed = MAGIC.length + 2 + (wide ? 4 : 2);
   const start = Math.ceil((fixed + text.length + 1) / HEADER_ALIGNMENT_BYTES) * HEADER_ALIGNMENT_BYTES;
-  const out = new Uint8Array(start + t.bytes.byteLength);
+  const out = new Uint8Array(start + content.byteLength);
   const view = new DataView(out.buffer);
   out.set(MAGIC);
   out[6] = wide ? 2 : 1;
   if (wide) view.setUint32(8, start - fixed, true);
   else view.setUint16(8, start - fixed, true);
   out.set(new TextEncoder().encode(`${text.padEnd(start - fixed - 1)}\n`), fixed);
-  out.set(t.bytes, start);
+  out.set(content, start);
   return out;
 }
 
@@ -103,6 +113,19 @@ function dtypeOf(descr: string, expect: DType | undefined): { dtype: DType; swap
   // The two halves of a complex number are swapped each by itself.
   const unit = dtype === "c64" || dtype === "c128" ? bytesOf(dtype) / 2 : bytesOf(dtype);
   return { dtype, swapBytes: order === ">" ? unit : 1 };
+}
+
+function readText(header: NpyHeader, data: Uint8Array): Tensor {
+  const [, order = "<", units = "0"] = /^([<>=|])?U(\d+)$/.exec(header.descr) ?? [];
+  const width = Number(units) * 4;
+  const want = sizeOf(header.shape) * width;
+  if (data.byteLength !== want)
+    throw new RangeError(
+      `${header.descr} of shape [${header.shape.join(", ")}] takes ${want} bytes, the file has ${data.byteLength}`,
+    );
+  if (order === ">") reverseEach(data, 4);
+  const rowMajor = header.fortranOrder ? toRowMajor(data, header.shape, width) : data;
+  return texts.tensor(header.shape, decodeText(rowMajor, sizeOf(header.shape), width));
 }
 
 function untyped(code: string, expect: DType | undefined): DType | undefined {

@@ -1,6 +1,7 @@
 // A tensor as a few lines for a person: all elements where there are few, the ends of every axis where there are many.
 
 import { sizeOf, type Tensor } from "../../ir/tensor.js";
+import { texts } from "./texts.js";
 
 const FULL_ELEMS = 64;
 const EDGE = 3;
@@ -28,6 +29,7 @@ export function preview(t: Tensor): string {
 
 function formatElement(t: Tensor, i: number): string {
   const v = t.elements[i] ?? 0;
+  if (t.dtype === "str") return JSON.stringify(texts.string(Number(v)));
   if (t.dtype === "bool") return v === 0 ? "false" : "true";
   if (typeof v === "bigint") return String(v);
   if (Object.is(v, -0)) return "-0";

@@ -72,7 +72,9 @@ export async function readValue(arg: string, want: Want): Promise<Tensor> {
 
 function fromText(text: string, want: Want): Tensor {
   let value: unknown;
-  if (["NaN", "Infinity", "-Infinity", "-0"].includes(text) || /^-?\d{16,}$/.test(text)) value = text;
+  // A string that is no JSON is itself.
+  if (want.dtype === "str" && !/^[["]/.test(text)) value = text;
+  else if (["NaN", "Infinity", "-Infinity", "-0"].includes(text) || /^-?\d{16,}$/.test(text)) value = text;
   else
     try {
       value = JSON.parse(text);
@@ -90,6 +92,7 @@ function fromText(text: string, want: Want): Tensor {
 }
 
 function raw(bytes: Uint8Array, shape: readonly number[] | null, want: Want): Tensor {
+  if (want.dtype === "str") throw new RangeError("raw bytes are no strings; use .json, .npy or .npz");
   if (shape === null)
     throw new RangeError(
       "raw bytes have no shape, and the signature has a symbolic one; add it, as in file.raw:1x3x48",

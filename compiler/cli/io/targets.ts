@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import type { Tensor } from "../../ir/tensor.js";
-import { usage } from "../failures.js";
+import { badInput, usage } from "../failures.js";
 import { suggest } from "../nearest.js";
 import { checkWritable, makeFolder, type OutputFile, writeFiles } from "./files.js";
 import { tensorToJson } from "./json-tensor.js";
@@ -76,7 +76,9 @@ async function encode(
     return `${JSON.stringify(Object.fromEntries(chosen.map(([n, t]) => [n, tensorToJson(t)])))}\n`;
   if (first === undefined) return "";
   if (form === "json") return `${JSON.stringify(tensorToJson(first[1]))}\n`;
-  return form === "npy" ? writeNpy(first[1]) : first[1].bytes;
+  if (form === "npy") return writeNpy(first[1]);
+  if (first[1].dtype === "str") throw badInput(`"${path}": strings have no raw form`, "write .json, .npy or .npz");
+  return first[1].bytes;
 }
 
 function formOf(path: string): Form {

@@ -9,6 +9,7 @@ import type { AnyModel, Model, ReadMemory } from "../../../runtime-shim/index.js
 import type { Tensor } from "../../ir/tensor.js";
 import type { BufferPlan, DimJson, EntryPlan, Plan, StepPlan } from "../../plan/plan.js";
 import { feedFrom, sha256, tensorOfView } from "../io/feed.js";
+import { digestOfElements } from "../io/texts.js";
 import { type ArrayDigest, type Host, RECEIPT_FORMAT, type Receipt, type StepDigest } from "./receipt.js";
 
 /** `plan` is given where the steps are to be digested, else null. Throws the runtime's errors. */
@@ -47,7 +48,7 @@ function host(): Host {
 }
 
 function digestOf(name: string, t: Tensor): ArrayDigest {
-  return { name, dtype: t.dtype, shape: t.shape, sha256: sha256(t.bytes) };
+  return { name, dtype: t.dtype, shape: t.shape, sha256: digestOfElements(t) };
 }
 
 function byName(a: ArrayDigest, b: ArrayDigest): number {

@@ -7,7 +7,7 @@ import type { Tensor } from "../../ir/tensor.js";
 import type { Compared, Finding } from "../bisect/steps.js";
 import type { Context } from "../context.js";
 import { parseDims } from "../dims.js";
-import { type ExitCode, usage } from "../failures.js";
+import { badInput, type ExitCode, usage } from "../failures.js";
 import { makeFolder, readBytes, writeFiles } from "../io/files.js";
 import { counted } from "../style.js";
 import { type Group, type Leaf, parseBound, repeated } from "../verb.js";
@@ -74,6 +74,7 @@ const bisectVerb: Leaf = {
     const model = decodeMessage("ModelProto", bytes, name);
     const builder = new Builder();
     const { graph } = importModel(model, { ...how, builder });
+    if (graph.strings !== undefined) throw badInput("bisect compares numbers, and this model has strings");
     const prepared = await steps.prepare(graph, builder, options.tier);
     const inputs = await feeds.readInputs(options.input ?? [], feeds.chooseEntry(prepared.model, undefined));
     const arrays = Object.fromEntries(inputs);

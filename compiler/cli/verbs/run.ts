@@ -93,11 +93,14 @@ async function print(
   times: readonly number[],
 ): Promise<void> {
   if (cx.json) {
-    const [{ sha256 }, { tensorToJson }] = await Promise.all([import("../io/feed.js"), import("../io/json-tensor.js")]);
+    const [{ digestOfElements }, { tensorToJson }] = await Promise.all([
+      import("../io/texts.js"),
+      import("../io/json-tensor.js"),
+    ]);
     const described = [...outputs].map(([name, t]) => {
       const file = files.get(name);
       const content = file === undefined ? { data: tensorToJson(t) } : { file };
-      return [name, { dtype: t.dtype, shape: t.shape, sha256: sha256(t.bytes), ...content }] as const;
+      return [name, { dtype: t.dtype, shape: t.shape, sha256: digestOfElements(t), ...content }] as const;
     });
     cx.document({ digest, entry, outputs: Object.fromEntries(described), milliseconds: times });
     return;

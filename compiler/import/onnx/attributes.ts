@@ -12,7 +12,7 @@ import {
   type TypeProto,
 } from "./proto.js";
 import { NodeRefusal } from "./session.js";
-import { dtypeOf, type ReadExternal, readTensor } from "./tensor-data.js";
+import { dtypeOf, type ReadExternal, readTensor, textOf } from "./tensor-data.js";
 
 type TypeName = keyof typeof ATTRIBUTE_TYPE;
 
@@ -98,7 +98,7 @@ export class Attributes {
 
   optStr(name: string): string | undefined {
     const a = this.#typed(name, "string");
-    return a === undefined ? undefined : new TextDecoder().decode(a.s ?? new Uint8Array());
+    return a === undefined ? undefined : textOf(a.s ?? new Uint8Array());
   }
 
   str(name: string, otherwise?: string): string {
@@ -125,8 +125,7 @@ export class Attributes {
   }
 
   optStrings(name: string): string[] | undefined {
-    const utf8 = new TextDecoder();
-    return this.#typed(name, "strings")?.strings.map((s) => utf8.decode(s));
+    return this.#typed(name, "strings")?.strings.map(textOf);
   }
 
   optTensorProto(name: string): TensorProto | undefined {

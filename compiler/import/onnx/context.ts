@@ -82,9 +82,7 @@ export class NodeContext extends Attributes {
     const item = this.item(i);
     if (item.kind === "tensor") return item.value;
     if (item.kind === "optional" && item.item?.kind === "tensor") return item.item.value;
-    return item.kind === "strings"
-      ? this.fail("unsupported_dtype", `input ${i} holds strings`)
-      : this.malformed(`input ${i} is ${describe(item)}, takes a tensor`);
+    return this.malformed(`input ${i} is ${describe(item)}, takes a tensor`);
   }
 
   /** Input `i`, or undefined where the node leaves it out. */
@@ -239,6 +237,29 @@ export class NodeContext extends Attributes {
   limit(elements: number, what: string): void {
     if (elements > 1 << 24)
       this.fail("resource_limit", `${what} takes ${elements} elements, at most ${1 << 24} are made at compile time`);
+  }
+
+  // ---- strings
+
+  override optTensor(name: string): Tensor | undefined {
+    const t = this.optTensorProto(name);
+    return t === undefined ? undefined : this.session.tensor(t);
+  }
+
+  /** A constant of strings. */
+  strings(values: readonly string[], shape: readonly number[] = [values.length]): Tensor {
+    return this.session.strings.tensor(shape, values);
+  }
+
+  /** The elements of a str value that is the same for every input, else null. */
+  texts(v: Value): readonly string[] | null {
+    const t = knownTensor(v);
+    return t === null ? null : this.session.strings.stringsOf(t);
+  }
+
+  /** Whether some input holds strings. */
+  get takesStrings(): boolean {
+    return this.#items.some((i) => i?.kind === "tensor" && i.value.type.dtype === "str");
   }
 
   // ---- refusals

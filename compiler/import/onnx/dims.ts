@@ -152,8 +152,7 @@ function inputType(session: Session, info: ValueInfoProto, chosen: ReadonlyMap<s
   const dtype = dtypeOf(type.elemType ?? 0);
   if (dtype === null || !isDType(dtype))
     return refuse("malformed_input", `has data type ${type.elemType ?? 0}, which ONNX has not`);
-  if (dtype === "str" || dtype === "c64" || dtype === "c128")
-    return refuse("unsupported_dtype", `takes ${dtype} elements`);
+  if (dtype === "c64" || dtype === "c128") return refuse("unsupported_dtype", `takes ${dtype} elements`);
   if (type.shape === undefined)
     return refuse("unsupported_shape", "has no declared rank", "export the model with shapes");
   const shape: Dim[] = [];

@@ -3,9 +3,9 @@
 
 import { constant } from "../../ir/build.js";
 import { Bug, type Refusal, Refused } from "../../ir/errors.js";
-import { type Builder, type Graph, liveBindings, TypeIssue, type Value } from "../../ir/graph.js";
+import { type Builder, type Graph, liveBindings, reachable, TypeIssue, type Value } from "../../ir/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { NodeContext, type Result, type TranslateGraph } from "./context.js";
+import { NodeContext, type Result, type TranslateGraph, type Translator } from "./context.js";
 import type { DimSpec } from "./dims.js";
 import { callFunction, functionKey } from "./functions.js";
 import { declareInputs, graphOutputs, type Structure } from "./inputs.js";
@@ -14,7 +14,7 @@ import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.js"
 import { Scope } from "./scope.js";
 import { NodeRefusal, Session, UnknownInput } from "./session.js";
 import { translatorOf } from "./table.js";
-import { dtypeOfTensor, type ReadExternal, readSparse, readTensor, stringsOf, TensorFault } from "./tensor-data.js";
+import { type ReadExternal, readSparse, TensorFault } from "./tensor-data.js";
 import { decodeMessage } from "./wire.js";
 
 export type { DimSpec } from "./dims.js";
@@ -99,14 +99,31 @@ export function importModel(model: ModelProto, options: OnnxOptions): OnnxImport
       states,
       bindings: liveBindings(roots, session.bindings),
       constraints: session.builder.constraints,
+      strings: holdsStrings(roots) ? session.strings.strings : undefined,
     },
     notes: session.notes,
   };
 }
 
+function holdsStrings(roots: readonly Value[]): boolean {
+  return reachable(roots).some((node) => node.outputs.some((v) => v.type.dtype === "str"));
+}
+
 function domainOf(domain: string | undefined): string {
   return domain === undefined || domain === "ai.onnx" ? "" : domain;
 }
+
+/** What a type rule says of strings is a refusal: the model may well be right. */
+function translated(cx: NodeContext, translator: Translator): Result {
+  try {
+    return translator(cx);
+  } catch (e) {
+    if (!(e instanceof TypeIssue && cx.takesStrings)) throw e;
+    return cx.fail("unsupported_dtype", `computes on strings (${e.message})`, STRINGS_HINT);
+  }
+}
+
+const STRINGS_HINT = "strings can be moved, compared for equality and looked up; do the rest before the model";
 
 class Importer {
   readonly #session: Session;
@@ -144,9 +161,8 @@ class Importer {
   #initializer(name: string, t: TensorProto, scope: Scope): void {
     scope.defineLazily(name, () =>
       this.#guard(`initializer "${name}"`, name, (): Item => {
-        if (dtypeOfTensor(t) === "str") return { kind: "strings", strings: stringsOf(t) };
-        const { builder, readExternal } = this.#session;
-        return tensorItem(constant(builder, readTensor(t, readExternal)));
+        const { builder } = this.#session;
+        return tensorItem(constant(builder, this.#session.tensor(t)));
       }),
     );
   }
@@ -215,7 +231,7 @@ class Importer {
         "replace it in the model by simpler ops",
       );
     if (items.some((i) => i?.kind === "unknown")) throw new UnknownInput();
-    const result: Result = translator(cx);
+    const result = translated(cx, translator);
     return Array.isArray(result) ? result : [result as Value | Item];
   }
 

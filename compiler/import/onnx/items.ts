@@ -1,9 +1,8 @@
 // What a name in an ONNX graph stands for while it is imported. Only tensors are in the compiled graph; sequences,
-// optionals and strings exist at import time, so their structure must be known there.
+// optionals exist at import time, so their structure must be known there.
 
 import type { DType } from "../../ir/dtype.js";
 import type { Value } from "../../ir/graph.js";
-import type { Strings } from "./tensor-data.js";
 
 export interface TensorItem {
   readonly kind: "tensor";
@@ -22,16 +21,10 @@ export interface OptionalItem {
   readonly item: Item | null;
 }
 
-export interface StringsItem {
-  readonly kind: "strings";
-  readonly strings: Strings;
-}
-
 export type Item =
   | TensorItem
   | SequenceItem
   | OptionalItem
-  | StringsItem
   /** The output of a node that was refused. */
   | { readonly kind: "unknown" };
 

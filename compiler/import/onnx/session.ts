@@ -6,8 +6,10 @@ import { type Dim, range, sym, symOf, symsOf } from "../../ir/dim.js";
 import type { Refusal } from "../../ir/errors.js";
 import type { Binding, Builder, StateSlot, Value } from "../../ir/graph.js";
 import { reachable } from "../../ir/graph.js";
-import type { FunctionProto, ValueInfoProto } from "./proto.js";
-import type { ReadExternal } from "./tensor-data.js";
+import { StringTable } from "../../ir/strings.js";
+import type { Tensor } from "../../ir/tensor.js";
+import type { FunctionProto, TensorProto, ValueInfoProto } from "./proto.js";
+import { dtypeOfTensor, type ReadExternal, readTensor, stringsOf } from "./tensor-data.js";
 
 /** Nodes translated in all, with function bodies and unrolled loops counted each time. */
 const MAX_NODES = 500_000;
@@ -38,6 +40,8 @@ export class Session {
   readonly bindings: Binding[] = [];
   readonly functions: ReadonlyMap<string, FunctionProto>;
   readonly readExternal: ReadExternal | undefined;
+  /** The strings that the model knows. */
+  readonly strings = new StringTable();
   /** Upper bound for sizes that nothing else bounds. */
   readonly bound: number | undefined;
   /** The numbers of the iterations that the nodes translated now run in, outermost first: i64 scalars. */
@@ -61,6 +65,13 @@ export class Session {
     this.functions = functions;
     this.readExternal = readExternal;
     this.bound = bound;
+  }
+
+  /** A tensor of the file; strings as numbers of the model's table. */
+  tensor(t: TensorProto): Tensor {
+    if (dtypeOfTensor(t) !== "str") return readTensor(t, this.readExternal);
+    const { shape, values } = stringsOf(t);
+    return this.strings.tensor(shape, values);
   }
 
   /** Sizes that the model declares for values of its main graph. */

@@ -27,7 +27,7 @@ import { sequenceOps } from "./ops/sequence.js";
 import { shapeOps } from "./ops/shape.js";
 import { sliceOps } from "./ops/slice.js";
 import { spectralOps } from "./ops/spectral.js";
-import { textOps } from "./ops/text.js";
+import { refusedTextOps, textOps } from "./ops/text.js";
 import { gradientOps } from "./ops/training.js";
 
 export const DOMAINS: Readonly<Record<string, Translators>> = {
@@ -65,6 +65,7 @@ export const DOMAINS: Readonly<Record<string, Translators>> = {
 };
 
 export function translatorOf(domain: string, op: string): Translator | null {
+  if (domain === "" && Object.hasOwn(refusedTextOps, op)) return refusedTextOps[op] ?? null;
   const table = Object.hasOwn(DOMAINS, domain) ? DOMAINS[domain] : undefined;
   return table !== undefined && Object.hasOwn(table, op) ? (table[op] ?? null) : null;
 }

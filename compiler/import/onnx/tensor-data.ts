@@ -97,8 +97,18 @@ export function dtypeOfTensor(t: TensorProto): DType {
 export function stringsOf(t: TensorProto): Strings {
   const { shape, size } = sizesOf(t.dims);
   if (t.stringData.length !== size) malformed(`${size} strings declared, ${t.stringData.length} given`);
-  const utf8 = new TextDecoder();
-  return { shape, values: t.stringData.map((s) => utf8.decode(s)) };
+  return { shape, values: t.stringData.map(textOf) };
+}
+
+/** Strings are compared byte by byte, so nothing is replaced or dropped on the way. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return malformed("has a string that is not UTF-8");
+  }
 }
 
 export function readTensor(t: TensorProto, readExternal: ReadExternal | undefined): Tensor {

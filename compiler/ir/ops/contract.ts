@@ -12,6 +12,7 @@ import * as vjp from "./vjp-contract.js";
 function operands(cx: InferContext<unknown>): readonly [TensorType, TensorType] {
   const [a, b] = cx.types;
   if (a === undefined || b === undefined) return cx.fail("takes two inputs");
+  for (const t of [a, b]) if (t.dtype === "str") cx.fail("takes numbers, has str");
   return [a, b];
 }
 

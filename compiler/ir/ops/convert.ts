@@ -24,7 +24,12 @@ export const convertRows: OpRows<typeof convertAttrs> = {
   cast: {
     class: "scalar",
     arity: arity(1),
-    infer: (cx) => cx.types.map((t) => ({ dtype: cx.attrs.to, shape: t.shape })),
+    infer: (cx) =>
+      cx.types.map((t) => {
+        const { to } = cx.attrs;
+        if (t.dtype === "str" || to === "str") cx.fail(`cast takes numbers, has ${t.dtype} to ${to}`);
+        return { dtype: to, shape: t.shape };
+      }),
     evaluate: (cx) => [evaluateCast(cx)],
     vjp: castVjp,
   },
@@ -36,6 +41,8 @@ export const convertRows: OpRows<typeof convertAttrs> = {
         const { to } = cx.attrs;
         if (DTYPES[t.dtype].bits !== DTYPES[to].bits)
           cx.fail(`bitcast takes dtypes of one width, has ${t.dtype} and ${to}`);
+        // A string has a number, but not every number a string.
+        if (to === "str") cx.fail(`bitcast from ${t.dtype} to str`);
         // Only 0 and 1 are truth values.
         if (to === "bool" && t.dtype !== "bool") cx.fail(`bitcast from ${t.dtype} to bool: compare with 0 instead`);
         return { dtype: cx.attrs.to, shape: t.shape };

@@ -46,6 +46,7 @@ export const indexRows: OpRows<typeof indexAttrs> = {
       const x = operand(cx, 0, "data");
       const at = indices(cx, 1);
       const updates = operand(cx, 2, "updates");
+      if (x.dtype === "str" && cx.attrs.mode !== "set") cx.fail(`scatter ${cx.attrs.mode} takes numbers, has str`);
       if (updates.dtype !== x.dtype) cx.fail(`scatter takes updates of ${x.dtype}, has ${updates.dtype}`);
       if (updates.shape.length !== at.shape.length) cx.fail("scatter takes updates of the indices' rank");
       for (const [i, d] of at.shape.entries()) cx.unify(d, updates.shape[i] ?? 0, `scatter: axis ${i} of updates`);
@@ -71,6 +72,7 @@ export const indexRows: OpRows<typeof indexAttrs> = {
     arity: arity(1),
     infer: (cx) => {
       const x = operand(cx, 0, "a value");
+      if (x.dtype === "str") cx.fail("nonzero takes numbers, has str");
       return [{ dtype: "i64", shape: [x.shape.length, cx.attrs.count] }];
     },
     evaluate: evaluate.nonzero,

@@ -28,6 +28,8 @@ export function inDomain(dtype: DType, domain: ScalarDomain): boolean {
       return integer || kind === "bool";
     case "any":
       return integer || kind === "float" || kind === "bool";
+    case "equal":
+      return kind !== "complex";
   }
 }
 

@@ -4,8 +4,8 @@
 
 import { erf } from "./special.js";
 
-/** Which dtypes a row takes: any = every numeric dtype and bool. */
-export type ScalarDomain = "float" | "int" | "number" | "bool" | "bits" | "any";
+/** Which dtypes a row takes: any = every numeric dtype and bool; equal = these and strings. */
+export type ScalarDomain = "float" | "int" | "number" | "bool" | "bits" | "any" | "equal";
 
 export interface ScalarRow {
   readonly arity: 1 | 2 | 3;
@@ -111,7 +111,7 @@ export const SCALAR = {
   shr: { arity: 2, domain: "int", result: "same", int: (a, b) => (b < 0n || b >= 64n ? (a < 0n ? -1n : 0n) : a >> b) },
   eq: {
     arity: 2,
-    domain: "any",
+    domain: "equal",
     result: "bool",
     commutes: true,
     float: (a, b) => a === b,
@@ -119,7 +119,7 @@ export const SCALAR = {
   },
   ne: {
     arity: 2,
-    domain: "any",
+    domain: "equal",
     result: "bool",
     commutes: true,
     float: (a, b) => a !== b,

@@ -177,6 +177,7 @@ export const shapeRows: OpRows<typeof shapeAttrs> = {
     class: "structural",
     arity: arity(0),
     infer: (cx) => {
+      if (cx.attrs.dtype === "str") cx.fail("iota gives numbers, not str");
       if (cx.attrs.shape.length > 0) axisOf(cx, cx.attrs, cx.attrs.axis);
       return [{ dtype: cx.attrs.dtype, shape: cx.attrs.shape }];
     },

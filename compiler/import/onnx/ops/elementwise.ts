@@ -64,17 +64,6 @@ const mod: Translator = (cx) => {
   return cx.b.one(fmod ? "rem" : "mod", [x, cx.in(1)], {});
 };
 
-/** Equality of constants that are strings, which only exist at import. */
-const equal: Translator = (cx) => {
-  const x = cx.item(0);
-  const y = cx.item(1);
-  if (x.kind !== "strings" || y.kind !== "strings") return binary("eq")(cx);
-  if (x.strings.values.length !== y.strings.values.length)
-    return cx.fail("unsupported_dtype", "compares strings of different sizes");
-  const same = x.strings.values.map((s, i) => Number(s === y.strings.values[i]));
-  return ir.reshape(cx.b, ir.vector(cx.b, "bool", same), x.strings.shape);
-};
-
 const bitShift: Translator = (cx) => {
   const op = cx.word("direction", ["LEFT", "RIGHT"]) === "LEFT" ? "shl" : "shr";
   return cx.b.one(op, [cx.in(0), cx.in(1)], {});
@@ -137,7 +126,7 @@ export const elementwise: Translators = {
   Cos: unary("cos"),
   Cosh: unary("cosh"),
   Div: binary("div"),
-  Equal: equal,
+  Equal: binary("eq"),
   Erf: unary("erf"),
   Exp: unary("exp"),
   Floor: unary("floor"),

@@ -5,8 +5,7 @@ import { ceildiv, type Dim, max, sub } from "../../../ir/dim.js";
 import { bytesOf, type DType, isFloat } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Result, Translator, Translators } from "../context.js";
-import type { Item } from "../items.js";
-import { dtypeOfTensor, readSparse, stringsOf } from "../tensor-data.js";
+import { readSparse } from "../tensor-data.js";
 import { dropped } from "./random.js";
 
 const constantOp: Translator = (cx): Result => {
@@ -14,14 +13,8 @@ const constantOp: Translator = (cx): Result => {
   const [name, ...rest] = cx.attributeNames;
   if (name === undefined || rest.length > 0)
     return cx.malformed(`takes one attribute, has ${cx.attributeNames.length}`);
-  const strings = (values: readonly string[], shape: readonly number[]): Item => ({
-    kind: "strings",
-    strings: { shape, values },
-  });
   switch (name) {
     case "value": {
-      const proto = cx.optTensorProto(name);
-      if (proto !== undefined && dtypeOfTensor(proto) === "str") return { kind: "strings", strings: stringsOf(proto) };
       const t = cx.optTensor(name);
       return t === undefined ? cx.malformed("has no tensor") : ir.constant(b, t);
     }
@@ -40,11 +33,9 @@ const constantOp: Translator = (cx): Result => {
     case "value_ints":
       return ir.vector(b, "i64", cx.attribute(name)?.ints ?? []);
     case "value_string":
-      return strings([cx.str(name)], []);
-    case "value_strings": {
-      const values = cx.optStrings(name) ?? [];
-      return strings(values, [values.length]);
-    }
+      return ir.constant(b, cx.strings([cx.str(name)], []));
+    case "value_strings":
+      return ir.constant(b, cx.strings(cx.optStrings(name) ?? []));
     default:
       return cx.malformed(`attribute "${name}" is not one of Constant's`);
   }
@@ -59,14 +50,14 @@ const constantOfShape: Translator = (cx) => {
 
 const castOp: Translator = (cx): Result => {
   const to = cx.dtype("to");
-  const item = cx.item(0);
-  if (item.kind === "strings") return parseStrings(cx, item.strings.values, item.strings.shape, to);
-  if (to === "str") return cx.fail("unsupported_dtype", "casts to strings");
   return castTo(cx, cx.in(0), to);
 };
 
-function parseStrings(cx: NodeContext, values: readonly string[], shape: readonly number[], to: DType): Result {
-  if (to === "str") return { kind: "strings", strings: { shape, values } };
+/** Numbers that constant strings spell. */
+function parsed(cx: NodeContext, x: Value, to: DType): Value {
+  const values = cx.texts(x);
+  if (values === null)
+    return cx.fail("unsupported_dtype", `casts strings of a run to ${to}`, "parse them before the model");
   const numbers = values.map((s) => {
     const text = s.trim().toLowerCase();
     if (/^[+-]?nan$/u.test(text)) return Number.NaN;
@@ -75,11 +66,19 @@ function parseStrings(cx: NodeContext, values: readonly string[], shape: readonl
     const n = text === "" ? Number.NaN : Number(text);
     return Number.isNaN(n) ? cx.malformed(`casts the string ${JSON.stringify(s)} to ${to}`) : n;
   });
-  return ir.reshape(cx.b, ir.cast(cx.b, ir.vector(cx.b, "f64", numbers), to), shape);
+  return ir.reshape(cx.b, ir.cast(cx.b, ir.vector(cx.b, "f64", numbers), to), x.type.shape);
 }
 
 /** Float8 saturates by default. */
 function castTo(cx: NodeContext, x: Value, to: DType): Value {
+  if (x.type.dtype === to) return x;
+  if (to === "str")
+    return cx.fail(
+      "unsupported_dtype",
+      `casts ${x.type.dtype} to strings`,
+      "write the numbers as text after the model",
+    );
+  if (x.type.dtype === "str") return parsed(cx, x, to);
   if (to === "f8e8m0") return castToPowers(cx, x);
   const narrow = to.startsWith("f8") || to.startsWith("f4");
   return ir.cast(cx.b, x, to, narrow && cx.flag("saturate", true));

@@ -4,7 +4,7 @@
 import * as ir from "../../../ir/build.js";
 import type { DType } from "../../../ir/dtype.js";
 import type { Builder, Value } from "../../../ir/graph.js";
-import { tensorFrom } from "../../../ir/tensor.js";
+import { type Tensor, tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext } from "../context.js";
 
 export type PostTransform = "NONE" | "SOFTMAX" | "LOGISTIC" | "SOFTMAX_ZERO" | "PROBIT";
@@ -72,23 +72,16 @@ export function transformedTargets(cx: NodeContext, scores: Value, how: PostTran
   return transformed(cx.b, scores, how);
 }
 
-/** Integer class labels; strings cannot be an output of a compiled model. */
-export function labelsOf(cx: NodeContext, ints: string, strings: string): readonly number[] {
+/** Class labels, one per class: integers, or strings where there are any. */
+export function labelsOf(cx: NodeContext, ints: string, strings: string): Tensor {
   const words = cx.optStrings(strings) ?? [];
-  if (words.length === 0) return cx.optInts(ints) ?? [];
-  if (cx.wants(0))
-    cx.fail(
-      "unsupported_dtype",
-      `gives class labels that are strings: ${words
-        .slice(0, 3)
-        .map((w) => JSON.stringify(w))
-        .join(", ")}`,
-      "remove the label output from the node, or train on integer labels: the scores are in the labels' order",
-    );
-  return words.map((_, i) => i);
+  if (words.length > 0) return cx.strings(words);
+  const numbers = cx.optInts(ints) ?? [];
+  return tensorFrom("i64", [numbers.length], numbers);
 }
 
 /** The label at each position. */
-export function labelAt(b: Builder, labels: readonly number[], index: Value): Value {
-  return labels.every((l, i) => l === i) ? index : ir.take(b, ir.vector(b, "i64", labels), index);
+export function labelAt(b: Builder, labels: Tensor, index: Value): Value {
+  const identity = labels.dtype === "i64" && labels.numbers().every((l, i) => l === i);
+  return identity ? index : ir.take(b, ir.constant(b, labels), index);
 }

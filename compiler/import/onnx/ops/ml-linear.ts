@@ -2,6 +2,7 @@
 
 import * as ir from "../../../ir/build.js";
 import type { Value } from "../../../ir/graph.js";
+import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import {
   constantOf,
@@ -41,21 +42,23 @@ const linearClassifier: Translator = (cx) => {
   const scores = scoresOf(cx, classes, intercepts);
   const how = postTransformOf(cx);
   if (classes > 1) {
-    if (labels.length !== classes) cx.malformed(`has ${labels.length} labels for ${classes} classes`);
+    if (labels.size !== classes) cx.malformed(`has ${labels.size} labels for ${classes} classes`);
     return [labelAt(b, labels, ir.argreduce(b, "max", scores, 1)), transformed(b, scores, how)];
   }
-  const [negative = 0, positive = 1] = labels.length === 2 ? labels : [];
+  if (labels.dtype === "str" && labels.size !== 2)
+    cx.fail("unsupported_op", `has one score and ${labels.size} labels that are strings`);
+  const pair = labels.size === 2 ? labels : tensorFrom("i64", [2], [0, 1]);
   const flat = ir.squeeze(b, scores, [1]);
   const index = ir.cast(b, ir.gt(b, flat, 0), "i64");
-  if (labels.length !== 2) {
+  if (labels.size !== 2) {
     if (how !== "NONE") cx.fail("unsupported_op", `applies ${how} to one score, which runtimes do differently`);
-    return [labelAt(b, [negative, positive], index), scores];
+    return [labelAt(b, pair, index), scores];
   }
   if (how === "PROBIT") cx.fail("unsupported_op", "applies PROBIT to two classes of one score");
   // The second class's score is the other's complement.
   const second = how === "LOGISTIC" ? ir.sigmoid(b, scores) : scores;
   const first = how === "LOGISTIC" ? ir.sigmoid(b, ir.neg(b, scores)) : ir.sub(b, 1, scores);
-  return [labelAt(b, [negative, positive], index), ir.concat(b, [first, second], 1)];
+  return [labelAt(b, pair, index), ir.concat(b, [first, second], 1)];
 };
 
 export const mlLinear: Translators = { LinearClassifier: linearClassifier, LinearRegressor: linearRegressor };

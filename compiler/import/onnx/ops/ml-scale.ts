@@ -4,7 +4,7 @@ import * as ir from "../../../ir/build.js";
 import { type Dim, sub } from "../../../ir/dim.js";
 import { type DType, isFloat } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
-import { type Tensor, tensorFrom } from "../../../ir/tensor.js";
+import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import { constantOf, floatsOf } from "./ml-common.js";
 import { wrapped } from "./position.js";
@@ -63,62 +63,22 @@ const imputer: Translator = (cx) => {
 /** One more axis, with 1 at the category's place. */
 const oneHotEncoder: Translator = (cx) => {
   const { b } = cx;
-  if ((cx.optStrings("cats_strings") ?? []).length > 0)
-    return cx.fail("unsupported_dtype", "has categories that are strings");
-  const categories = cx.intList("cats_int64s");
+  const words = cx.optStrings("cats_strings") ?? [];
   const x = cx.in(0);
+  const isText = x.type.dtype === "str";
+  if (isText !== words.length > 0) cx.malformed(`has ${words.length} categories that are strings for ${x.type.dtype}`);
+  const numbers = isText ? [] : cx.intList("cats_int64s");
+  const categories = isText ? cx.strings(words) : tensorFrom("i64", [numbers.length], numbers);
   const rank = cx.rank(x);
-  const whole = ir.unsqueeze(b, ir.cast(b, x, "i64"), [rank]);
-  const hits = ir.eq(b, whole, ir.vector(b, "i64", categories));
+  const whole = ir.unsqueeze(b, isText ? x : ir.cast(b, x, "i64"), [rank]);
+  const hits = ir.eq(b, whole, ir.constant(b, categories));
   if (cx.flag("zeros", true)) return ir.cast(b, hits, "f32");
   // What is no category stops the run with an index out of range.
   const found = ir.reduceMax(b, ir.cast(b, hits, "i64"), [rank]);
   const index = ir.select(b, ir.eq(b, found, 0), -1, ir.argreduce(b, "max", ir.cast(b, hits, "i64"), rank));
-  const n = categories.length;
+  const n = categories.size;
   const table = Array.from({ length: n * n }, (_, i) => (Math.floor(i / n) === i % n ? 1 : 0));
   return ir.gather(b, constantOf(b, "f32", [n, n], table), index, 0);
-};
-
-interface Table {
-  readonly keys: Tensor;
-  readonly values: Tensor;
-  readonly otherwise: Tensor;
-}
-
-/** Keys, values and the default of a LabelEncoder, from whichever attributes it has. */
-function tableOf(cx: NodeContext): Table {
-  const list = (part: "keys" | "values"): Tensor => {
-    const whole = cx.optTensorProto(`${part}_tensor`) === undefined ? undefined : cx.optTensor(`${part}_tensor`);
-    if (whole !== undefined) return whole;
-    const ints = cx.optInts(`${part}_int64s`);
-    if (ints !== undefined) return tensorFrom("i64", [ints.length], cx.attribute(`${part}_int64s`)?.ints ?? []);
-    const floats = cx.optFloats(`${part}_floats`);
-    if (floats !== undefined) return tensorFrom("f32", [floats.length], floats);
-    return cx.fail("unsupported_dtype", `has ${part} that are strings`, "map the strings to numbers before the model");
-  };
-  const [keys, values] = [list("keys"), list("values")];
-  if (keys.size !== values.size || keys.size === 0) cx.malformed(`has ${keys.size} keys and ${values.size} values`);
-  const given = cx.optTensorProto("default_tensor") === undefined ? undefined : cx.optTensor("default_tensor");
-  const fallback = isFloat(values.dtype) ? cx.float("default_float", -0) : cx.int("default_int64", -1);
-  return { keys, values, otherwise: given ?? tensorFrom(values.dtype, [], [fallback]) };
-}
-
-const labelEncoder: Translator = (cx) => {
-  const { b } = cx;
-  if (cx.item(0).kind === "strings") return cx.fail("unsupported_dtype", "takes strings");
-  const x = cx.in(0);
-  const { keys, values, otherwise } = tableOf(cx);
-  if (x.type.dtype !== keys.dtype) cx.malformed(`takes ${keys.dtype}, has ${x.type.dtype}`);
-  const rank = cx.rank(x);
-  const one = ir.unsqueeze(b, x, [rank]);
-  const key = ir.constant(b, keys.reshaped([keys.size]));
-  const same = ir.eq(b, one, key);
-  // NaN is a key like others.
-  const hits = isFloat(keys.dtype) ? ir.or(b, same, ir.and(b, ir.isnan(b, one), ir.isnan(b, key))) : same;
-  const marks = ir.cast(b, hits, "i32");
-  const picked = ir.take(b, ir.constant(b, values.reshaped([values.size])), ir.argreduce(b, "max", marks, rank));
-  const any = ir.gt(b, ir.reduceMax(b, marks, [rank]), 0);
-  return ir.select(b, any, picked, ir.constant(b, otherwise.reshaped([])));
 };
 
 /** Inputs side by side, each cut or filled with zeros to its width. */
@@ -160,7 +120,6 @@ export const mlScale: Translators = {
   Binarizer: binarizer,
   FeatureVectorizer: featureVectorizer,
   Imputer: imputer,
-  LabelEncoder: labelEncoder,
   Normalizer: normalizer,
   OneHotEncoder: oneHotEncoder,
   Scaler: scaler,

@@ -99,7 +99,7 @@ function decisions(cx: NodeContext, k: Value, perClass: readonly number[], pairs
 const svmClassifier: Translator = (cx) => {
   const { b } = cx;
   const labels = labelsOf(cx, "classlabels_ints", "classlabels_strings");
-  const classes = labels.length;
+  const classes = labels.size;
   if (classes < 2) return cx.fail("unsupported_op", `has ${classes} class labels, takes two and up`);
   const x = rowsOf(cx, "f32");
   const how = postTransformOf(cx);

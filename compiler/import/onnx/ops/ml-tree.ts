@@ -3,6 +3,7 @@
 import * as ir from "../../../ir/build.js";
 import type { DType } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
+import type { Tensor } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
 import {
   constantOf,
@@ -131,7 +132,7 @@ const treeEnsembleClassifier: Translator = (cx) => {
   const { b } = cx;
   const dtype = comparedIn(cx);
   const labels = labelsOf(cx, "classlabels_int64s", "classlabels_strings");
-  const classes = labels.length;
+  const classes = labels.size;
   if (classes < 2) return cx.fail("unsupported_op", `has ${classes} class labels, takes two and up`);
   const { forest, weights, named, positive } = ensemble(cx, "class", classes, dtype);
   const leaves = leavesOf(cx, forest, rowsOf(cx, dtype));
@@ -160,13 +161,7 @@ const treeEnsembleClassifier: Translator = (cx) => {
  * Two classes of one score. The other's is its complement, or its negative where weights have both signs; it is 0 where the
  * weights name the second class.
  */
-function binaryScores(
-  cx: NodeContext,
-  score: Value,
-  only: number,
-  positive: boolean,
-  labels: readonly number[],
-): Value[] {
+function binaryScores(cx: NodeContext, score: Value, only: number, positive: boolean, labels: Tensor): Value[] {
   const { b } = cx;
   const how = postTransformOf(cx);
   const wins = ir.gt(b, ir.squeeze(b, score, [1]), positive ? 0.5 : 0);

@@ -25,8 +25,13 @@ function rowOrder(cx: NodeContext, rows: Value): Value {
 const unique: Translator = (cx) => {
   const { b } = cx;
   const given = cx.optInt("axis");
-  const source = cx.in(0);
-  const x = given === undefined ? ir.flatten(b, source) : source;
+  const whole = cx.in(0);
+  const isText = whole.type.dtype === "str";
+  if (isText && cx.flag("sorted", true))
+    cx.fail("unsupported_dtype", "sorts strings, whose order no run knows", "set sorted=0, or sort before the model");
+  const source = given === undefined ? ir.flatten(b, whole) : whole;
+  // Any order groups: that of the strings' numbers will do.
+  const x = isText ? ir.bitcast(b, source, "i32") : source;
   const axis = cx.axis(given ?? 0, cx.rank(x));
   const n = cx.dim(x, axis);
   const order = [axis, ...[...x.type.shape.keys()].filter((i) => i !== axis)];
@@ -46,7 +51,7 @@ const unique: Translator = (cx) => {
   const counts = ir.scatter(b, ir.full(b, "i64", [count], 0), inverse, ir.full(b, "i64", [n], 1), "add");
   const first = ir.gather(b, sorted, at);
   const back = (rowsAt: Value): Value => {
-    const picked = ir.gather(b, front, rowsAt);
+    const picked = ir.gather(b, ir.transpose(b, source, order), rowsAt);
     const inverseOrder = order.map((_, i) => order.indexOf(i));
     return ir.transpose(b, picked, inverseOrder);
   };

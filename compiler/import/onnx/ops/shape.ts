@@ -153,15 +153,11 @@ function equalParts(cx: NodeContext, d: Dim, n: number): Dim[] {
 }
 
 const shape: Translator = (cx) => {
-  const item = cx.item(0);
-  const of = item.kind === "strings" ? item.strings.shape : cx.in(0).type.shape;
+  const of = cx.in(0).type.shape;
   return ir.dimsOf(cx.b, of.slice(cx.int("start", 0), cx.optInt("end") ?? of.length));
 };
 
-const size: Translator = (cx) => {
-  const item = cx.item(0);
-  return ir.dimValue(cx.b, elementCount(item.kind === "strings" ? item.strings.shape : cx.in(0).type.shape));
-};
+const size: Translator = (cx) => ir.dimValue(cx.b, elementCount(cx.in(0).type.shape));
 
 /** The common shape of a value and a target; sizes that must agree and are not proven to are checked when it runs. */
 export function commonShape(cx: NodeContext, x: readonly Dim[], target: readonly Dim[]): readonly Dim[] {

@@ -1,4 +1,4 @@
-// TfIdfVectorizer on integers: how often each n-gram of a pool occurs in a row, with gaps up to a limit.
+// TfIdfVectorizer, on integers or the numbers of strings: how often each n-gram of a pool occurs in a row, with gaps up to a limit.
 
 import * as ir from "../../../ir/build.js";
 import type { Value } from "../../../ir/graph.js";
@@ -13,8 +13,8 @@ interface Grams {
 }
 
 function gramsOf(cx: NodeContext): { readonly groups: Grams[]; readonly width: number } {
-  const pool = cx.optInts("pool_int64s");
-  if (pool === undefined) return cx.fail("unsupported_dtype", "counts n-grams of strings");
+  const words = cx.optStrings("pool_strings");
+  const pool = words === undefined ? cx.intList("pool_int64s") : cx.strings(words).numbers();
   const starts = cx.intList("ngram_counts");
   const indexes = cx.intList("ngram_indexes");
   const groups: Grams[] = [];
@@ -48,7 +48,10 @@ function occurrences(cx: NodeContext, x: Value, g: Grams, gap: number): Value | 
 
 const tfIdf: Translator = (cx) => {
   const { b } = cx;
-  const source = ir.cast(b, cx.in(0), "i64");
+  const given = cx.in(0);
+  if ((given.type.dtype === "str") !== cx.hasAttribute("pool_strings"))
+    cx.malformed(`takes ${given.type.dtype}, which its pool is not`);
+  const source = ir.cast(b, given.type.dtype === "str" ? ir.bitcast(b, given, "i32") : given, "i64");
   const flat = cx.rank(source) === 1;
   const x = flat ? ir.unsqueeze(b, source, [0]) : source;
   const { groups, width } = gramsOf(cx);
@@ -80,4 +83,22 @@ const tfIdf: Translator = (cx) => {
   return flat ? ir.squeeze(b, counts, [0]) : counts;
 };
 
+/** New strings out of those of a run: a compiled model has only their numbers. */
+const refused =
+  (what: string): Translator =>
+  (cx) =>
+    cx.fail(
+      "unsupported_dtype",
+      what,
+      "do this before or after the model: it moves strings, compares and looks them up",
+    );
+
 export const textOps: Translators = { TfIdfVectorizer: tfIdf };
+
+/** Known and always refused, with the reason. */
+export const refusedTextOps: Translators = {
+  RegexFullMatch: refused("matches strings against a pattern"),
+  StringConcat: refused("joins strings"),
+  StringNormalizer: refused("changes strings"),
+  StringSplit: refused("splits strings"),
+};
