@@ -11,7 +11,7 @@ import * as ir from "../../compiler/ir/build.js";
 import { sym } from "../../compiler/ir/dim.js";
 import { Builder, type Graph } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
-import { LoadError, load, RunError } from "../../runtime-shim/index.js";
+import { LoadError, load, RunError, type TensorView } from "../../runtime-shim/index.js";
 import { fakeBundle, fakePlan, wat } from "../support/fake-bundle.js";
 import { repositoryRoot } from "../support/suites.js";
 import { FINEST } from "./finest.js";
@@ -48,8 +48,8 @@ function feeds(n: number, seed: number, index = (i: number): number => (i * 7) %
   };
 }
 
-function bits(data: ArrayBufferView | undefined): string {
-  return data === undefined ? "" : Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
+function bits(data: TensorView["data"] | undefined): string {
+  return !ArrayBuffer.isView(data) ? "" : Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
 }
 
 test.serial("thousands of runs, of changing sizes, give what one thread gives", async (t) => {

@@ -8,11 +8,11 @@ import { Refused } from "../../compiler/ir/errors.js";
 import type { Builder, Graph } from "../../compiler/ir/graph.js";
 import { print } from "../../compiler/ir/text.js";
 import { compile } from "../../compiler/pipeline.js";
-import { type AnyModel, type Feed, load, type Model, RunError } from "../../runtime-shim/index.js";
+import { type AnyModel, type Feed, load, type Model, RunError, type TensorView } from "../../runtime-shim/index.js";
 import { compileModel, MODEL_FILES } from "../support/models.js";
 import { arbitraryGraph, type RandomGraphOptions } from "../support/random-graph.js";
 import { sampleInputs } from "../support/sample.js";
-import { toValue } from "../support/values.js";
+import { fromValue, toValue } from "../support/values.js";
 import { FINEST } from "./finest.js";
 
 const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
@@ -22,13 +22,10 @@ type Feeds = Readonly<Record<string, Feed>>;
 
 /** What a run gave, as text: outputs and states in hex, or the error. */
 function resultOf(model: Model<AnyModel>, feeds: Feeds): string {
-  const hex = (data: ArrayBufferView): string =>
-    Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("hex");
+  const hex = (v: TensorView): string => Buffer.from(fromValue(v).bytes).toString("hex");
   try {
-    const outputs = Object.entries(model.runSync(feeds)).map(
-      ([name, v]) => `${name}[${v.shape.join()}] ${hex(v.data)}`,
-    );
-    const states = model.states.map(({ name }) => `${name} ${hex(model.state(name).get().data)}`);
+    const outputs = Object.entries(model.runSync(feeds)).map(([name, v]) => `${name}[${v.shape.join()}] ${hex(v)}`);
+    const states = model.states.map(({ name }) => `${name} ${hex(model.state(name).get())}`);
     return [...outputs, ...states].join("\n");
   } catch (e) {
     if (e instanceof RunError) return `${e.code} at ${e.step}: ${e.message}`;

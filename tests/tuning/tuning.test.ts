@@ -12,6 +12,7 @@ import { kernelKey } from "../../compiler/schedule/kernel-key.js";
 import type { Kernel } from "../../compiler/schedule/schedule.js";
 import { formatTuning, mergeTuning, parseTuning, type TuningEntry } from "../../compiler/schedule/tuning.js";
 import { load } from "../../runtime-shim/index.js";
+import { fromValue } from "../support/values.js";
 import { FEEDS, tunedModel } from "./model.js";
 
 const MACHINE = "wasm/x86-64/v8-1.2";
@@ -33,7 +34,7 @@ const tunable = (): Kernel[] =>
 async function outputs({ bundle }: Compiled): Promise<Uint8Array> {
   const model = await load(bundle);
   const out = await model.run(FEEDS);
-  return Buffer.concat(Object.values(out).map((v) => Buffer.from(v.data.buffer, v.data.byteOffset, v.data.byteLength)));
+  return Buffer.concat(Object.values(out).map((v) => fromValue(v).bytes));
 }
 
 /** The refusal's code and text. */
