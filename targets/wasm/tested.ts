@@ -282,7 +282,7 @@ export const TESTED_ONNX: Readonly<Record<string, string>> = {
   Xor: "5 0 7",
   "ai.onnx.ml:ArrayFeatureExtractor": "1 0 1",
   "ai.onnx.ml:Binarizer": "1 0 1",
-  "ai.onnx.ml:LabelEncoder": "0 4 ",
+  "ai.onnx.ml:LabelEncoder": "4 0 4",
   "ai.onnx.ml:TreeEnsemble": "1 0 5",
   "ai.onnx.preview.training:Adagrad": "1 0 1",
   "ai.onnx.preview.training:Adam": "1 0 1",

@@ -49,7 +49,7 @@ conformance run that passed: a row without both does not exist. \`psionic capabi
 Floats: ${m.dtypes.filter(isFloat).join(", ")}.
 Integers: ${m.dtypes.filter(isInteger).join(", ")}. And bool.
 Floats below 32 bits compute in f32 and are rounded to nearest even after every op; 2-bit and 4-bit types take a byte
-per element. Complex numbers and strings are refused.
+per element. Strings are moved and compared, by their numbers in a table. Complex numbers are refused.
 
 ## Ops of the graph
 

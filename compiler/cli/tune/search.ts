@@ -14,6 +14,7 @@ import { kernelKey } from "../../schedule/kernel-key.js";
 import type { Kernel } from "../../schedule/schedule.js";
 import type { TuningEntry } from "../../schedule/tuning.js";
 import { PRODUCER } from "../../version.js";
+import { tensorOfView } from "../io/feed.js";
 import { topSteps } from "../top-steps.js";
 import { type Feeds, isWin, type Race, type Racer, race, type Verdict, warmUp } from "./race.js";
 
@@ -207,12 +208,8 @@ async function sameOutputs(a: Model<AnyModel>, b: Model<AnyModel>, feeds: Feeds)
   a.reset();
   b.reset();
   const [x, y] = [await a.run(feeds), await b.run(feeds)];
-  return Object.entries(x).every(([name, { data }]) => {
-    const other = y[name]?.data;
-    return other !== undefined && Buffer.compare(bytes(data), bytes(other)) === 0;
+  return Object.entries(x).every(([name, view]) => {
+    const other = y[name];
+    return other !== undefined && Buffer.compare(tensorOfView(view).bytes, tensorOfView(other).bytes) === 0;
   });
-}
-
-function bytes(data: ArrayBufferView): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
