@@ -25,8 +25,10 @@ export async function resultOf(source: BundleSource, options: LoadOptions): Prom
         return [name, { shape: sizes, data: Float32Array.from(noise(run * 7 + i, elems, -1, 1)) }];
       });
       const outputs: Awaited<ReturnType<typeof model.run>> = await model.run(Object.fromEntries(inputs));
-      for (const { data } of Object.values(outputs))
+      for (const { data } of Object.values(outputs)) {
+        if (!ArrayBuffer.isView(data)) throw new TypeError("an output holds strings");
         for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) parts.push(byte);
+      }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const { threads, fallback } = model.variant;
