@@ -4,7 +4,7 @@ import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import { buildWasm } from "../codegen/wasm/target.js";
 import type { Threading } from "../codegen/wasm/threads.js";
-import { wasmRefusals } from "../targets/wasm/capabilities.js";
+import { wasmKeeps, wasmRefusals } from "../targets/wasm/capabilities.js";
 import { WASM_THREADING } from "../targets/wasm/threads.js";
 import { Refused } from "./ir/errors.js";
 import type { Builder, Graph, Value } from "./ir/graph.js";
@@ -79,7 +79,7 @@ export function compileStages(
   // All variants run one graph on the same weights: it keeps what the strictest of them promises.
   const tier = variants.some((v) => v.tier === "strict") ? "strict" : "relaxed";
   const sourceText = print(graph).text;
-  const { graph: functional, log } = runPasses(builder, graph, { tier });
+  const { graph: functional, log } = runPasses(builder, graph, { tier, keeps: wasmKeeps });
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });

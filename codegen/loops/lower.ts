@@ -3,6 +3,7 @@
 import type { Kernel, Template } from "../../compiler/schedule/schedule.js";
 import { type Frame, type Iterations, openFrame } from "./frame.js";
 import type { LoopKernel, Stmt } from "./stmt.js";
+import { lowerBlockMatmul } from "./templates/block-matmul.js";
 import { lowerConv } from "./templates/conv.js";
 import { lowerDepthwise } from "./templates/depthwise.js";
 import { lowerMap } from "./templates/map.js";
@@ -17,6 +18,7 @@ const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   reduce: lowerReduce,
   rows: lowerRows,
   matmul: lowerMatmul,
+  blockMatmul: lowerBlockMatmul,
   conv: lowerConv,
   depthwise: lowerDepthwise,
   concat: lowerConcat,

@@ -52,4 +52,4 @@ export interface LoopKernel {
   readonly body: readonly Stmt[];
 }
 
-export type { BufferUse, Layout, Panels } from "../../compiler/plan/buffers.js";
+export type { BitPanels, BufferUse, Layout, Panels } from "../../compiler/plan/buffers.js";

@@ -332,3 +332,18 @@ export function logSoftmax(b: Builder, x: Value, axis: number): Value {
 export function layerNorm(b: Builder, x: Value, scale: Value, bias: Value, axis: number, epsilon = 1e-5): Value {
   return b.one("layerNorm", [x, scale, bias], { axis, epsilon });
 }
+
+/** What `blockMatmul` multiplies with: see its schema. */
+export interface BlockWeight {
+  readonly w: Value;
+  readonly scale: Value;
+  readonly zero: Value;
+  readonly block: number;
+}
+
+/** `x`: f32, or integers with their scales and sums per block. */
+export function blockMatmul(b: Builder, x: readonly Value[], { w, scale, zero, block }: BlockWeight): Value {
+  const [first, ...more] = x;
+  if (first === undefined) throw new RangeError("blockMatmul takes a left operand");
+  return b.one("blockMatmul", [first, w, scale, zero, ...more], { block });
+}

@@ -14,12 +14,12 @@ function expand<K extends OpName>(b: Builder, node: NodeOf<K>): readonly Value[]
 export const decompose: Pass = {
   name: "decompose",
   after: {},
-  run(b, graph, { keep = new Set() }) {
-    const ops = (Object.keys(OPS) as OpName[]).filter((op) => OPS[op].class === "composite" && !keep.has(op));
+  run(b, graph, { keeps = () => false }) {
+    const ops = (Object.keys(OPS) as OpName[]).filter((op) => OPS[op].class === "composite");
     return rewrite(
       b,
       graph,
-      ruleFor("decompose", ops, (node: Node) => expand(b, node)),
+      ruleFor("decompose", ops, (node: Node) => (keeps(node) ? null : expand(b, node))),
     );
   },
 };

@@ -1,13 +1,12 @@
 // What a pass is: a graph in, a graph with the same meaning out.
 
-import type { Builder, Graph } from "../ir/graph.js";
-import type { OpName } from "../ir/ops.js";
+import type { Builder, Graph, Node } from "../ir/graph.js";
 
 export interface PassOptions {
   /** relaxed: passes may change how results round. Default strict. */
   readonly tier?: "strict" | "relaxed";
-  /** Composite ops that the target takes whole. */
-  readonly keep?: ReadonlySet<OpName>;
+  /** Whether the target takes a composite node whole; none where it is absent. */
+  readonly keeps?: (node: Node) => boolean;
 }
 
 export interface Pass {

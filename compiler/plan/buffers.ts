@@ -3,7 +3,7 @@
 import type { Value } from "../ir/graph.js";
 
 /** How a constant operand lies in memory: as it is, or packed. */
-export type Layout = "plain" | Panels;
+export type Layout = "plain" | Panels | BitPanels;
 
 /**
  * A matrix b[batch][k][n] as panels of `nr` columns: [batch][ceil(n / nr)][k][nr]. The last panel starts at column
@@ -23,6 +23,18 @@ export interface Panels {
    */
   readonly pair: 1 | 2;
   readonly run: number;
+}
+
+/**
+ * A matrix b[k][n] of integers of `bits` bits (2, 4 or 8), in panels of `nr` columns as above: [ceil(n / nr)][words][nr]
+ * words of 32 bits. A word holds neighbours along k of one column, as unsigned numbers: signed ones have half their range
+ * added.
+ */
+export interface BitPanels {
+  readonly bits: number;
+  readonly nr: number;
+  readonly k: number;
+  readonly n: number;
 }
 
 /** An argument of a kernel. `scratch`: bytes of its own. `zeros`: at least `bytes` zero bytes that nothing writes. */

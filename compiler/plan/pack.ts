@@ -1,11 +1,13 @@
-// Constants as kernels read them: the plain bytes, or a matrix in panels.
+// Constants as kernels read them: the plain bytes, or a matrix in panels of elements or of bits.
 
 import { bytesOf } from "../ir/dtype.js";
 import type { Tensor } from "../ir/tensor.js";
 import type { Layout, Panels } from "./buffers.js";
+import { packBits } from "./pack-bits.js";
 
 export function layoutName(layout: Layout): string {
   if (layout === "plain") return "plain";
+  if ("bits" in layout) return `bits(bits=${layout.bits}, nr=${layout.nr}, k=${layout.k}, n=${layout.n})`;
   const { nr, batch, k, n, pair, run } = layout;
   return `panels(nr=${nr}, batch=${batch}, k=${k}, n=${n}${pair === 1 ? "" : `, pair=${pair}, run=${run}`})`;
 }
@@ -18,6 +20,7 @@ export function panelElements({ nr, k, pair, run }: Panels): number {
 /** The bytes of a constant in a layout. */
 export function pack(tensor: Tensor, layout: Layout): Uint8Array {
   if (layout === "plain") return tensor.bytes;
+  if ("bits" in layout) return packBits(tensor, layout);
   const { nr, batch, k, n, batchStride, rowStride, pair, run } = layout;
   const size = bytesOf(tensor.dtype);
   const panels = Math.ceil(n / nr);

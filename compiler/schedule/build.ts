@@ -7,6 +7,7 @@ import { constantOf, type Graph, isOp, type Node, type NodeOf, type Value } from
 import { type Scope, scopesOf } from "../ir/scope.js";
 import type { Tensor } from "../ir/tensor.js";
 import { elementCount } from "../ir/types.js";
+import { blockChoices, blockForm } from "./blocks.js";
 import { chooseTile } from "./contraction.js";
 import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
@@ -172,6 +173,8 @@ export function iterationOf(node: NodeOf<"loop">): Dim {
 
 /** Operands that a kernel reads from memory whatever they are: contractions' and sorts'. */
 function operandsInMemory(anchor: Node): Value[] {
+  if (anchor.op === "blockMatmul")
+    return anchor.inputs.filter((v) => v.type.shape.length > 0 && constantOf(v) !== undefined);
   if (anchor.op !== "matmul" && anchor.op !== "conv") return [];
   return anchor.inputs.map(holder).filter((v) => constantOf(v) !== undefined);
 }
@@ -182,6 +185,11 @@ function templateOf(group: Group | undefined, node: Node): { template: Template;
     case "matmul":
     case "conv":
       return chooseTile(anchor);
+    case "blockMatmul": {
+      const form = blockForm(anchor);
+      if (form === null) throw new Bug("schedule", "a blockMatmul that no kernel computes was not decomposed");
+      return blockChoices(form);
+    }
     case "reduce":
       return { template: group?.rows === true ? "rows" : "reduce", choices: {} };
     case "concat":

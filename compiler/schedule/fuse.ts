@@ -22,11 +22,15 @@ export interface Fusion {
 
 const MAX_INLINE_NODES = 64;
 
+/** Ops that what follows them elementwise joins. */
+const ANCHORS: ReadonlySet<string> = new Set(["matmul", "blockMatmul", "conv", "reduce"]);
+
 /** Ops whose kernels are one op each and read some operands from memory. */
 function needsBuffer(node: Node, operand: number): boolean {
   switch (node.op) {
     case "sort":
     case "cumulate":
+    case "blockMatmul":
       return true;
     case "scatter":
       return operand === 0;
@@ -39,8 +43,7 @@ export function fuse(scopes: Scopes, uses: Uses): Fusion {
   const groupOf = new Map<Node, Group>();
   const walk = (scope: Scope): void => {
     for (const node of scope.nodes) {
-      const anchors = node.op === "matmul" || node.op === "conv" || node.op === "reduce";
-      if (!anchors || groupOf.has(node)) continue;
+      if (!ANCHORS.has(node.op) || groupOf.has(node)) continue;
       const group = growGroup(node, scope.nodes, uses, (n) => groupOf.has(n));
       if (group !== null) for (const n of group.nodes) groupOf.set(n, group);
     }
@@ -79,7 +82,8 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
     if (group !== undefined) {
       kernelsOf.set(node, new Set([group.exit.node]));
       if (node === group.exit.node) need(group.exit);
-      if (node === group.anchor && node.op !== "reduce") for (const v of contractionOperands(node)) need(v);
+      if (node === group.anchor && (node.op === "matmul" || node.op === "conv"))
+        for (const v of contractionOperands(node)) need(v);
     } else if (!isInlinable(node)) {
       kernelsOf.set(node, new Set([node]));
       for (const v of node.outputs) buffered.add(v);

@@ -7,14 +7,15 @@ import type { Binding, Constraint, Graph, Node, Value } from "../ir/graph.js";
 
 /**
  * map: one loop nest over the output. reduce: a reduction, with what follows it elementwise. rows: several reductions
- * over the same trailing axes and the maps between them, row by row. matmul, conv, depthwise: contractions with an
- * epilogue. The others are one op each.
+ * over the same trailing axes and the maps between them, row by row. matmul, blockMatmul, conv, depthwise: contractions
+ * with an epilogue. The others are one op each.
  */
 export type Template =
   | "map"
   | "reduce"
   | "rows"
   | "matmul"
+  | "blockMatmul"
   | "conv"
   | "depthwise"
   | "concat"

@@ -11,6 +11,7 @@ import { isScalarName, scalarRow } from "../../compiler/ir/ops/scalar.js";
 import { inDomain } from "../../compiler/ir/ops/scalar-rows.js";
 import { OPS, type OpName } from "../../compiler/ir/ops.js";
 import { elementCount, formatType, type TensorType } from "../../compiler/ir/types.js";
+import { blockForm } from "../../compiler/schedule/blocks.js";
 import { isView } from "../../compiler/schedule/views.js";
 
 /** Linear memory ends here. */
@@ -38,13 +39,18 @@ export function formOf(op: OpName): Form {
     case "scalar":
       return "fused";
     case "composite":
-      return "decomposed";
+      return op === "blockMatmul" ? "kernel" : "decomposed";
     case "control":
       return "control";
     case "structural":
       if (isView(op)) return "view";
       return op === "iota" || op === "dims" || op === "gather" || op === "take" ? "fused" : "kernel";
   }
+}
+
+/** Composite nodes that have a kernel of their own. */
+export function wasmKeeps(node: Node): boolean {
+  return blockForm(node) !== null;
 }
 
 /** Whether values of a dtype can be in the target's registers and memory. */

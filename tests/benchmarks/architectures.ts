@@ -1,5 +1,6 @@
 // Rows of the architectures that users bring most, at their real sizes with random weights.
 
+import type { Sizes } from "../support/architectures/architecture.js";
 import { ARCHITECTURES, type ArchitectureName } from "../support/architectures/index.js";
 import type { Elements, ElementType } from "../support/onnx-writer.js";
 import type { Value } from "../support/oracle.js";
@@ -23,6 +24,8 @@ const TOLERANCES: Readonly<Record<string, number>> = {
   "minilm-l6-int8": 0.05,
   "qdq-convnet": 0.05,
   "qlinear-convnet": 0.05,
+  // onnxruntime-web multiplies these in f32.
+  "smollm-q4-int8": 0.1,
 };
 
 const ELEMENT_TYPES: readonly ElementType[] = ["f32", "i64", "i32", "u8", "i8"];
@@ -39,20 +42,47 @@ function elements({ dtype, shape, data }: Value): Elements {
   return { dtype: type, shape, data };
 }
 
-export const ARCHITECTURE_ROWS: readonly Row[] = Object.entries(NAMES).map(([key, name]) => {
-  const { write, fullSizes, feeds } = ARCHITECTURES[key as keyof typeof NAMES];
-  const given = Object.entries(feeds(fullSizes, "full")).map(([input, value]) => [input, elements(value)] as const);
+interface RowOf {
+  readonly key: ArchitectureName;
+  readonly name: string;
+  readonly sizes: Sizes;
+}
+
+function row({ key, name, sizes }: RowOf): Row {
+  const { write, feeds } = ARCHITECTURES[key];
+  const given = (): (readonly [string, Elements])[] =>
+    Object.entries(feeds(sizes, "full")).map(([input, value]) => [input, elements(value)] as const);
   return {
     name: `${name} architecture`,
-    shape: Object.entries(fullSizes)
+    shape: Object.entries(sizes)
       .map(([dim, size]) => `${dim} ${size}`)
       .join(", "),
     dtype: key.includes("int8") || key.startsWith("q") ? "int8" : "f32",
     model: () => write("full"),
-    inputs: () => Object.fromEntries(given),
-    dims: fullSizes,
+    inputs: () => Object.fromEntries(given()),
+    dims: sizes,
     flops: null,
     bytes: null,
     tolerance: TOLERANCES[key] ?? 1e-3,
   };
-});
+}
+
+const DECODERS = { smollm: "SmolLM", "smollm-q4": "SmolLM 4-bit", "smollm-q4-int8": "SmolLM 4-bit int8" } as const;
+
+/** A prompt, and one word after it. */
+const STEPS = {
+  prefill: { batch: 1, sequence: 128, past: 0 },
+  decode: { batch: 1, sequence: 1, past: 128 },
+} as const;
+
+export const ARCHITECTURE_ROWS: readonly Row[] = [
+  ...Object.entries(NAMES).map(([key, name]) => {
+    const architecture = key as keyof typeof NAMES;
+    return row({ key: architecture, name, sizes: ARCHITECTURES[architecture].fullSizes });
+  }),
+  ...Object.entries(DECODERS).flatMap(([key, name]) =>
+    Object.entries(STEPS).map(([step, sizes]) =>
+      row({ key: key as keyof typeof DECODERS, name: `${name} ${step}`, sizes }),
+    ),
+  ),
+];

@@ -12,7 +12,7 @@ interface KernelModel extends ModelSpec {
   readonly output: TypedName;
 }
 
-interface KernelSpec {
+export interface KernelSpec {
   readonly name: string;
   readonly shape: string;
   readonly dtype?: string;
@@ -23,7 +23,15 @@ interface KernelSpec {
   readonly tolerance?: number;
 }
 
-function kernel({ name, shape, dtype = "f32", flops = 0, out, spec, tolerance = F32_TOLERANCE }: KernelSpec): Row {
+export function kernel({
+  name,
+  shape,
+  dtype = "f32",
+  flops = 0,
+  out,
+  spec,
+  tolerance = F32_TOLERANCE,
+}: KernelSpec): Row {
   let made: KernelModel | null = null;
   const model = (): KernelModel => {
     made ??= spec();

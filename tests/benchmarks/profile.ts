@@ -11,7 +11,9 @@ import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/plan/plan.js";
 import { schedule } from "../../compiler/schedule/build.js";
 import { load } from "../../runtime-shim/index.js";
+import { wasmKeeps } from "../../targets/wasm/capabilities.js";
 import { ARCHITECTURE_ROWS } from "./architectures.js";
+import { BLOCK_PRODUCTS } from "./block-products.js";
 import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
 import { KERNELS } from "./kernels.js";
 import { MODELS } from "./models.js";
@@ -32,7 +34,7 @@ interface StepTime {
 /** Multiplications and additions of each kernel's product or convolution, by the kernel's name. */
 function flopsByKernel(graph: Graph, builder: Builder, tier: Tier): ReadonlyMap<string, number> {
   // The same passes over the same interned nodes give the kernels that compile() made.
-  const { steps } = schedule(runPasses(builder, graph, { tier }).graph);
+  const { steps } = schedule(runPasses(builder, graph, { tier, keeps: wasmKeeps }).graph);
   return new Map(kernelsOf(steps).map((k) => [k.name, flopsOf(k.anchor)]));
 }
 
@@ -131,7 +133,7 @@ async function main(): Promise<void> {
   const tier = values.tier === "relaxed" ? "relaxed" : "strict";
   const probe = await ceilings();
   let limits = probe();
-  for (const row of [...KERNELS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) => only.test(r.name))) {
+  for (const row of [...KERNELS, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) => only.test(r.name))) {
     limits = higher(limits, probe());
     const steps = await profile(row, tier, Number(values.runs), limits);
     const total = steps.reduce((sum, s) => sum + s.ms, 0);

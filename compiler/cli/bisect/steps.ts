@@ -4,6 +4,7 @@
 // after each.
 
 import { type AnyModel, load, type Model, type ReadMemory } from "../../../runtime-shim/index.js";
+import { wasmKeeps } from "../../../targets/wasm/capabilities.js";
 import { bytesOf } from "../../ir/dtype.js";
 import type { Builder, Graph, Node, Value } from "../../ir/graph.js";
 import { settle } from "../../ir/settle.js";
@@ -170,7 +171,7 @@ function blamePass(
   });
   let at = settle(graph);
   for (const pass of PIPELINE) {
-    at = runPass(builder, at, pass);
+    at = runPass(builder, at, pass, { keeps: wasmKeeps });
     for (const [name, have] of Object.entries(interpret(at, inputs).outputs)) {
       const before = want[name];
       const difference = before === undefined ? null : differenceOf(have, before, tolerance);

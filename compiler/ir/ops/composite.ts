@@ -2,6 +2,7 @@
 
 import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import type { TensorType } from "../types.js";
+import { blockMatmulRow } from "./block-matmul.js";
 import * as decompose from "./decompose.js";
 import type { compositeAttrs } from "./schemas.js";
 import { axisOf } from "./shape.js";
@@ -36,4 +37,5 @@ export const compositeRows: OpRows<typeof compositeAttrs> = {
     },
     decompose: decompose.layerNorm,
   },
+  blockMatmul: blockMatmulRow,
 };

@@ -107,6 +107,13 @@ export const compositeAttrs = {
   logSoftmax: { axis: a.int },
   /** (x, scale, bias) normalized over the axes from `axis` on; scale and bias broadcast to those. */
   layerNorm: { axis: a.int, epsilon: a.float },
+  /**
+   * (x[..., m, k], w[k, n], scale[g, n], zero[g, n] or []): f32 x times (w - zero) * scale, where `block` neighbours along
+   * k share a scale and a zero, g = ceil(k / block), and w holds integers of at most 8 bits. Integers in x come with
+   * (..., xScale[..., m, g], xSum[..., m, g]): the sum over blocks of (x . w - zero * xSum) * (xScale * scale), with
+   * exact i32 sums inside a block.
+   */
+  blockMatmul: { block: a.int },
 } as const;
 
 type ScalarAttrs = { readonly [K in ScalarName]: Readonly<Record<never, never>> };

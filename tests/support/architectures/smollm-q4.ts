@@ -9,8 +9,11 @@ import { cacheInputs, cacheOutputs, decoderFeeds, decoderSizes, ROTARY_BASE, SMO
 const CONTRIB = "com.microsoft";
 const BLOCK = 32;
 
+/** 0: products of real numbers. 4: of 8-bit integers, as exporters for CPUs write it. */
+type AccuracyLevel = 0 | 4;
+
 /** x · w, w of 4 bits. */
-function product(g: GraphWriter, x: string, from: number, to: number): string {
+function product(g: GraphWriter, x: string, from: number, to: number, level: AccuracyLevel): string {
   const blocks = from / BLOCK;
   const bytes = g.constant({
     dtype: "u8",
@@ -19,7 +22,12 @@ function product(g: GraphWriter, x: string, from: number, to: number): string {
   });
   // Sixteen levels of a deviation of 4.6.
   const scales = g.weight([to * blocks], 0.02 / Math.sqrt(from), Math.sqrt(1 / from) / 4.6);
-  return g.op("MatMulNBits", [x, bytes, scales], { K: from, N: to, bits: 4, block_size: BLOCK }, CONTRIB);
+  return g.op(
+    "MatMulNBits",
+    [x, bytes, scales],
+    { K: from, N: to, bits: 4, block_size: BLOCK, accuracy_level: level },
+    CONTRIB,
+  );
 }
 
 /** cos and sin of each position, [positions, size / 2]. */
@@ -34,7 +42,7 @@ function rotaryCaches(g: GraphWriter, positions: number, size: number): string[]
   });
 }
 
-function write(preset: Preset): Uint8Array {
+function write(preset: Preset, level: AccuracyLevel): Uint8Array {
   const { vocabulary, layers, width, heads, kvHeads, inner, positions } = SMOLLM[preset];
   const g = new GraphWriter("smollm-q4");
   const size = width / heads;
@@ -48,6 +56,7 @@ function write(preset: Preset): Uint8Array {
   const columns = g.op("Gather", [g.op("Shape", [mask]), g.ints(1)], { axis: 0 });
   const total = g.op("Cast", [columns], { to: 6 });
   const scale = (): string => g.weight([width], 0.1, 1);
+  const times = (v: string, from: number, to: number): string => product(g, v, from, to, level);
   const epsilon = { epsilon: { f: 1e-5 } };
   let x = g.op("Gather", [g.weight([vocabulary, width], 0.5), words]);
   let y = g.op("SimplifiedLayerNormalization", [x, scale()], { ...epsilon, axis: -1, stash_type: 1 });
@@ -60,8 +69,8 @@ function write(preset: Preset): Uint8Array {
   };
   const present: string[][] = [];
   for (const [i, [pastKey, pastValue]] of caches.entries()) {
-    let [q = "", k = ""] = [product(g, y, width, width), product(g, y, width, kvHeads * size)];
-    const v = product(g, y, width, kvHeads * size);
+    let [q = "", k = ""] = [times(y, width, width), times(y, width, kvHeads * size)];
+    const v = times(y, width, kvHeads * size);
     const apart = preset === "small" && i % 2 === 1;
     if (apart)
       [q, k] = [
@@ -72,21 +81,26 @@ function write(preset: Preset): Uint8Array {
     const inputs = [q, k, v, pastKey, pastValue, lengths, total, ...(apart ? [] : [cos, sin])];
     const [mixed = "", key = "", value = ""] = g.ops("GroupQueryAttention", inputs, 3, attributes, CONTRIB);
     present.push([key, value]);
-    join(product(g, mixed, width, width));
-    const gate = product(g, y, width, inner);
-    const gated = g.op("Mul", [g.op("Mul", [gate, g.op("Sigmoid", [gate])]), product(g, y, width, inner)]);
-    join(product(g, gated, inner, width));
+    join(times(mixed, width, width));
+    const gate = times(y, width, inner);
+    const gated = g.op("Mul", [g.op("Mul", [gate, g.op("Sigmoid", [gate])]), times(y, width, inner)]);
+    join(times(gated, inner, width));
   }
-  g.output("logits", product(g, y, width, vocabulary), "f32", ["batch", "sequence", vocabulary]);
+  g.output("logits", times(y, width, vocabulary), "f32", ["batch", "sequence", vocabulary]);
   cacheOutputs(g, present, kvHeads, size);
   return g.encode();
 }
 
-export const smollmQ4: Architecture = {
-  write,
-  ...decoderSizes,
-  feeds: (sizes, preset) => ({
-    ...decoderFeeds(sizes, preset),
-    position_ids: table(at(sizes, "batch"), at(sizes, "sequence"), (_, i) => at(sizes, "past") + i),
-  }),
-};
+function decoder(level: AccuracyLevel): Architecture {
+  return {
+    write: (preset) => write(preset, level),
+    ...decoderSizes,
+    feeds: (sizes, preset) => ({
+      ...decoderFeeds(sizes, preset),
+      position_ids: table(at(sizes, "batch"), at(sizes, "sequence"), (_, i) => at(sizes, "past") + i),
+    }),
+  };
+}
+
+export const smollmQ4 = decoder(0);
+export const smollmQ4Int8 = decoder(4);

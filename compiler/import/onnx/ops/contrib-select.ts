@@ -5,7 +5,7 @@ import * as ir from "../../../ir/build.js";
 import type { DType } from "../../../ir/dtype.js";
 import type { Value } from "../../../ir/graph.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
-import { unpacked } from "./contrib-matmul.js";
+import { unpacked } from "./contrib-nbits.js";
 import { through } from "./contrib-through.js";
 import { indexOps } from "./index.js";
 import { makeOps } from "./make.js";

@@ -7,6 +7,7 @@ import { contribConv } from "./contrib-conv.js";
 import { contribGroupQuery } from "./contrib-gqa.js";
 import { contribLinalg } from "./contrib-linalg.js";
 import { contribMatmul } from "./contrib-matmul.js";
+import { contribNBits } from "./contrib-nbits.js";
 import { contribMainNorm, contribNorm } from "./contrib-norm.js";
 import { contribQuantize } from "./contrib-quantize.js";
 import { contribRotary } from "./contrib-rotary.js";
@@ -19,6 +20,7 @@ export const contribOps: Translators = {
   ...contribGroupQuery,
   ...contribLinalg,
   ...contribMatmul,
+  ...contribNBits,
   ...contribNorm,
   ...contribQuantize,
   ...contribRotary,

@@ -1,0 +1,63 @@
+// What a kernel of blockMatmul asks of its operands, and which tile it gets: constant weights of 2, 4 or 8 bits, packed
+// as 32-bit words of one column each, blocks that end where words end.
+
+import { type Dim, mul, range } from "../ir/dim.js";
+import { DTYPES, isInteger } from "../ir/dtype.js";
+import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
+import type { Choices, Template } from "./schedule.js";
+
+export interface BlockForm {
+  readonly x: Value;
+  readonly w: Value;
+  readonly scale: Value;
+  /** One per block and column, or a scalar. */
+  readonly zero: Value;
+  /** Of integers in x: scales and sums per row and block. */
+  readonly quantized: { readonly scale: Value; readonly sum: Value } | null;
+  readonly m: Dim;
+  readonly k: number;
+  readonly n: number;
+  readonly block: number;
+  readonly groups: number;
+  readonly bits: number;
+}
+
+/** Bits of a word, which holds neighbours along k of one column. */
+const WORD_BITS = 32;
+/** Columns that one vector holds. */
+const LEAST_COLUMNS = 4;
+
+export function perWord(bits: number): number {
+  return WORD_BITS / bits;
+}
+
+/** The product that a kernel can compute; null where the node has to be decomposed. */
+export function blockForm(node: Node): BlockForm | null {
+  if (!isOp(node, "blockMatmul")) return null;
+  const [x, w, scale, zero, xScale, xSum] = node.inputs;
+  if (x === undefined || w === undefined || scale === undefined || zero === undefined) return null;
+  const [k, n] = w.type.shape;
+  const { kind, bits } = DTYPES[w.type.dtype];
+  const { block } = node.attrs;
+  if ([w, scale, zero].some((v) => constantOf(v) === undefined)) return null;
+  if (typeof k !== "number" || typeof n !== "number" || n < LEAST_COLUMNS || k < 1) return null;
+  const groups = Math.ceil(k / block);
+  if (groups > 1 && block % perWord(bits) !== 0) return null;
+  // Signed weights are stored with an offset, which their zeros take exactly.
+  if (kind === "int" && !isInteger(zero.type.dtype)) return null;
+  const quantized = xScale === undefined || xSum === undefined ? null : { scale: xScale, sum: xSum };
+  if (quantized !== null && x.type.dtype !== "i16") return null;
+  // One value cannot lie in two layouts for one kernel.
+  if (zero === w || zero === scale) return null;
+  return { x, w, scale, zero, quantized, m: mul(1, ...x.type.shape.slice(0, -1)), k, n, block, groups, bits };
+}
+
+/**
+ * Panels of up to 16 columns: one row at a time reads a panel whole, four rows half of it, so that the sums of either stay
+ * in registers.
+ */
+export function blockChoices(form: BlockForm): { template: Template; choices: Choices } {
+  const nr = form.n >= 16 ? 16 : form.n >= 8 ? 8 : 4;
+  const mr = range(form.m).hi >= 4 ? 4 : 1;
+  return { template: "blockMatmul", choices: { mr, nr, columns: Math.min(nr, 8) } };
+}
