@@ -52,12 +52,19 @@ export function blockForm(node: Node): BlockForm | null {
   return { x, w, scale, zero, quantized, m: mul(1, ...x.type.shape.slice(0, -1)), k, n, block, groups, bits };
 }
 
-/**
- * Panels of up to 16 columns: one row at a time reads a panel whole, four rows half of it, so that the sums of either stay
- * in registers.
- */
+/** Panels of up to 16 columns, which one row reads whole; tiles of rows take parts of them. */
 export function blockChoices(form: BlockForm): { template: Template; choices: Choices } {
   const nr = form.n >= 16 ? 16 : form.n >= 8 ? 8 : 4;
-  const mr = range(form.m).hi >= 4 ? 4 : 1;
-  return { template: "blockMatmul", choices: { mr, nr, columns: Math.min(nr, 8) } };
+  return { template: "blockMatmul", choices: { mr: range(form.m).hi >= 4 ? 4 : 1, nr } };
+}
+
+/** Columns of a tile of several rows, whose sums stay in registers. */
+export function blockWidth(nr: number): number {
+  return Math.min(nr, 8);
+}
+
+/** Bytes that a panel's weights take unpacked: where there are tiles of rows. */
+export function blockScratchBytes({ k, quantized }: BlockForm, choices: Choices): number {
+  if (choices["mr"] === 1) return 0;
+  return (quantized === null ? k : Math.ceil(k / 2)) * Number(choices["nr"]) * 4;
 }

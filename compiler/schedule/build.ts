@@ -7,7 +7,7 @@ import { constantOf, type Graph, isOp, type Node, type NodeOf, type Value } from
 import { type Scope, scopesOf } from "../ir/scope.js";
 import type { Tensor } from "../ir/tensor.js";
 import { elementCount } from "../ir/types.js";
-import { blockChoices, blockForm } from "./blocks.js";
+import { blockChoices, blockForm, blockScratchBytes } from "./blocks.js";
 import { chooseTile } from "./contraction.js";
 import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
@@ -79,7 +79,7 @@ export function schedule(graph: Graph, tuned: (kernel: Kernel) => Choices = () =
       inputs,
       outputs,
       choices,
-      scratch: scratchOf(template, group, nodes, first.node),
+      scratch: scratchOf(template, group, nodes, first.node, choices),
     };
     return { ...kernel, choices: { ...choices, ...tuned(kernel) } };
   }
@@ -205,7 +205,15 @@ function templateOf(group: Group | undefined, node: Node): { template: Template;
   }
 }
 
-function scratchOf(template: Template, group: Group | undefined, nodes: readonly Node[], node: Node): Dim {
+function scratchOf(
+  template: Template,
+  group: Group | undefined,
+  nodes: readonly Node[],
+  node: Node,
+  choices: Choices,
+): Dim {
+  const blocks = template === "blockMatmul" && group !== undefined ? blockForm(group.anchor) : null;
+  if (blocks !== null) return blockScratchBytes(blocks, choices);
   if (template === "rows" && group !== undefined) {
     const from = group.anchor.inputs[0]?.type.shape ?? [];
     const axes = isOp(group.anchor, "reduce") ? group.anchor.attrs.axes : [];

@@ -76,6 +76,7 @@ const NUMBERS_ONLY: ReadonlySet<OpName> = new Set([
 /** Dtypes of an op's (first) operand that the op is defined on and the target computes with. */
 export function dtypesOf(op: OpName): readonly DType[] {
   if (isScalarName(op)) return WASM_DTYPES.filter((d) => inDomain(d, scalarRow(op).domain));
+  if (op === "blockMatmul") return ["f32", "i16"];
   if (OPS[op].class === "composite") return WASM_DTYPES.filter((d) => DTYPES[d].kind === "float");
   if (NUMBERS_ONLY.has(op)) return WASM_DTYPES.filter((d) => inDomain(d, "any"));
   return WASM_DTYPES;

@@ -16,6 +16,7 @@ export const TESTED_OPS: Readonly<Record<string, string>> = {
   atanh: "f64:2 f32:2 f16:2 bf16:2 f8e4m3fn:2 f8e4m3fnuz:2 f8e5m2:2 f8e5m2fnuz:2 f8e8m0:2 f4e2m1:2",
   bitcast:
     "f64:4 f32:4 f16:6 bf16:6 f8e4m3fn:12 f8e4m3fnuz:12 f8e5m2:12 f8e5m2fnuz:12 f8e8m0:12 f4e2m1:4 i64:4 i32:4 i16:6 i8:12 i4:4 i2:2 u64:4 u32:4 u16:6 u8:12 u4:4 u2:2 bool:7",
+  blockMatmul: "f32:1 i16:1",
   broadcast:
     "f64:1 f32:1 f16:1 bf16:1 f8e4m3fn:1 f8e4m3fnuz:1 f8e5m2:1 f8e5m2fnuz:1 f8e8m0:1 f4e2m1:1 i64:1 i32:1 i16:1 i8:1 i4:1 i2:1 u64:1 u32:1 u16:1 u8:1 u4:1 u2:1 bool:1",
   cast: "f64:132 f32:132 f16:132 bf16:132 f8e4m3fn:132 f8e4m3fnuz:132 f8e5m2:132 f8e5m2fnuz:132 f8e8m0:132 f4e2m1:132 i64:132 i32:132 i16:132 i8:132 i4:132 i2:132 u64:132 u32:132 u16:132 u8:132 u4:132 u2:132 bool:132",

@@ -236,6 +236,26 @@ function composites(bench: Bench, dtype: DType): void {
   bench.expect("layerNorm", dtype, "rows", ir.layerNorm(b, x, scale, bias, 1), { tolerance: tolerance * 2 });
 }
 
+/** Products with packed weights of few bits. */
+function blockProducts(bench: Bench, dtype: "f32" | "i16"): void {
+  const { b } = bench;
+  const [m, k, n, block] = [5, 40, 12, 16];
+  const groups = Math.ceil(k / block);
+  const weight = {
+    w: ir.constant(b, mixedTensor("u4", [k, n], 31)),
+    scale: ir.constant(b, plainTensor("f32", [groups, n], 32)),
+    zero: ir.constant(b, mixedTensor("u4", [groups, n], 33)),
+    block,
+  };
+  const x = [bench.input("blocks", plainTensor(dtype, [m, k], 34))];
+  if (dtype === "i16")
+    x.push(
+      bench.input("blockScales", plainTensor("f32", [m, groups], 35)),
+      bench.input("blockSums", plainTensor("i32", [m, groups], 36)),
+    );
+  bench.expect("blockMatmul", dtype, "u4 in blocks", ir.blockMatmul(b, x, weight));
+}
+
 /** One graph with the cases of every op that takes `dtype`. */
 export function benchOf(dtype: DType): Bench {
   const bench = new Bench();
@@ -246,5 +266,6 @@ export function benchOf(dtype: DType): Bench {
   control(bench, dtype);
   contractions(bench, dtype);
   if (isFloat(dtype)) composites(bench, dtype);
+  if (dtype === "f32" || dtype === "i16") blockProducts(bench, dtype);
   return bench;
 }

@@ -1,54 +1,58 @@
-// blockMatmul: a product with packed weights of 2, 4 or 8 bits. A word of 32 bits holds neighbours along k of one column,
-// so four words side by side give, shifted and masked, the same row of k for four columns: w = (q - zero) * scale is made
-// in registers and multiplied at once, in order of k. Integers in x multiply two rows of k at a time, exactly; a block's
-// sum is scaled when it is complete, in order of blocks. Nothing is unpacked to memory, so a matrix-vector product reads
-// no more than the bits.
+// blockMatmul: a product with packed weights of few bits. A row alone multiplies them as they come out of their words, so
+// that a matrix-vector product reads no more than the bits. Tiles of rows share a panel's weights: they are unpacked to
+// scratch, which stays in cache, and the tiles run over that. Sums of real numbers run over k in order, as in every
+// product; integers are summed exactly inside a block and the blocks scaled and added in order: both forms give the same
+// bits.
 
 import { add, type Dim, indexVar, mul } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
-import { constantOf, type Value } from "../../../compiler/ir/graph.js";
-import { bitOf, offsetOf, wordsOf } from "../../../compiler/plan/pack-bits.js";
-import { type BlockForm, blockForm, perWord } from "../../../compiler/schedule/blocks.js";
+import type { Value } from "../../../compiler/ir/graph.js";
+import { wordsOf } from "../../../compiler/plan/pack-bits.js";
+import { type BlockForm, blockForm, blockWidth } from "../../../compiler/schedule/blocks.js";
+import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { holder } from "../../../compiler/schedule/views.js";
-import { type Expr, I32, type Reg } from "../expr.js";
+import { type Expr, I32 } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { LANES, parallelLoop } from "../nest.js";
-import { lowerCast } from "../scalar.js";
 import type { BitPanels, Panels, Stmt } from "../stmt.js";
-import { accumulators, blockedTiles, clearTile, storeTile, tiles, whenAtLeast } from "./tile.js";
+import {
+  advance,
+  F32X4,
+  I32X4,
+  type PanelPart,
+  type Pointer,
+  type Reader,
+  readWeights,
+  repeat,
+  set,
+  VECTOR_BYTES,
+  zeroOf,
+} from "./block-words.js";
+import {
+  accumulate,
+  accumulatePairs,
+  accumulators,
+  blockedTiles,
+  clearTile,
+  type RowAt,
+  storeTile,
+  tiles,
+  whenAtLeast,
+} from "./tile.js";
 
-const F32X4: Reg = { kind: "f32", lanes: LANES };
-const I32X4: Reg = { kind: "i32", lanes: LANES };
 const WORD_BYTES = 4;
-const VECTOR_BYTES = 4 * LANES;
 
-/** A register that walks through memory. */
-interface Pointer {
-  readonly at: Expr;
-  readonly start: Expr;
-}
-
-/** A tile of rows by columns: its pointers and its sums. */
-interface Tile {
-  readonly form: BlockForm;
-  /** Bytes from one row of words or scales to the next, and from one row of zeros. */
-  readonly wordStride: number;
-  readonly zeroStride: number;
-  readonly words: Pointer;
-  readonly scales: Pointer;
-  /** null: the zero is a scalar. */
-  readonly zeros: Pointer | null;
-  /** Per row: x, and where x holds integers its scales and sums. */
-  readonly rows: readonly Pointer[];
-  readonly rowScales: readonly Pointer[];
-  readonly rowSums: readonly Pointer[];
+/** Rows of x and their sums: what a tile keeps beside the weights. */
+interface Rows {
+  readonly x: Pointer;
+  /** Bytes from one row to the next, of x and of its scales and sums per block. */
+  readonly xStride: number;
+  readonly blockStride: number;
+  /** null where x holds real numbers. */
+  readonly quantized: { readonly scales: Pointer; readonly sums: Pointer } | null;
   /** Sums in f32, rows by vectors of columns. */
   readonly sums: readonly (readonly Expr[])[];
-}
-
-function set(target: Expr, value: Expr): Stmt {
-  return { kind: "set", target, value };
 }
 
 export function lowerBlockMatmul(frame: Frame): Stmt[] {
@@ -56,219 +60,249 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const form = blockForm(kernel.anchor);
   const result = kernel.anchor.outputs[0];
   if (form === null || result === undefined) throw new Bug("loops", "blockMatmul without its operands");
-  const { m, k, n, groups, bits, quantized } = form;
-  const [mr, nr, columns] = ["mr", "nr", "columns"].map((name) => Number(kernel.choices[name]));
-  if (mr === undefined || nr === undefined || columns === undefined) throw new Bug("loops", "a tile without sizes");
+  const { m, k, n, groups, bits } = form;
+  const [mr, nr] = [choiceOf(kernel, "mr"), choiceOf(kernel, "nr")];
+  const width = blockWidth(nr);
   const words: BitPanels = { bits, nr, k, n };
   const perBlock: Panels = { nr, batch: 1, k: groups, n, batchStride: groups * n, rowStride: n, pair: 1, run: groups };
   frame.pack(form.w, words);
   frame.pack(form.scale, perBlock);
   const hasZeros = form.zero.type.shape.length > 0;
   if (hasZeros) frame.pack(form.zero, perBlock);
-  const panel = indexVar("panel", Math.ceil(n / nr));
-  const pointer = (name: string, v: Value, index: Dim, bytes: number): Pointer => ({
-    at: pool.variable(I32, name),
-    start: pool.address(frame.buffer(v), index, bytes),
-  });
-  const perRow = (name: string, v: Value, length: number, row: Dim, count: number): Pointer[] =>
-    Array.from({ length: count }, (_, i) =>
-      pointer(`${name}${i}`, holder(v), mul(add(row, i), length), bytesOf(v.type.dtype)),
-    );
+  const pointer = (name: string, start: Expr): Pointer => ({ at: pool.variable(I32, name), start });
+  const into = (name: string, v: Value, index: Dim, bytes: number): Pointer =>
+    pointer(name, pool.address(frame.buffer(v), index, bytes));
 
-  const block = (rows: number, width: number, row: Dim, column: Dim, part: Dim): Stmt[] => {
-    const t = typeof column === "number" ? 0 : panel;
-    const inPanel = (length: number): Dim => add(mul(t, length * nr), mul(part, width));
+  const panelPart = (column: Dim): PanelPart => {
+    const t = typeof column === "number" ? 0 : indexVar("panel", Math.ceil(n / nr));
     const zeroBytes = bytesOf(form.zero.type.dtype);
-    const tile: Tile = {
+    return {
       form,
-      wordStride: nr * WORD_BYTES,
-      zeroStride: nr * zeroBytes,
-      words: pointer("pw", form.w, inPanel(wordsOf(words)), WORD_BYTES),
-      scales: pointer("ps", form.scale, inPanel(groups), bytesOf("f32")),
-      zeros: hasZeros ? pointer("pz", form.zero, inPanel(groups), zeroBytes) : null,
-      rows: perRow("px", form.x, k, row, rows),
-      rowScales: quantized === null ? [] : perRow("pxs", quantized.scale, groups, row, rows),
-      rowSums: quantized === null ? [] : perRow("pxz", quantized.sum, groups, row, rows),
-      sums: accumulators(frame, "f32", { mr: rows, nr: width }),
+      nr,
+      vectors: nr / LANES,
+      words: into("pw", form.w, mul(t, wordsOf(words) * nr), WORD_BYTES),
+      scales: into("ps", form.scale, mul(t, groups * nr), bytesOf("f32")),
+      zeros: hasZeros ? into("pz", form.zero, mul(t, groups * nr), zeroBytes) : null,
     };
-    const pointers = [tile.words, tile.scales, ...(tile.zeros === null ? [] : [tile.zeros])];
-    const all = [...pointers, ...tile.rows, ...tile.rowScales, ...tile.rowSums];
-    const shifted = pool.same("add", pool.index(column), pool.index(mul(part, width)));
-    const base = part === 0 ? column : frame.reader.dynamicIndex(shifted, n);
+  };
+  const rowsFrom = (row: Dim, count: number, columns: number): Rows => {
+    const { quantized } = form;
+    return {
+      x: into("px", holder(form.x), mul(row, k), bytesOf(form.x.type.dtype)),
+      xStride: k * bytesOf(form.x.type.dtype),
+      blockStride: groups * 4,
+      quantized:
+        quantized === null
+          ? null
+          : {
+              scales: into("pxs", holder(quantized.scale), mul(row, groups), 4),
+              sums: into("pxz", holder(quantized.sum), mul(row, groups), 4),
+            },
+      sums: accumulators(frame, "f32", { mr: count, nr: columns }),
+    };
+  };
+  const store = (row: Dim, { sums }: Rows, column: Dim): Stmt[] =>
+    storeTile(frame, result, sums, column, (i, c) => add(mul(add(row, i), n), c));
+
+  const oneRow = (row: Dim, column: Dim): Stmt[] => {
+    const part = panelPart(column);
+    const rows = rowsFrom(row, 1, nr);
     return [
-      ...all.map((p) => set(p.at, p.start)),
-      ...clearTile(frame, tile.sums),
-      ...overBlocks(frame, tile),
-      ...storeTile(frame, result, tile.sums, base, (i, c) => add(mul(add(row, i), n), c)),
+      ...start([...pointersOf(part), ...pointersOfRows(rows)]),
+      ...clearTile(frame, rows.sums),
+      ...readWeights(frame, part, form.quantized === null ? realRow(frame, rows) : integerRow(frame, part, rows)),
+      ...store(row, rows, column),
     ];
   };
+
+  /** Bytes of `width` columns in scratch. */
+  const partBytes = (form.quantized === null ? k : Math.ceil(k / 2)) * width * 4;
+  const unpack = (column: Dim): Stmt[] => {
+    const part = panelPart(column);
+    const to = pointer("pd", pool.address(frame.scratch, 0, 1));
+    return [...start([...pointersOf(part), to]), ...readWeights(frame, part, unpacked(form, to, width, partBytes))];
+  };
+  const tile = (row: Dim, column: Dim, index: Dim): Stmt[] => {
+    const part = panelPart(column);
+    const rows = rowsFrom(row, mr, width);
+    const from = pool.address(frame.scratch, mul(index, partBytes), 1);
+    const shifted = pool.same("add", pool.index(column), pool.index(mul(index, width)));
+    const base = index === 0 ? column : frame.reader.dynamicIndex(shifted, n);
+    return [
+      ...clearTile(frame, rows.sums),
+      ...(form.quantized === null
+        ? realTile(frame, form, rows, from)
+        : integerTile(frame, { ...part, vectors: width / LANES }, rows, from, index)),
+      ...store(row, rows, base),
+    ];
+  };
+
   const rowBytes = k * bytesOf(form.x.type.dtype);
-  const panels = (rows: number, width: number, name: string): Stmt[] =>
-    blockedTiles(frame, name, rows, m, rows * rowBytes, (overRows) =>
+  const tiled = (): Stmt[] =>
+    blockedTiles(frame, "tile", mr, m, mr * rowBytes, (overRows) =>
       tiles(frame, "panel", nr, n, (column) => {
         const parts = nr / width;
-        const part = parts === 1 ? 0 : indexVar("part", parts);
-        const body = overRows((row) => block(rows, width, row, column, part));
-        return part === 0 ? body : [parallelLoop(part, parts, body)];
+        const index = parts === 1 ? 0 : indexVar("part", parts);
+        const body = overRows((row) => tile(row, column, index));
+        return [...unpack(column), ...(index === 0 ? body : [parallelLoop(index, parts, body)])];
       }),
     );
-  return whenAtLeast(
-    frame,
-    m,
-    mr,
-    () => panels(mr, mr === 1 ? nr : columns, "tile"),
-    () => panels(1, nr, "row"),
+  const single = (): Stmt[] =>
+    blockedTiles(frame, "row", 1, m, rowBytes, (overRows) =>
+      tiles(frame, "panel", nr, n, (column) => overRows((row) => oneRow(row, column))),
+    );
+  return mr === 1 ? single() : whenAtLeast(frame, m, mr, tiled, single);
+}
+
+function start(pointers: readonly Pointer[]): Stmt[] {
+  return pointers.map((p) => set(p.at, p.start));
+}
+
+function pointersOf({ words, scales, zeros }: PanelPart): Pointer[] {
+  return [words, scales, ...(zeros === null ? [] : [zeros])];
+}
+
+function pointersOfRows({ x, quantized }: Rows): Pointer[] {
+  return [x, ...(quantized === null ? [] : [quantized.scales, quantized.sums])];
+}
+
+/** sums += x * w */
+function realRow({ pool }: Frame, { x, xStride, sums }: Rows): Reader {
+  const a = pool.variable(F32X4, "a");
+  return {
+    blockStart: [],
+    use: (i, weights) =>
+      sums.flatMap((row, r) => [
+        set(a, pool.loadAt(x.at, r * xStride + i * bytesOf("f32"), "f32", F32X4, true)),
+        ...row.map((sum, j) => set(sum, pool.same("madd", a, weights[j] ?? a, sum))),
+      ]),
+    blockEnd: [],
+    perRow: [[x, bytesOf("f32")]],
+    perBlock: [],
+  };
+}
+
+/** Sums of a block in whole numbers, rows by vectors of columns. */
+function dotsOf({ pool }: Frame, { sums }: Rows): Expr[][] {
+  return sums.map((row, r) => row.map((_, j) => pool.variable(I32X4, `dot${r}_${j}`)));
+}
+
+/** dots += x . q for two rows of k at a time; at the block's end the sums take it scaled. */
+function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
+  const { pool } = frame;
+  const { x, xStride, quantized } = rows;
+  const dots = dotsOf(frame, rows);
+  const a = pool.variable(I32X4, "a");
+  return {
+    blockStart: clearTile(frame, dots),
+    use: (i, pairs) =>
+      dots.flatMap((row, r) => [
+        // Behind an odd end stands a weight of 0.
+        set(a, pool.loadAt(x.at, r * xStride + i * bytesOf("i16"), "i32", I32X4, true)),
+        ...row.map((dot, j) => set(dot, pool.same("add", dot, pool.same("dot16", a, pairs[j] ?? a)))),
+      ]),
+    blockEnd: scaleBlock(frame, part, rows, dots),
+    perRow: [[x, bytesOf("i16")]],
+    perBlock:
+      quantized === null
+        ? []
+        : [
+            [quantized.scales, 4],
+            [quantized.sums, 4],
+          ],
+  };
+}
+
+/** sums += (dots - zero * xSum) * (xScale * scale) */
+function scaleBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
+  const { pool } = frame;
+  const { quantized, blockStride } = rows;
+  if (quantized === null) return [];
+  return rows.sums.flatMap((row, r) =>
+    row.flatMap((sum, j) => {
+      const dot = dots[r]?.[j] ?? sum;
+      const rowSum = pool.loadAt(quantized.sums.at, r * blockStride, "i32", I32X4, true);
+      const exact = pool.same("sub", dot, pool.same("mul", zeroOf(frame, part, I32X4, j), rowSum));
+      const rowScale = pool.loadAt(quantized.scales.at, r * blockStride, "f32", F32X4, true);
+      const scale = pool.same("mul", rowScale, pool.loadAt(part.scales.at, j * VECTOR_BYTES, "f32", F32X4));
+      return [set(sum, pool.same("madd", pool.op("toFloatS", F32X4, exact), scale, sum))];
+    }),
   );
 }
 
-/** `count` times the body, in a loop over the bytes that `p` passes by. */
-function repeat(frame: Frame, name: string, count: number, p: Expr, stride: number, body: readonly Stmt[]): Stmt[] {
-  if (count <= 1) return count === 1 ? [...body] : [];
-  const { pool } = frame;
-  const end = pool.variable(I32, `${name}End`);
-  return [
-    set(end, pool.same("add", p, pool.i32(count * stride))),
-    { kind: "while", mask: pool.compare("ltU", p, end), body },
-  ];
+/** Stores weights in parts of `width` columns: [part][k][width] in f32, or [part][k / 2][width][2] in i16. */
+function unpacked(form: BlockForm, to: Pointer, width: number, partBytes: number): Reader {
+  const perVector = width / LANES;
+  const rowBytes = width * 4;
+  const isReal = form.quantized === null;
+  return {
+    blockStart: [],
+    use: (i, weights) =>
+      weights.map((value, j): Stmt => {
+        const row = isReal ? i : i / 2;
+        const offset = Math.floor(j / perVector) * partBytes + row * rowBytes + (j % perVector) * VECTOR_BYTES;
+        return { kind: "storeAt", dtype: isReal ? "f32" : "i32", address: to.at, offset, value };
+      }),
+    blockEnd: [],
+    perRow: [[to, isReal ? rowBytes : rowBytes / 2]],
+    perBlock: [],
+  };
 }
 
-function overBlocks(frame: Frame, tile: Tile): Stmt[] {
-  const { form, scales, wordStride } = tile;
-  const whole = Math.floor(form.k / form.block);
+/** Rows of x that share one pointer. */
+function rowAddresses({ sums, xStride }: Rows, address: Expr): RowAt[] {
+  return sums.map((_, r) => ({ address, offset: r * xStride }));
+}
+
+function realTile(frame: Frame, form: BlockForm, rows: Rows, weights: Expr): Stmt[] {
+  const { pool } = frame;
+  const element = { a: "f32", b: "f32", sum: "f32" } as const;
+  const stride = (rows.sums[0]?.length ?? 1) * VECTOR_BYTES;
+  return accumulate(
+    frame,
+    element,
+    rows.sums,
+    rowAddresses(rows, rows.x.start),
+    weights,
+    form.k,
+    pool.i32(bytesOf("f32")),
+    pool.i32(stride),
+  );
+}
+
+function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, index: Dim): Stmt[] {
+  const { pool } = frame;
+  const { form, nr } = part;
+  const { quantized, x } = rows;
+  if (quantized === null) throw new Bug("loops", "integers without their scales");
+  const element = { a: "i16", b: "i16", sum: "i32" } as const;
+  const dots = dotsOf(frame, rows);
+  const from: Pointer = { at: pool.variable(I32, "pu"), start: weights };
+  // Scales and zeros of this part's columns.
+  const shifted = (p: Pointer, bytes: number): Pointer => ({
+    at: p.at,
+    start: pool.same("add", p.start, pool.index(mul(index, part.vectors * LANES * bytes))),
+  });
+  const zeroBytes = bytesOf(form.zero.type.dtype);
+  const scales = shifted(part.scales, bytesOf("f32"));
+  const zeros = part.zeros === null ? null : shifted(part.zeros, zeroBytes);
+  const pairBytes = part.vectors * VECTOR_BYTES;
+  const block = (length: number): Stmt[] => [
+    ...clearTile(frame, dots),
+    ...accumulatePairs(frame, element, dots, rowAddresses(rows, x.at), from.at, Math.ceil(length / 2)),
+    ...scaleBlock(frame, part, rows, dots),
+    advance(frame, x, length * bytesOf("i16")),
+    advance(frame, from, Math.ceil(length / 2) * pairBytes),
+    advance(frame, scales, nr * bytesOf("f32")),
+    ...(zeros === null ? [] : [advance(frame, zeros, nr * zeroBytes)]),
+    advance(frame, quantized.scales, 4),
+    advance(frame, quantized.sums, 4),
+  ];
   const rest = form.k % form.block;
+  const pointers = [x, from, scales, ...(zeros === null ? [] : [zeros]), quantized.scales, quantized.sums];
   return [
-    ...repeat(frame, "blocks", whole, scales.at, wordStride, oneBlock(frame, tile, form.block)),
-    ...(rest > 0 ? oneBlock(frame, tile, rest) : []),
+    ...start(pointers),
+    ...repeat(frame, "blocks", Math.floor(form.k / form.block), [scales, nr * bytesOf("f32")], block(form.block)),
+    ...(rest > 0 ? block(rest) : []),
   ];
-}
-
-/** A block of `length` rows of k: its scales and zeros, its words, and the pointers behind it. */
-function oneBlock(frame: Frame, tile: Tile, length: number): Stmt[] {
-  const { pool } = frame;
-  const { form, words, scales, zeros, rows, wordStride, zeroStride } = tile;
-  const per = perWord(form.bits);
-  const vectors = tile.sums[0]?.length ?? 0;
-  const body = form.quantized === null ? realBlock(frame, tile, vectors) : integerBlock(frame, tile, vectors);
-  const advance = (p: Pointer, by: number): Stmt => set(p.at, pool.same("add", p.at, pool.i32(by)));
-  const xBytes = bytesOf(form.x.type.dtype);
-  const step = (count: number): Stmt[] => [
-    ...body.word(count),
-    advance(words, wordStride),
-    ...rows.map((p) => advance(p, count * xBytes)),
-  ];
-  return [
-    ...body.before,
-    ...repeat(frame, "words", Math.floor(length / per), words.at, wordStride, step(per)),
-    ...(length % per > 0 ? step(length % per) : []),
-    ...body.after,
-    advance(scales, wordStride),
-    ...(zeros === null ? [] : [advance(zeros, zeroStride)]),
-    ...[...tile.rowScales, ...tile.rowSums].map((p) => advance(p, 4)),
-  ];
-}
-
-interface BlockBody {
-  readonly before: Stmt[];
-  /** What is done with the first `count` rows of k in a word of each column. */
-  word(count: number): Stmt[];
-  readonly after: Stmt[];
-}
-
-/** Zeros of a vector of columns, as the words count: f32 or i32. */
-function zeroOf(frame: Frame, { form, zeros }: Tile, type: Reg, vector: number): Expr {
-  const { pool } = frame;
-  const { dtype } = form.zero.type;
-  const offset = offsetOf(form.w.type);
-  if (zeros === null) return pool.constant(type, (constantOf(form.zero)?.at(0) ?? 0) + offset);
-  if (dtype === "f32") return pool.loadAt(zeros.at, vector * VECTOR_BYTES, dtype, F32X4);
-  const loaded = pool.loadAt(zeros.at, vector * LANES * bytesOf(dtype), dtype, I32X4);
-  const zero = offset === 0 ? loaded : pool.same("add", loaded, pool.constant(I32X4, offset));
-  return type.kind === "i32" ? zero : lowerCast(pool, "i32", "f32", false, zero);
-}
-
-/** The bits from `bit` on of each word, under a mask. */
-function field(frame: Frame, word: Expr, bit: number, mask: number): Expr {
-  const { pool } = frame;
-  const shifted = bit === 0 ? word : pool.same("shrU", word, pool.i32(bit));
-  return pool.same("and", shifted, pool.constant(I32X4, mask));
-}
-
-function loadWords(frame: Frame, tile: Tile, vectors: number): { readonly words: Expr[]; readonly load: Stmt[] } {
-  const { pool } = frame;
-  const words = Array.from({ length: vectors }, (_, j) => pool.variable(I32X4, `word${j}`));
-  return {
-    words,
-    load: words.map((v, j) => set(v, pool.loadAt(tile.words.at, j * VECTOR_BYTES, "i32", I32X4))),
-  };
-}
-
-/** sums += x * ((q - zero) * scale), one row of k after another. */
-function realBlock(frame: Frame, tile: Tile, vectors: number): BlockBody {
-  const { pool } = frame;
-  const { bits } = tile.form;
-  const { words, load } = loadWords(frame, tile, vectors);
-  const named = (name: string): Expr[] => words.map((_, j) => pool.variable(F32X4, `${name}${j}`));
-  const [scale, zero, weight] = [named("scale"), named("zero"), named("weight")];
-  const a = pool.variable(F32X4, "a");
-  const isScalar = tile.zeros === null;
-  const zeroAt = (j: number): Expr => (isScalar ? zeroOf(frame, tile, F32X4, j) : (zero[j] ?? a));
-  return {
-    before: words.flatMap((_, j) => [
-      set(scale[j] ?? a, pool.loadAt(tile.scales.at, j * VECTOR_BYTES, "f32", F32X4)),
-      ...(isScalar ? [] : [set(zero[j] ?? a, zeroOf(frame, tile, F32X4, j))]),
-    ]),
-    word: (count) => {
-      const out = [...load];
-      for (let i = 0; i < count; i++) {
-        for (const [j, word] of words.entries()) {
-          const q = pool.op("toFloatS", F32X4, field(frame, word, bitOf(i, bits), 2 ** bits - 1));
-          out.push(set(weight[j] ?? a, pool.same("mul", pool.same("sub", q, zeroAt(j)), scale[j] ?? a)));
-        }
-        for (const [r, row] of tile.sums.entries()) {
-          out.push(set(a, pool.loadAt(tile.rows[r]?.at ?? a, i * bytesOf("f32"), "f32", F32X4, true)));
-          for (const [j, sum] of row.entries()) out.push(set(sum, pool.same("madd", a, weight[j] ?? a, sum)));
-        }
-      }
-      return out;
-    },
-    after: [],
-  };
-}
-
-/** sums += (x . q - zero * xSum) * (xScale * scale), with x . q in whole numbers over the block. */
-function integerBlock(frame: Frame, tile: Tile, vectors: number): BlockBody {
-  const { pool } = frame;
-  const { bits } = tile.form;
-  const { words, load } = loadWords(frame, tile, vectors);
-  const dots = tile.sums.map((row, r) => row.map((_, j) => pool.variable(I32X4, `dot${r}_${j}`)));
-  const pairs = words.map((_, j) => pool.variable(I32X4, `pair${j}`));
-  const a = pool.variable(I32X4, "a");
-  // The same bits in both halves of a word: two neighbours along k.
-  const mask = (2 ** bits - 1) * 0x10001;
-  return {
-    before: dots.flat().map((d) => set(d, pool.constant(I32X4, 0))),
-    word: (count) => {
-      const out = [...load];
-      for (let i = 0; i < count; i += 2) {
-        for (const [j, word] of words.entries()) out.push(set(pairs[j] ?? a, field(frame, word, bitOf(i, bits), mask)));
-        for (const [r, row] of dots.entries()) {
-          // Behind an odd end stands a weight of 0.
-          out.push(set(a, pool.loadAt(tile.rows[r]?.at ?? a, i * bytesOf("i16"), "i32", I32X4, true)));
-          for (const [j, dot] of row.entries())
-            out.push(set(dot, pool.same("add", dot, pool.same("dot16", a, pairs[j] ?? a))));
-        }
-      }
-      return out;
-    },
-    after: tile.sums.flatMap((row, r) => {
-      const [sumAt, scaleAt] = [tile.rowSums[r]?.at ?? a, tile.rowScales[r]?.at ?? a];
-      return row.map((sum, j) => {
-        const shift = pool.same("mul", zeroOf(frame, tile, I32X4, j), pool.loadAt(sumAt, 0, "i32", I32X4, true));
-        const exact = pool.op("toFloatS", F32X4, pool.same("sub", dots[r]?.[j] ?? a, shift));
-        const rowScale = pool.loadAt(scaleAt, 0, "f32", F32X4, true);
-        const scale = pool.loadAt(tile.scales.at, j * VECTOR_BYTES, "f32", F32X4);
-        return set(sum, pool.same("madd", exact, pool.same("mul", rowScale, scale), sum));
-      });
-    }),
-  };
 }

@@ -103,12 +103,11 @@ export function dtypesText(dtypes: readonly DType[]): string {
 export function accuracyText(row: OpRow): string {
   if (row.form === "decomposed") return "as its parts";
   const { f32, f64 } = row.ulps;
-  if (f32 === 0 && f64 === 0)
-    return row.op === "matmul" || row.op === "conv" || SUMS.has(row.op) ? "exact but for the order of sums" : "exact";
+  if (f32 === 0 && f64 === 0) return SUMS.has(row.op) ? "exact but for the order of sums" : "exact";
   return `${f32} ulp (f32), ${f64} ulp (f64)`;
 }
 
-const SUMS: ReadonlySet<OpName> = new Set(["reduce", "cumulate", "scatter"]);
+const SUMS: ReadonlySet<OpName> = new Set(["matmul", "blockMatmul", "conv", "reduce", "cumulate", "scatter"]);
 
 /** Versions as ranges: 1, 7, 13-22. */
 export function opsetsText(opsets: readonly number[]): string {
