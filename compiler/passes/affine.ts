@@ -6,7 +6,7 @@
 import { isFloat } from "../ir/dtype.js";
 import { type Builder, constantOf, type Graph, type Node, nodesOf, type Value } from "../ir/graph.js";
 import { mapGraph, provenSameType, remake } from "../ir/map-graph.js";
-import { type Tensor, tensorFrom } from "../ir/tensor.js";
+import { allocate, type Tensor, tensorFrom, tensorOf } from "../ir/tensor.js";
 import type { TensorType } from "../ir/types.js";
 import type { Pass } from "./pass.js";
 import { inputOf } from "./shapes.js";
@@ -62,19 +62,26 @@ function scaledWeights(w: Tensor, axis: number, scale: readonly number[]): Tenso
   if (dtype !== "f32" && dtype !== "f64" && dtype !== "f16" && dtype !== "bf16") return null;
   const channels = w.shape[axis] ?? 1;
   const inner = w.shape.slice(axis + 1).reduce((n, d) => n * d, 1);
-  const out = w.numbers();
-  const largest = new Array<number>(channels).fill(0);
+  const { elements } = w;
+  const out = allocate(dtype, w.size);
+  const [least, most] = [LEAST[dtype], MOST[dtype]];
+  const largest = new Float64Array(channels);
   const denormal = new Array<boolean>(channels).fill(false);
-  for (const [i, x] of out.entries()) {
-    const c = Math.floor(i / inner) % channels;
-    const y = x * (scale[c] ?? 1);
-    if (!Number.isFinite(y) || Math.abs(y) > MOST[dtype]) return null;
-    largest[c] = Math.max(largest[c] ?? 0, Math.abs(y));
-    denormal[c] ||= x !== 0 && Math.abs(y) < LEAST[dtype];
-    out[i] = y;
+  // Runs of `inner` elements belong to one channel after the other.
+  for (let start = 0, c = 0; start < w.size; start += inner, c = (c + 1) % channels) {
+    const factor = scale[c] ?? 1;
+    for (let i = start; i < start + inner; i++) {
+      const x = Number(elements[i]);
+      const y = x * factor;
+      const size = Math.abs(y);
+      if (!(size <= most)) return null;
+      if (size > (largest[c] ?? 0)) largest[c] = size;
+      if (size < least && x !== 0) denormal[c] = true;
+      out[i] = y;
+    }
   }
-  const shows = denormal.some((d, c) => d && (largest[c] ?? 0) < LEAST[dtype] * 2 ** 30);
-  return shows ? null : tensorFrom(dtype, w.shape, out);
+  const shows = denormal.some((d, c) => d && (largest[c] ?? 0) < least * 2 ** 30);
+  return shows ? null : tensorOf(dtype, w.shape, out);
 }
 
 /** A per-channel constant that broadcasts against `type`. */

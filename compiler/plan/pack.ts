@@ -1,6 +1,7 @@
 // Constants as kernels read them: the plain bytes, or a matrix in panels of elements or of bits.
 
 import { bytesOf } from "../ir/dtype.js";
+import { wordsOf } from "../ir/ops/strided.js";
 import type { Tensor } from "../ir/tensor.js";
 import type { Layout, Panels } from "./buffers.js";
 import { packBits } from "./pack-bits.js";
@@ -24,23 +25,23 @@ export function pack(tensor: Tensor, layout: Layout): Uint8Array {
   const { nr, batch, k, n, batchStride, rowStride, pair, run } = layout;
   const size = bytesOf(tensor.dtype);
   const panels = Math.ceil(n / nr);
-  const panelBytes = panelElements(layout) * size;
-  const out = new Uint8Array(batch * panels * panelBytes);
-  const source = tensor.bytes;
-  const runBytes = Math.ceil(run / pair) * pair * nr * size;
+  const panelSize = panelElements(layout);
+  const out = new Uint8Array(batch * panels * panelSize * size);
+  const { words: from, perElement } = wordsOf(size, tensor.bytes);
+  const { words: to } = wordsOf(size, out);
+  const runSize = Math.ceil(run / pair) * pair * nr;
   for (let g = 0; g < batch; g++) {
     for (let p = 0; p < panels; p++) {
       const column = Math.min(p * nr, n - nr);
-      const panel = (g * panels + p) * panelBytes;
+      const panel = (g * panels + p) * panelSize;
       for (let i = 0; i < k; i++) {
-        const from = (g * batchStride + i * rowStride + column) * size;
-        const at = panel + Math.floor(i / run) * runBytes + Math.floor((i % run) / pair) * pair * nr * size;
-        if (pair === 1) out.set(source.subarray(from, from + nr * size), at);
-        else
-          for (let j = 0; j < nr; j++) {
-            const element = source.subarray(from + j * size, from + (j + 1) * size);
-            out.set(element, at + (j * pair + ((i % run) % pair)) * size);
-          }
+        const inRun = i % run;
+        const row = panel + Math.floor(i / run) * runSize + Math.floor(inRun / pair) * pair * nr + (inRun % pair);
+        let source = (g * batchStride + i * rowStride + column) * perElement;
+        for (let j = 0; j < nr; j++) {
+          const target = (row + j * pair) * perElement;
+          for (let lane = 0; lane < perElement; lane++) to[target + lane] = from[source++] ?? 0;
+        }
       }
     }
   }

@@ -17,9 +17,10 @@ import { holder } from "./views.js";
 
 /** A constant that kernels spell as an immediate: all elements are the same. */
 export function isImmediate(t: Tensor): boolean {
+  // Sizes first: decoding a weight may copy it.
+  if (t.size === 0 || t.size > 4096) return false;
   const { elements } = t;
   const first = elements[0];
-  if (first === undefined || elements.length > 4096) return false;
   return elements.every((e: number | bigint) => Object.is(e, first));
 }
 

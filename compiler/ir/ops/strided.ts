@@ -85,7 +85,8 @@ export interface Words {
   readonly perElement: number;
 }
 
-function wordsOf(width: number, bytes: Uint8Array): Words {
+/** A tensor's bytes as words; a copy where they do not lie at a multiple of four. */
+export function wordsOf(width: number, bytes: Uint8Array): Words {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   if (width === 1) return { words: bytes, perElement: 1 };
   if (width === 2) return { words: new Uint16Array(buffer, byteOffset, byteLength / 2), perElement: 1 };
