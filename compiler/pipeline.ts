@@ -6,6 +6,9 @@ import { buildWasm } from "../codegen/wasm/target.js";
 import type { Threading } from "../codegen/wasm/threads.js";
 import { wasmKeeps, wasmRefusals } from "../targets/wasm/capabilities.js";
 import { WASM_THREADING } from "../targets/wasm/threads.js";
+import { readCompiled, writeCompiled } from "./cache/compiled.js";
+import { cacheKey } from "./cache/key.js";
+import type { Cache } from "./cache/store.js";
 import { Refused } from "./ir/errors.js";
 import type { Builder, Graph, Value } from "./ir/graph.js";
 import { print } from "./ir/print.js";
@@ -34,6 +37,8 @@ export interface CompileOptions {
   readonly producer?: string;
   /** A tuning file's entries, replayed, and the class of machines whose entries count where it has several. */
   readonly tuning?: { readonly lock: TuningLock; readonly machine?: string };
+  /** A folder of results by content: what was compiled before is read from it. The bundle is the same either way. */
+  readonly cache?: Cache;
 }
 
 export interface Compiled {
@@ -65,13 +70,21 @@ export function compile(
   source: { readonly graph: Graph; readonly builder: Builder },
   options: CompileOptions = {},
 ): Compiled {
-  return compileStages(source, options).compiled;
+  const { cache, ...told } = options;
+  if (cache === undefined) return compileStages(source, told).compiled;
+  const lock = told.tuning?.lock ?? { entries: [] };
+  const key = cacheKey(source.graph, source.builder, told);
+  const known = key === null ? null : readCompiled(cache, key, lock);
+  if (known !== null) return known;
+  const { compiled } = compileStages(source, told);
+  if (key !== null) writeCompiled(cache, key, compiled, lock);
+  return compiled;
 }
 
-/** As `compile`, with what lies between. */
+/** As `compile`, with what lies between, and without the cache, which keeps only the result. */
 export function compileStages(
   source: { readonly graph: Graph; readonly builder: Builder },
-  options: CompileOptions = {},
+  options: Omit<CompileOptions, "cache"> = {},
 ): Stages {
   const { graph, builder } = source;
   const { entry = "main", producer = PRODUCER, threading = WASM_THREADING } = options;

@@ -145,6 +145,11 @@ export class Builder {
     return this.#origins.get(node) ?? "";
   }
 
+  /** Every node made so far, in order: all that decides what it is, and where it comes from. */
+  *history(): Iterable<readonly [key: string, origin: string]> {
+    for (const [key, node] of this.#interned) yield [key, this.originOf(node)];
+  }
+
   /** What type rules assumed and could not prove, in the order met. */
   get constraints(): readonly Constraint[] {
     return [...this.#constraints.values()];

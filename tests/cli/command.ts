@@ -36,7 +36,7 @@ export class Folder {
   }
 
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
-    const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_OPTIONS: _options, ...plain } = process.env;
+    const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_OPTIONS: _options, PSIONIC_CACHE: _cache, ...plain } = process.env;
     const child = spawnSync(process.execPath, [PROGRAM, ...args], {
       cwd: this.path,
       env: { ...plain, ...env },

@@ -2,6 +2,7 @@
 
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import type { CompileOptions } from "../../pipeline.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import type { ImportOptions } from "../import-file.js";
@@ -18,6 +19,8 @@ interface Options extends TuningOptions, ImportOptions {
   readonly name?: string;
   readonly entry?: string;
   readonly types?: string;
+  /** False: --no-cache. */
+  readonly cache?: string | false;
   readonly output?: string;
   readonly json?: boolean;
 }
@@ -67,6 +70,8 @@ export const compileVerb: Leaf = {
         "replay the choices that psionic tune wrote to this file (default: the compiler's own)",
       )
       .option("--machine <class>", "the class of machines whose tuning counts, where the file has several")
+      .option("--cache <folder>", "reuse what was compiled before from this folder (default: $PSIONIC_CACHE, or none)")
+      .option("--no-cache", "compile, whatever PSIONIC_CACHE says")
       .option("--types <file.d.ts>", "also write TypeScript types for load()")
       .option("-o, --output <file.psn>", "the bundle (default: the model's path with .psn)")
       .option("--json", "what was written, as JSON on stdout");
@@ -96,7 +101,14 @@ export const compileVerb: Leaf = {
       const { compile } = await import("../../pipeline.js");
       const entry = options.entry === undefined ? {} : { entry: options.entry };
       const { target, threads = false } = options;
-      const compiled = compile(imported, { tier: tiers, threads, target, ...entry, ...tuning });
+      const compiled = compile(imported, {
+        tier: tiers,
+        threads,
+        target,
+        ...entry,
+        ...tuning,
+        ...cacheFrom(options.cache),
+      });
       clock.next();
       const files = [{ path: output, bytes: compiled.bundle as Uint8Array | string }];
       if (options.types !== undefined) {
@@ -133,6 +145,12 @@ export const compileVerb: Leaf = {
     }
   },
 };
+
+function cacheFrom(
+  folder: string | false = process.env["PSIONIC_CACHE"] ?? "",
+): Partial<Pick<CompileOptions, "cache">> {
+  return folder === false || folder === "" ? {} : { cache: { folder } };
+}
 
 function staleNotes(unused: number, file = ""): string[] {
   if (unused === 0) return [];
