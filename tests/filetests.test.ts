@@ -21,6 +21,7 @@ import { formatIssue, verify } from "../compiler/ir/verify.js";
 import { PASSES } from "../compiler/passes/pipeline.js";
 import { runPass } from "../compiler/passes/run.js";
 import { interpret } from "../compiler/reference/interpret.js";
+import { wasmKeeps } from "../targets/wasm/capabilities.js";
 import { difference, sampleInputs } from "./support/sample.js";
 
 const ROOT = resolve("tests/filetests");
@@ -131,7 +132,7 @@ for (const path of files) {
         for (const name of rest.split(",").map((part) => part.trim())) {
           const pass = PASSES.get(name);
           if (pass === undefined) throw new Error(`no pass is named "${name}"`);
-          after = runPass(b, after, pass);
+          after = runPass(b, after, pass, { keeps: wasmKeeps });
         }
         expectText(print(after).text);
         t.is(judged(before, after, tolerance), null);

@@ -3,6 +3,7 @@
 import { Bug } from "../ir/errors.js";
 import { affine } from "./affine.js";
 import { algebra } from "./algebra.js";
+import { blocks } from "./blocks.js";
 import { branches } from "./branches.js";
 import { canonicalize } from "./canonicalize.js";
 import { deadcode } from "./deadcode.js";
@@ -22,6 +23,7 @@ import { winograd } from "./winograd.js";
 export const PIPELINE: readonly Pass[] = [
   decompose,
   quantized,
+  blocks,
   simplify,
   widen,
   integers,
