@@ -5,7 +5,7 @@ import type { Threading } from "../../codegen/wasm/threads.js";
 export const WASM_THREADING: Threading = {
   // About 6 microseconds of one thread: to open a job for threads that are awake takes less than one.
   grain: 1 << 16,
-  partsPerThread: 4,
+  partsPerThread: 8,
   // Some 50 microseconds: the small kernels between two large ones take less.
   workerSpins: 50_000,
   callerSpins: 20_000,

@@ -30,6 +30,7 @@ import {
   accumulatePairs,
   accumulators,
   clearTile,
+  evenBlock,
   isPaired,
   type RowAt,
   rowsAt,
@@ -182,7 +183,7 @@ export function lowerConv(frame: Frame): Stmt[] {
   // A strip of output rows whose input rows stay in cache while all panels pass over it.
   const height = outer.length === 0 ? 1 : (out[1] ?? 1);
   const rowBytes = range(mul(1, ...image.slice(2))).hi * bytesA * (strides[0] ?? 1);
-  const strip = Math.max(1, Math.floor((choiceOf(kernel, "block") * 1024) / Math.max(1, rowBytes)));
+  const strip = evenBlock(height, Math.max(1, Math.floor((choiceOf(kernel, "block") * 1024) / Math.max(1, rowBytes))));
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
     tiles(frame, "panel", nr, outs, (column) =>

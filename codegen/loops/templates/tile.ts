@@ -177,6 +177,11 @@ export function tiles(frame: Frame, name: string, length: number, size: Dim, bod
   return [parallelLoop(t, count, body(tileStart(frame, t, length, size)))];
 }
 
+/** The length of as few blocks of at most `most` as there can be, and as equal: threads share them. */
+export function evenBlock(count: Dim, most: number): number {
+  return typeof count === "number" && count > 0 ? Math.ceil(count / Math.ceil(count / most)) : most;
+}
+
 /**
  * `tiles` in blocks: `around` gets the loops over the tiles of one block and may put other loops around them, so that
  * the block's rows are read from cache again. `perTile`: bytes of a tile's rows.
@@ -189,8 +194,9 @@ export function blockedTiles(
   perTile: number,
   around: (inner: (body: (start: Dim) => Stmt[]) => Stmt[]) => Stmt[],
 ): Stmt[] {
-  const block = Math.max(4, Math.floor((choiceOf(frame.kernel, "block") * 1024) / Math.max(1, perTile)));
+  const most = Math.max(4, Math.floor((choiceOf(frame.kernel, "block") * 1024) / Math.max(1, perTile)));
   const count = ceildiv(size, length);
+  const block = evenBlock(count, most);
   if (size === length || provenLessEqual(count, block)) return around((body) => tiles(frame, name, length, size, body));
   const blocks = ceildiv(count, block);
   const b = indexVar(`${name}Block`, blocks);
