@@ -17,6 +17,7 @@ test("inspect shows entry points with their types", (t) => {
     /out +doubled: f32\[2\*n\]/,
     /n is 1\.\.64/,
     /modules +strict \(simd128\)/,
+    /exactness +strict: the same bits .* seen within \S+ of exact results/,
     /requires n \+ 1 = 4/,
   ])
     t.regex(ran.out, part);

@@ -2,7 +2,8 @@
 
 import { toLevels } from "../../../codegen/bundle/levels.js";
 import { dimText, shapeText } from "../../../runtime-shim/format.js";
-import type { EntryPlan, Plan, Port, StepPlan } from "../../plan/plan.js";
+import { MEASURED_ERROR } from "../../../targets/wasm/exactness.js";
+import type { EntryPlan, Plan, Port, StepPlan, Tier } from "../../plan/plan.js";
 import { type BundleView, moduleName } from "../bundle-view.js";
 import { bytesText, counted, grouped, type Style, table } from "../style.js";
 
@@ -47,6 +48,7 @@ export function summaryDocument(b: BundleView): Record<string, unknown> {
     kernels: plan.kernels.length,
     constants: plan.constants.length,
     modules: m.modules,
+    measuredError: Object.fromEntries(tiersOf(b).map((t) => [t, MEASURED_ERROR[t]])),
     blobs: m.blobs.map(({ kind, offset, bytes }) => ({ kind, offset, bytes })),
     levels: m.levels,
   };
@@ -60,6 +62,7 @@ export function summaryText(b: BundleView, style: Style): string {
     `producer     ${m.producer}`,
     `target       ${m.target}`,
     ...m.modules.map((x, i) => `${i === 0 ? "modules" : ""}`.padEnd(13) + moduleName(x)),
+    ...tiersOf(b).map((t, i) => `${i === 0 ? "exactness" : ""}`.padEnd(13) + exactnessText(t)),
   ];
   for (const e of plan.entries) lines.push("", ...entryLines(e, plan, style));
   if (plan.states.length > 0) {
@@ -84,6 +87,17 @@ export function summaryText(b: BundleView, style: Style): string {
   ]);
   if (passes.length > 0) lines.push("", style.bold("passes"), ...indent(table(["pass", "", "graph after"], passes)));
   return lines.join("\n");
+}
+
+function tiersOf({ manifest }: BundleView): readonly Tier[] {
+  return [...new Set(manifest.modules.map((m) => m.tier))];
+}
+
+/** What a tier promises, and its error as it was measured. */
+function exactnessText(tier: Tier): string {
+  const promise = tier === "strict" ? "the same bits on every host and number of threads" : "bits differ between hosts";
+  const error = MEASURED_ERROR[tier].toExponential(0);
+  return `${tier}: ${promise}; seen within ${error} of exact results, relative to the largest (docs/performance.md)`;
 }
 
 function entryLines(e: EntryPlan, plan: Plan, style: Style): string[] {
