@@ -16,7 +16,7 @@ import { runPasses } from "./passes/run.js";
 import type { Plan, Tier, Variant } from "./plan/plan.js";
 import { schedule } from "./schedule/build.js";
 import { printSchedule } from "./schedule/print.js";
-import type { Schedule } from "./schedule/schedule.js";
+import type { Schedule, ScheduleOptions } from "./schedule/schedule.js";
 import { separate } from "./schedule/separate.js";
 import { replayTuning, type TuningEntry, type TuningLock } from "./schedule/tuning.js";
 import { PRODUCER } from "./version.js";
@@ -39,6 +39,7 @@ export interface CompileOptions {
   readonly tuning?: { readonly lock: TuningLock; readonly machine?: string };
   /** A folder of results by content: what was compiled before is read from it. The bundle is the same either way. */
   readonly cache?: Cache;
+  readonly schedule?: ScheduleOptions;
 }
 
 export interface Compiled {
@@ -96,7 +97,7 @@ export function compileStages(
   const refusals = wasmRefusals(functional, builder);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
-  const scheduled = schedule(separate(builder, functional), replay?.choices);
+  const scheduled = schedule(separate(builder, functional), replay?.choices, options.schedule);
   const built = buildWasm(scheduled, builder, { entry, variants, threading });
   const { plan, weights, modules, placeOf } = built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };

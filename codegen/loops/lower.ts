@@ -3,6 +3,7 @@
 import type { Kernel, Template } from "../../compiler/schedule/schedule.js";
 import { type Frame, type Iterations, openFrame } from "./frame.js";
 import type { LoopKernel, Stmt } from "./stmt.js";
+import { lowerAttention } from "./templates/attention.js";
 import { lowerBlockMatmul } from "./templates/block-matmul.js";
 import { lowerConv } from "./templates/conv.js";
 import { lowerDepthwise } from "./templates/depthwise.js";
@@ -21,6 +22,7 @@ const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   blockMatmul: lowerBlockMatmul,
   conv: lowerConv,
   depthwise: lowerDepthwise,
+  attention: lowerAttention,
   concat: lowerConcat,
   pad: lowerPad,
   scatter: lowerScatter,

@@ -51,6 +51,7 @@ export function parallelLoop(v: Dim, size: Dim, body: readonly Stmt[]): Stmt {
 /** Loops one after another in which later ones overwrite what earlier ones wrote: none is parallel to another. */
 export function inOrder(stmts: readonly Stmt[]): Stmt[] {
   return stmts.map((s) => {
+    if (s.kind === "if") return { ...s, yes: inOrder(s.yes), no: inOrder(s.no) };
     if (s.kind !== "for") return s;
     const { parallel: _, ...loop } = s;
     return { ...loop, body: inOrder(s.body) };

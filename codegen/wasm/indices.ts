@@ -43,7 +43,7 @@ export class Indices {
     const dynamic = this.#pool.dynamic.get(s);
     if (dynamic === undefined) return ["symbol.get", s.name];
     const level = this.#scopes.level(dynamic);
-    if (level === VOLATILE || dynamic.kind === "const") return this.#values.value(dynamic);
+    if (level === VOLATILE || dynamic.kind === "const" || dynamic.kind === "index") return this.#values.value(dynamic);
     return this.#scopes.keep(dynamic, level, "i32", () => this.#values.make(dynamic));
   }
 

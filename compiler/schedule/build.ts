@@ -7,11 +7,12 @@ import { constantOf, type Graph, isOp, type Node, type NodeOf, type Value } from
 import { type Scope, scopesOf } from "../ir/scope.js";
 import type { Tensor } from "../ir/tensor.js";
 import { elementCount } from "../ir/types.js";
+import { attentionChoices, attentionScratchBytes } from "./attention.js";
 import { blockChoices, blockForm, blockScratchBytes } from "./blocks.js";
 import { chooseTile } from "./contraction.js";
 import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
-import type { Choices, Kernel, Schedule, Step, Template } from "./schedule.js";
+import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
 import { isElementwise, usesOf } from "./uses.js";
 import { holder } from "./views.js";
 
@@ -34,10 +35,14 @@ function inMemory(v: Value, fusion: Fusion, iterations: ReadonlySet<Value>): boo
 }
 
 /** `tuned`: choices that a kernel gets in place of the compiler's own. */
-export function schedule(graph: Graph, tuned: (kernel: Kernel) => Choices = () => ({})): Schedule {
+export function schedule(
+  graph: Graph,
+  tuned: (kernel: Kernel) => Choices = () => ({}),
+  { attention = true }: ScheduleOptions = {},
+): Schedule {
   const scopes = scopesOf(graph);
   const uses = usesOf(graph);
-  const fusion = fuse(scopes, uses);
+  const fusion = fuse(scopes, uses, attention);
   const iterations = new Set<Value>();
   for (const node of uses.usersFirst) {
     const counter = node.op === "loop" ? node.regions[0]?.params[0] : undefined;
@@ -80,6 +85,7 @@ export function schedule(graph: Graph, tuned: (kernel: Kernel) => Choices = () =
       inputs,
       outputs,
       choices,
+      attention: group?.attention ?? null,
       scratch: scratchOf(template, group, nodes, first.node, choices),
     };
     return { ...kernel, choices: { ...choices, ...tuned(kernel) } };
@@ -182,6 +188,8 @@ function operandsInMemory(anchor: Node): Value[] {
 
 function templateOf(group: Group | undefined, node: Node): { template: Template; choices: Choices } {
   const anchor = group?.anchor ?? node;
+  const attention = group?.attention ?? null;
+  if (attention !== null) return { template: "attention", choices: attentionChoices(attention, anchor) };
   switch (anchor.op) {
     case "matmul":
     case "conv":
@@ -213,6 +221,8 @@ function scratchOf(
   node: Node,
   choices: Choices,
 ): Dim {
+  const attention = group?.attention ?? null;
+  if (attention !== null && group !== undefined) return attentionScratchBytes(attention, group.anchor, choices, nodes);
   const blocks = template === "blockMatmul" && group !== undefined ? blockForm(group.anchor) : null;
   if (blocks !== null) return blockScratchBytes(blocks, choices);
   if (template === "rows" && group !== undefined) {

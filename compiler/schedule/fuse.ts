@@ -8,6 +8,7 @@
 import type { Dim } from "../ir/dim.js";
 import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
 import type { Scope, Scopes } from "../ir/scope.js";
+import { attentionOperands, joinAttention } from "./attention.js";
 import { isDepthwise, matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import { type Group, growGroup } from "./groups.js";
 import { isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
@@ -39,7 +40,7 @@ function needsBuffer(node: Node, operand: number): boolean {
   }
 }
 
-export function fuse(scopes: Scopes, uses: Uses): Fusion {
+export function fuse(scopes: Scopes, uses: Uses, attention: boolean): Fusion {
   const groupOf = new Map<Node, Group>();
   const walk = (scope: Scope): void => {
     for (const node of scope.nodes) {
@@ -47,6 +48,11 @@ export function fuse(scopes: Scopes, uses: Uses): Fusion {
       const group = growGroup(node, scope.nodes, uses, (n) => groupOf.has(n));
       if (group !== null) for (const n of group.nodes) groupOf.set(n, group);
     }
+    if (attention)
+      for (const node of scope.nodes) {
+        const joined = joinAttention(node, groupOf, uses);
+        if (joined !== null) for (const n of joined.nodes) groupOf.set(n, joined);
+      }
     for (const children of scope.children.values()) for (const child of children) walk(child);
   };
   walk(scopes.root);
@@ -62,6 +68,12 @@ function contractionOperands(node: Node): Value[] {
   const zero = (v: Value): Dim[] => v.type.shape.map(() => 0);
   const lies = (v: Value, inPlace: boolean): Value => (inPlace ? locate(v, zero(v)).source : holder(v));
   return [lies(a, readsInPlaceA(form)), lies(b, constantOf(b) !== undefined || readsInPlaceB(form))];
+}
+
+/** Values that a group's kernel reads from memory. */
+function operandsOf({ anchor, attention }: Group): Value[] {
+  if (attention !== null) return attentionOperands(attention, anchor);
+  return anchor.op === "matmul" || anchor.op === "conv" ? contractionOperands(anchor) : [];
 }
 
 function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Group>): Set<Value> {
@@ -82,8 +94,7 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
     if (group !== undefined) {
       kernelsOf.set(node, new Set([group.exit.node]));
       if (node === group.exit.node) need(group.exit);
-      if (node === group.anchor && (node.op === "matmul" || node.op === "conv"))
-        for (const v of contractionOperands(node)) need(v);
+      if (node === group.anchor) for (const v of operandsOf(group)) need(v);
     } else if (!isInlinable(node)) {
       kernelsOf.set(node, new Set([node]));
       for (const v of node.outputs) buffered.add(v);

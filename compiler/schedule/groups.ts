@@ -5,6 +5,7 @@
 import type { Dim } from "../ir/dim.js";
 import { isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { sameShape } from "../ir/types.js";
+import type { Attention } from "./attention.js";
 import { isElementwise, sameCount, type Uses } from "./uses.js";
 
 export interface Group {
@@ -14,6 +15,8 @@ export interface Group {
   /** The one value that others read. */
   readonly exit: Value;
   readonly rows: boolean;
+  /** The parts of a group that is an attention; its anchor is the second product. */
+  readonly attention: Attention | null;
 }
 
 const MAX_NODES = 48;
@@ -35,7 +38,7 @@ export function growGroup(anchor: Node, order: readonly Node[], uses: Uses, take
   const rows = isOp(anchor, "reduce") && isTrailing(anchor) ? anchor : null;
   const members = new Set<Node>([anchor]);
   const nodes: Node[] = [anchor];
-  let best: Group = { anchor, nodes: [anchor], exit: first, rows: false };
+  let best: Group = { anchor, nodes: [anchor], exit: first, rows: false, attention: null };
   const start = order.indexOf(anchor);
   for (const node of order.slice(start + 1)) {
     if (!node.inputs.some((v) => members.has(v.node))) continue;
@@ -49,7 +52,7 @@ export function growGroup(anchor: Node, order: readonly Node[], uses: Uses, take
     const exit = soleExit(nodes, members, uses);
     // A reshape cannot be the exit: what it views has the elements.
     if (exit !== null && exit.node.op !== "reshape")
-      best = { anchor, nodes: [...nodes], exit, rows: rows !== null && needsRows(nodes, rows) };
+      best = { anchor, nodes: [...nodes], exit, rows: rows !== null && needsRows(nodes, rows), attention: null };
   }
   return best;
 }

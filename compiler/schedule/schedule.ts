@@ -4,11 +4,12 @@
 
 import type { Dim } from "../ir/dim.js";
 import type { Binding, Constraint, Graph, Node, Value } from "../ir/graph.js";
+import type { Attention } from "./attention.js";
 
 /**
  * map: one loop nest over the output. reduce: a reduction, with what follows it elementwise. rows: several reductions
  * over the same trailing axes and the maps between them, row by row. matmul, blockMatmul, conv, depthwise: contractions
- * with an epilogue. The others are one op each.
+ * with an epilogue. attention: two products and the rows between them, strip by strip. The others are one op each.
  */
 export type Template =
   | "map"
@@ -18,6 +19,7 @@ export type Template =
   | "blockMatmul"
   | "conv"
   | "depthwise"
+  | "attention"
   | "concat"
   | "pad"
   | "scatter"
@@ -39,6 +41,8 @@ export interface Kernel {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly choices: Choices;
+  /** What an attention kernel keeps in strips; its anchor is the second product. */
+  readonly attention: Attention | null;
   /** Bytes of scratch that it needs, at most; 0 for most. */
   readonly scratch: Dim;
 }
@@ -53,6 +57,12 @@ export type Step =
   | { readonly kind: "assign"; readonly symbol: Dim; readonly value: Dim }
   | { readonly kind: "if"; readonly node: Node; readonly branches: readonly (readonly Step[])[] }
   | { readonly kind: "loop"; readonly node: Node; readonly iteration: Dim; readonly body: readonly Step[] };
+
+/** What scheduling may do. */
+export interface ScheduleOptions {
+  /** Attention as one kernel, the default; else its products and rows are kernels of their own, with the same bits. */
+  readonly attention?: boolean;
+}
 
 export interface Schedule {
   readonly graph: Graph;

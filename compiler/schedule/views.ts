@@ -18,11 +18,17 @@ export function holder(v: Value): Value {
   return at;
 }
 
-/** Row-major offset in the buffer of the value that views lead to. */
-export function locate(v: Value, position: Position): { source: Value; offset: Dim } {
+/** Row-major offset in the buffer of the value that views lead to, or the first of them that `stops`. */
+export function locate(
+  v: Value,
+  position: Position,
+  stops: (v: Value) => boolean = () => false,
+): { source: Value; offset: Dim } {
   let at = v;
   let where: Position = position;
-  for (let next = throughView(at, where); next !== null; next = throughView(at, where)) {
+  while (!stops(at)) {
+    const next = throughView(at, where);
+    if (next === null) break;
     at = next.source;
     where = next.position;
   }

@@ -9,6 +9,7 @@ import type { Frame } from "../frame.js";
 import { LANES, mergeAxes, type Nest, parallelLoop, stored, storeNest, symbolOf } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
+import { turned } from "./key-panel.js";
 import { tiles } from "./tile.js";
 
 export function lowerMap(frame: Frame): Stmt[] {
@@ -69,13 +70,7 @@ function turnedNest(frame: Frame, nest: Nest, value: Expr): Stmt[] | null {
       if (row === null) failed = true;
       else rows.push(row);
     }
-    const [r0, r1, r2, r3] = rows;
-    if (r0 === undefined || r1 === undefined || r2 === undefined || r3 === undefined) return [];
-    const zip = (a: Expr, b: Expr): [Expr, Expr] => [pool.same("zipLow", a, b), pool.same("zipHigh", a, b)];
-    const [low02, high02] = zip(r0, r2);
-    const [low13, high13] = zip(r1, r3);
-    const columns = [...zip(low02, low13), ...zip(high02, high13)];
-    return columns.map(
+    return turned(pool, rows).map(
       (c, j): Stmt => ({
         kind: "store",
         buffer: buffer(output),

@@ -28,21 +28,45 @@ import { Vectorizer } from "../vectorize.js";
 type Reduce = NodeOf<"reduce"> & Node;
 
 export function lowerRows(frame: Frame): Stmt[] {
-  const { pool, reader, kernel, output, buffer } = frame;
+  const { kernel, output, buffer } = frame;
   const { anchor } = kernel;
   const x = anchor.inputs[0];
   if (!isOp(anchor, "reduce") || x === undefined) throw new Bug("loops", "rows without a reduction");
   const full = x.type.shape;
-  const width = mul(1, ...anchor.attrs.axes.map((axis) => full[axis] ?? 1));
   const count = mul(1, ...full.slice(0, full.length - anchor.attrs.axes.length));
   const row = indexVar("row", count);
+  const { shape } = output.type;
+  const index = (flat: Dim): Dim => (sameShape(shape, full) ? flat : ravel(unravel(row, shape), shape));
+  const target = { value: output, buffer: buffer(output), index };
+  return [parallelLoop(row, count, rowPasses(frame, { anchor, nodes: kernel.nodes, row, kept: 0, target }))];
+}
+
+/** One row's reductions and maps. */
+export interface RowSpec {
+  /** The reduction that gives shape and axes. */
+  readonly anchor: Reduce;
+  readonly nodes: readonly Node[];
+  /** Number of the row. */
+  readonly row: Dim;
+  /** First element of scratch that the passes may use: rows of values that they keep. */
+  readonly kept: Dim;
+  /** What the passes compute and where it goes: one value for the row, or one for each column, `flat` being its offset. */
+  readonly target: { readonly value: Value; readonly buffer: number; index(flat: Dim, column: Dim): Dim };
+}
+
+/** The passes over one row, in order. */
+export function rowPasses(frame: Frame, { anchor, nodes, row, kept, target }: RowSpec): Stmt[] {
+  const { pool, reader } = frame;
+  const full = anchor.inputs[0]?.type.shape ?? [];
+  const width = mul(1, ...anchor.attrs.axes.map((axis) => full[axis] ?? 1));
   const column = indexVar("column", width);
   const flat = add(mul(row, width), column);
   const position = unravel(flat, full);
-  const reduces = kernel.nodes.filter((n): n is Reduce => isOp(n, "reduce") && isInGroup(n, anchor, full));
-  const levels = levelsOf(kernel.nodes, reduces);
-  const spills = chooseSpills(kernel.nodes, reduces, levels, full, output);
+  const reduces = nodes.filter((n): n is Reduce => isOp(n, "reduce") && isInGroup(n, anchor, full));
+  const levels = levelsOf(nodes, reduces);
+  const spills = chooseSpills(nodes, reduces, levels, full, target.value);
   const spillDone = new Set<Value>();
+  const spillAt = (slot: number): Dim => add(kept, mul(slot, width), column);
   const body: Stmt[] = [];
 
   const spillStores = (level: number): (Stmt & { kind: "store" })[] => {
@@ -50,14 +74,8 @@ export function lowerRows(frame: Frame): Stmt[] {
     for (const [slot, spill] of spills.entries()) {
       if (spillDone.has(spill.value) || spill.level !== level) continue;
       const { dtype } = spill.value.type;
-      const index = add(mul(slot, width), column);
-      stores.push({
-        kind: "store",
-        buffer: frame.scratch,
-        dtype,
-        index,
-        value: stored(pool, dtype, reader.at(spill.value, position)),
-      });
+      const value = stored(pool, dtype, reader.at(spill.value, position));
+      stores.push({ kind: "store", buffer: frame.scratch, dtype, index: spillAt(slot), value });
     }
     return stores;
   };
@@ -66,9 +84,7 @@ export function lowerRows(frame: Frame): Stmt[] {
       if (spill.level !== level) continue;
       spillDone.add(spill.value);
       const { dtype } = spill.value.type;
-      reader.held.set(spill.value, () =>
-        pool.load(frame.scratch, dtype, { kind: "f32", lanes: 1 }, add(mul(slot, width), column)),
-      );
+      reader.held.set(spill.value, () => pool.load(frame.scratch, dtype, { kind: "f32", lanes: 1 }, spillAt(slot)));
     }
     reader.reset();
   };
@@ -88,27 +104,12 @@ export function lowerRows(frame: Frame): Stmt[] {
     }
     holdSpills(level);
   }
-  const { dtype, shape } = output.type;
-  if (sameShape(shape, full)) {
-    const store = {
-      kind: "store",
-      buffer: buffer(output),
-      dtype,
-      index: flat,
-      value: stored(pool, dtype, reader.at(output, position)),
-    } as const;
-    body.push(...columns(frame, column, width, [store]));
-  } else {
-    const at = unravel(row, shape);
-    body.push({
-      kind: "store",
-      buffer: buffer(output),
-      dtype,
-      index: ravel(at, shape),
-      value: stored(pool, dtype, reader.at(output, at)),
-    });
-  }
-  return [parallelLoop(row, count, body)];
+  const { value: result, buffer } = target;
+  const { dtype, shape } = result.type;
+  const isFull = sameShape(shape, full);
+  const value = stored(pool, dtype, reader.at(result, isFull ? position : unravel(row, shape)));
+  const store = { kind: "store", buffer, dtype, index: target.index(flat, column), value } as const;
+  return [...body, ...(isFull ? columns(frame, column, width, [store]) : [store])];
 }
 
 function isInGroup(n: Reduce, anchor: Reduce, full: readonly Dim[]): boolean {

@@ -225,6 +225,20 @@ export function whenAtLeast(frame: Frame, size: Dim, length: number, large: () =
   return [{ kind: "if", mask, yes: large(), no: small() }];
 }
 
+/** Where a tile's elements go after the epilogue, which ends at `value`. */
+export interface Target {
+  readonly value: Value;
+  readonly buffer: number;
+  /** Element `flat` of the value, row-major, in row `i` of the tile. */
+  index(flat: Dim, i: number, column: Dim): Dim;
+}
+
+/** The kernel's output. */
+function outputTarget({ output, buffer }: Frame): Target {
+  const { shape } = output.type;
+  return { value: output, buffer: buffer(output), index: (flat) => ravel(unravel(flat, shape), shape) };
+}
+
 /**
  * Stores a tile through the epilogue. `flat(i, column)`: row-major offset of an element of the contraction's result;
  * `column` is the index variable or number of the tile's first column.
@@ -235,9 +249,10 @@ export function storeTile(
   acc: readonly (readonly Expr[])[],
   column: Dim,
   flat: (i: number, column: Dim) => Dim,
+  target: Target = outputTarget(frame),
 ): Stmt[] {
-  const { pool, reader, output, buffer } = frame;
-  const { shape, dtype } = output.type;
+  const { pool, reader } = frame;
+  const { shape, dtype } = target.value.type;
   const out: Stmt[] = [];
   // A tile that starts at column 0 still needs a variable to vectorize over.
   const base = typeof column === "number" ? indexVar("column0", 1) : column;
@@ -247,15 +262,15 @@ export function storeTile(
       const scalar = pool.variable({ kind: sum.type.kind, lanes: 1 }, `sum${i}_${j}`);
       reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
       reader.reset();
-      const at = flat(i, shift(base, j * LANES));
-      const position = unravel(at, shape);
-      const value = stored(pool, dtype, reader.at(output, position));
+      const first = shift(base, j * LANES);
+      const at = flat(i, first);
+      const value = stored(pool, dtype, reader.at(target.value, unravel(at, shape)));
       const vectorizer = new Vectorizer(pool, symbolOf(base), LANES);
       vectorizer.bind(scalar, sum);
       const vector = bytesOf(dtype) > 4 ? null : vectorizer.vector(value);
-      const index = ravel(position, shape);
-      if (vector !== null) out.push({ kind: "store", buffer: buffer(output), dtype, index, value: vector });
-      else out.push(...storeLanes(frame, result, sum, i, j, base, flat));
+      const index = target.index(at, i, first);
+      if (vector !== null) out.push({ kind: "store", buffer: target.buffer, dtype, index, value: vector });
+      else out.push(...storeLanes(frame, result, sum, i, first, flat, target));
     }
   }
   return out;
@@ -267,22 +282,33 @@ function storeLanes(
   result: Value,
   sum: Expr,
   i: number,
-  j: number,
-  base: Dim,
+  column: Dim,
   flat: (i: number, column: Dim) => Dim,
+  target: Target,
 ): Stmt[] {
-  const { pool, reader, output, buffer } = frame;
-  const { shape, dtype } = output.type;
-  const out: Stmt[] = [];
-  for (let lane = 0; lane < LANES; lane++) {
-    const scalar = pool.lane(sum, lane);
-    reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
-    reader.reset();
-    const position = unravel(flat(i, shift(base, j * LANES + lane)), shape);
-    const value = stored(pool, dtype, reader.at(output, position));
-    out.push({ kind: "store", buffer: buffer(output), dtype, index: ravel(position, shape), value });
-  }
-  return out;
+  const { pool } = frame;
+  return Array.from({ length: LANES }, (_, lane) => {
+    const at = shift(column, lane);
+    return storeElement(frame, result, pool.lane(sum, lane), flat(i, at), i, at, target);
+  });
+}
+
+/** Stores one sum through the epilogue. */
+export function storeElement(
+  frame: Frame,
+  result: Value,
+  sum: Expr,
+  flat: Dim,
+  i: number,
+  column: Dim,
+  target: Target,
+): Stmt {
+  const { pool, reader } = frame;
+  const { shape, dtype } = target.value.type;
+  reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, sum));
+  reader.reset();
+  const value = stored(pool, dtype, reader.at(target.value, unravel(flat, shape)));
+  return { kind: "store", buffer: target.buffer, dtype, index: target.index(flat, i, column), value };
 }
 
 function shift(base: Dim, by: number): Dim {
