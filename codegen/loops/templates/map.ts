@@ -60,8 +60,8 @@ function turnedNest(frame: Frame, nest: Nest, value: Expr): Stmt[] | null {
     nest.position.map((p) => substitute(p, (s) => (s === symbolOf(u) ? atU : s === symbolOf(v) ? atV : undefined)));
   let failed = false;
   const block = (startU: Dim, startV: Dim): Stmt[] => {
-    // A start that is a number still needs a variable to vectorize over.
-    const base = typeof startU === "number" ? indexVar("turn", 1) : startU;
+    // A start that is a number still needs a variable to vectorize over, whose range is that of the lanes.
+    const base = typeof startU === "number" ? indexVar("turn", LANES) : startU;
     if (typeof startU === "number") pool.dynamic.set(symbolOf(base), pool.i32(startU));
     const vectorizer = new Vectorizer(pool, symbolOf(base), LANES);
     const rows: Expr[] = [];

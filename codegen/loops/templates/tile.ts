@@ -141,7 +141,10 @@ export function accumulate(
   const end = pool.variable(I32, "pend", false);
   const stmts: Stmt[] = [...pa].map(([value, target]) => ({ kind: "set", target, value }));
   stmts.push({ kind: "set", target: pb, value: panel });
-  stmts.push({ kind: "set", target: end, value: pool.same("add", pb, pool.same("mul", pool.index(steps), strideB)) });
+  // A panel whose rows are one row in memory (a broadcast one, or the only one) stays where it is: its steps are counted.
+  const isFixed = strideB.kind === "const" && strideB.value === 0;
+  const length = isFixed ? pool.index(steps) : pool.same("add", pb, pool.same("mul", pool.index(steps), strideB));
+  stmts.push({ kind: "set", target: end, value: length });
   const body: Stmt[] = [];
   const columns = (acc[0] ?? []).map((_, j) => {
     const b = pool.variable(wide, `b${j}`);
@@ -156,8 +159,9 @@ export function accumulate(
       body.push({ kind: "set", target, value: pool.same("madd", a, columns[j] ?? a, target) });
   }
   for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, strideA) });
-  body.push({ kind: "set", target: pb, value: pool.same("add", pb, strideB) });
-  stmts.push({ kind: "while", mask: pool.compare("ltU", pb, end), body });
+  const [moved, by] = isFixed ? [end, pool.i32(-1)] : [pb, strideB];
+  body.push({ kind: "set", target: moved, value: pool.same("add", moved, by) });
+  stmts.push({ kind: "while", mask: pool.compare("ltU", isFixed ? pool.i32(0) : pb, end), body });
   return stmts;
 }
 
@@ -254,8 +258,8 @@ export function storeTile(
   const { pool, reader } = frame;
   const { shape, dtype } = target.value.type;
   const out: Stmt[] = [];
-  // A tile that starts at column 0 still needs a variable to vectorize over.
-  const base = typeof column === "number" ? indexVar("column0", 1) : column;
+  // A tile that starts at column 0 still needs a variable to vectorize over, whose range is that of the lanes.
+  const base = typeof column === "number" ? indexVar("column0", LANES) : column;
   if (typeof column === "number") pool.dynamic.set(symbolOf(base), pool.i32(column));
   for (const [i, row] of acc.entries()) {
     for (const [j, sum] of row.entries()) {
