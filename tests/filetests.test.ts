@@ -2,6 +2,7 @@
 // expected. BLESS=1 rewrites expectations (not when CI is set).
 //
 //   ; pass: canonicalize     the graph after the passes; `; judge: 1e-6` on the next line allows values to differ so much
+//   ; schedule               the input's kernels
 //   ; print                  the input, as it prints
 //   ; refuse                 what the parser or the verifier says, word for word
 //   ; run                    after `---`: input "x" = f32[2] [1, 2], expect "y" = f32[2] [2, 4]; judged by hand
@@ -21,6 +22,8 @@ import { formatIssue, verify } from "../compiler/ir/verify.js";
 import { PASSES } from "../compiler/passes/pipeline.js";
 import { runPass } from "../compiler/passes/run.js";
 import { interpret } from "../compiler/reference/interpret.js";
+import { schedule } from "../compiler/schedule/build.js";
+import { printSchedule } from "../compiler/schedule/print.js";
 import { wasmKeeps } from "../targets/wasm/capabilities.js";
 import { difference, sampleInputs } from "./support/sample.js";
 
@@ -144,6 +147,9 @@ for (const path of files) {
         t.is(print(parse(text, new Map(), new Builder())).text, text);
         break;
       }
+      case "schedule":
+        expectText(printSchedule(schedule(readGraph(input, new Builder()))));
+        break;
       case "refuse":
         expectText(refusalOf(input));
         break;
