@@ -9,6 +9,7 @@ import type { Builder, Graph } from "../../compiler/ir/graph.js";
 import { print } from "../../compiler/ir/text.js";
 import { compile } from "../../compiler/pipeline.js";
 import { type AnyModel, type Feed, load, type Model, RunError, type TensorView } from "../../runtime-shim/index.js";
+import { attentionGraph } from "../support/attention-graph.js";
 import { compileModel, MODEL_FILES } from "../support/models.js";
 import { arbitraryGraph, type RandomGraphOptions } from "../support/random-graph.js";
 import { sampleInputs } from "../support/sample.js";
@@ -93,6 +94,19 @@ test.serial("graphs with branches and loops", (t) =>
 );
 
 test.serial("networks", (t) => check(t, 15, 33, { smooth: true, steps: 10, network: true }));
+
+test.serial("attention: heads and blocks of queries in parallel", async (t) => {
+  const base = { batch: 1, depth: 8, width: 8, layout: "heads", mask: "bias" } as const;
+  for (const [heads, shared, queries, dynamic] of [
+    [3, 1, 9, false],
+    [1, 1, 130, false],
+    [2, 2, 70, true],
+    [1, 3, 1, true],
+  ] as const) {
+    const { graph, builder } = attentionGraph({ ...base, heads, shared, queries, keys: 20, dynamic });
+    t.is(await judge(graph, builder, queries), null);
+  }
+});
 
 test.serial("models", async (t) => {
   const width = { lo: 32, hi: 320, step: 32 };
