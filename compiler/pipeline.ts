@@ -8,6 +8,7 @@ import { wasmKeeps, wasmRefusals } from "../targets/wasm/capabilities.js";
 import { WASM_THREADING } from "../targets/wasm/threads.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
+import { memoIn, noMemo } from "./cache/memo.js";
 import type { Cache } from "./cache/store.js";
 import { Refused } from "./ir/errors.js";
 import type { Builder, Graph, Value } from "./ir/graph.js";
@@ -77,18 +78,19 @@ export function compile(
   const key = cacheKey(source.graph, source.builder, told);
   const known = key === null ? null : readCompiled(cache, key, lock);
   if (known !== null) return known;
-  const { compiled } = compileStages(source, told);
+  const { compiled } = compileStages(source, options);
   if (key !== null) writeCompiled(cache, key, compiled, lock);
   return compiled;
 }
 
-/** As `compile`, with what lies between, and without the cache, which keeps only the result. */
+/** As `compile`, with what lies between, which the cache does not keep: it only serves modules here. */
 export function compileStages(
   source: { readonly graph: Graph; readonly builder: Builder },
-  options: Omit<CompileOptions, "cache"> = {},
+  options: CompileOptions = {},
 ): Stages {
   const { graph, builder } = source;
   const { entry = "main", producer = PRODUCER, threading = WASM_THREADING } = options;
+  const memo = options.cache === undefined ? noMemo : memoIn(options.cache);
   const variants = variantsOf(options);
   // All variants run one graph on the same weights: it keeps what the strictest of them promises.
   const tier = variants.some((v) => v.tier === "strict") ? "strict" : "relaxed";
@@ -98,7 +100,7 @@ export function compileStages(
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
   const scheduled = schedule(separate(builder, functional), replay?.choices, options.schedule);
-  const built = buildWasm(scheduled, builder, { entry, variants, threading });
+  const built = buildWasm(scheduled, builder, { entry, variants, threading, memo });
   const { plan, weights, modules, placeOf } = built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);

@@ -12,10 +12,11 @@ import { iterationOf } from "../../compiler/schedule/build.js";
 import type { Kernel, Schedule, Step } from "../../compiler/schedule/schedule.js";
 import { lowerKernel } from "../loops/lower.js";
 import { isDivisible } from "../loops/parts.js";
-import { assemble } from "./assemble.js";
+import { assemble, type ModuleSource } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
 import { emitEntry, symbolGlobals } from "./entry.js";
 import { outline } from "./outline.js";
+import { sourceText } from "./source-text.js";
 import { type Job, jobFunction, type Threading, type ThreadMemory, threadCode, threadMemory } from "./threads.js";
 import { isInstruction, type Operand, type WasmFunction } from "./tree.js";
 
@@ -41,10 +42,14 @@ export interface WasmOptions {
   /** Best first. */
   readonly variants: readonly Variant[];
   readonly threading: Threading;
+  readonly memo: Memo;
 }
 
+/** Gives the bytes that were made from the same content before, or makes them. */
+export type Memo = (content: () => string, make: () => Uint8Array) => Uint8Array;
+
 export function buildWasm(schedule: Schedule, builder: Builder, options: WasmOptions): WasmBuild {
-  const { entry, variants, threading } = options;
+  const { entry, variants } = options;
   const kernels = kernelsOf(schedule.steps);
   const iterations = loopCounters(schedule.steps);
   const lowered = kernels.map((k) => lowerKernel(k, iterations));
@@ -79,7 +84,7 @@ export function buildWasm(schedule: Schedule, builder: Builder, options: WasmOpt
   const scratch = Math.max(0, ...kernels.map((k) => range(k.scratch).hi));
   const modules = variants.map((variant, at) => {
     const own = functions.flatMap((f) => f[at] ?? []);
-    return moduleOf(plan, own, variant, threadMemory(plan, scratch), threading);
+    return moduleOf(plan, own, variant, threadMemory(plan, scratch), options);
   });
   return { plan, weights, modules, placeOf };
 }
@@ -89,20 +94,24 @@ function moduleOf(
   functions: readonly WasmFunction[],
   variant: Variant,
   memory: ThreadMemory,
-  threading: Threading,
+  { threading, memo }: WasmOptions,
 ): WasmModule {
   const { tier, threads } = variant;
   const jobs: Job[] = [];
   const list = threads ? { grain: threading.grain, jobs } : null;
   const entries = plan.entries.map((e) => emitEntry(plan, e, list));
-  const wasm = assemble({
+  const source: ModuleSource = {
     functions,
     entries,
     symbols: symbolGlobals(plan),
     pages: plan.memory.bytes / 65536,
     relaxed: tier === "relaxed",
     pool: threads ? { code: threadCode(plan, memory, threading), jobs: jobs.map(jobFunction) } : null,
-  });
+  };
+  const wasm = memo(
+    () => sourceText(source),
+    () => assemble(source),
+  );
   const features = [
     "bulk-memory",
     "nontrapping-fptoint",

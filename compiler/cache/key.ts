@@ -1,5 +1,5 @@
-// What a bundle depends on, as a digest: the graph, every node that its builder made and where each came from, all
-// options, and the compiler itself. Two compilations with one key give the same bytes.
+// What a result depends on, as a digest. A bundle: the graph, every node that its builder made and where each came from,
+// all options, and the compiler itself. A module: what it is made from, and the compiler. One key, the same bytes.
 
 import { createHash, type Hash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -54,21 +54,37 @@ function field(hash: Hash, name: string, value: Uint8Array | string): void {
   hash.update(`${name}\n${bytes.length}\n`).update(bytes);
 }
 
+/** A digest that the compiler's code is part of. */
+function begin(kind: string): Hash | null {
+  const code = codeDigest();
+  if (code === null) return null;
+  const hash = createHash("sha256");
+  field(hash, "format", FORMAT);
+  field(hash, "kind", kind);
+  field(hash, "code", code);
+  return hash;
+}
+
 /**
  * 64 hexadecimal digits; null where the compiler does not find its own code, as when it is bundled into another program.
  * `options`: plain data, all that the compilation was told.
  */
 export function cacheKey(graph: Graph, builder: Builder, options: Readonly<Record<string, unknown>>): string | null {
-  const code = codeDigest();
-  if (code === null) return null;
-  const hash = createHash("sha256");
-  field(hash, "format", FORMAT);
-  field(hash, "code", code);
+  const hash = begin("bundle");
+  if (hash === null) return null;
   field(hash, "options", canonicalize(options) ?? "");
   field(hash, "graph", print(graph).text);
   for (const [key, origin] of builder.history()) {
     field(hash, "node", key);
     field(hash, "origin", origin);
   }
+  return hash.digest("hex");
+}
+
+/** As `cacheKey`, of a module that is made from this content. */
+export function moduleKey(content: string): string | null {
+  const hash = begin("module");
+  if (hash === null) return null;
+  field(hash, "content", content);
   return hash.digest("hex");
 }

@@ -3,18 +3,29 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
+import { sourceText } from "../../codegen/wasm/source-text.js";
 import { cacheKey } from "../../compiler/cache/key.js";
 import { type Cache, readEntry, writeEntry } from "../../compiler/cache/store.js";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
 import * as ir from "../../compiler/ir/build.js";
 import { Builder, type Graph } from "../../compiler/ir/graph.js";
 import { type CompileOptions, compile } from "../../compiler/pipeline.js";
+import { floats } from "../benchmarks/data.js";
 import { folder, works } from "../cli/command.js";
 import { chain } from "../cli/tiny-onnx.js";
 import { MODEL_BYTES, tunedModel } from "../tuning/model.js";
@@ -37,16 +48,15 @@ test("the second compilation reads what the first gave", async (t) => {
   const told = { tuning: { lock: { entries: [{ ...stale, measured }] } } };
   const plain = compile(tunedModel(), told);
   const first = compile(tunedModel(), { ...told, cache });
-  t.is(entriesOf(cache.folder).length, 1);
+  t.is(entriesOf(cache.folder).length, 2, "the bundle, and its module");
   const second = compile(tunedModel(), { ...told, cache });
   t.deepEqual(first, plain);
   t.deepEqual(second, plain);
   t.is(second.unusedTuning.length, 1);
   // What is under the key is what is given: the third result can only come from the folder.
-  const [name = ""] = entriesOf(cache.folder);
-  const other = { folder: await cacheFolder(t) };
-  compile(tunedModel(), { entry: "other", cache: other });
-  writeFileSync(join(cache.folder, name), readFileSync(join(other.folder, entriesOf(other.folder)[0] ?? "")));
+  const entry = (options: CompileOptions): string => join(cache.folder, `${keyOf(tunedModel(), options)}.entry`);
+  compile(tunedModel(), { entry: "other", cache });
+  writeFileSync(entry(told), readFileSync(entry({ entry: "other" })));
   t.is(compile(tunedModel(), { ...told, cache }).plan.entries[0]?.name, "other");
 });
 
@@ -90,7 +100,8 @@ test("whatever changes a bundle changes the key", (t) => {
 test("a damaged entry is dropped and made again", async (t) => {
   const cache = { folder: await cacheFolder(t) };
   const want = compile(tunedModel(), { cache }).bundle;
-  const path = join(cache.folder, entriesOf(cache.folder)[0] ?? "");
+  const key = keyOf();
+  const path = join(cache.folder, `${key}.entry`);
   const good = readFileSync(path);
   const flipped = (at: number): Buffer => {
     const bytes = Buffer.from(good);
@@ -100,11 +111,46 @@ test("a damaged entry is dropped and made again", async (t) => {
   const damaged = [0, 31, 32, 33, 40, good.length >> 1, good.length - 1].map(flipped);
   for (const bytes of [...damaged, Buffer.alloc(0), good.subarray(0, 20), good.subarray(0, -1)]) {
     writeFileSync(path, bytes);
-    t.is(readEntry(cache, entriesOf(cache.folder)[0]?.slice(0, 64) ?? ""), null);
-    t.deepEqual(entriesOf(cache.folder), [], "dropped");
+    t.is(readEntry(cache, key), null);
+    t.false(existsSync(path), "dropped");
     t.is(Buffer.compare(compile(tunedModel(), { cache }).bundle, want), 0);
     t.is(Buffer.compare(readFileSync(path), good), 0, "made again");
   }
+});
+
+test("other weights, the same module: it is not made again, and the bytes are those without a cache", async (t) => {
+  const cache = { folder: await cacheFolder(t) };
+  compile(tunedModel(), { cache });
+  const before = entriesOf(cache.folder);
+  const bytes = MODEL_BYTES.slice();
+  const weights = floats([36, 12, 3, 3], 0.1, 2).data;
+  const at = Buffer.from(bytes).indexOf(new Uint8Array(weights.buffer, weights.byteOffset, 16));
+  t.true(at > 0);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  const trained = (): { graph: Graph; builder: Builder } => {
+    const builder = new Builder();
+    return { graph: importOnnx(bytes, { builder, name: "tuned" }).graph, builder };
+  };
+  const plain = compile(trained()).bundle;
+  t.not(Buffer.compare(plain, compile(tunedModel()).bundle), 0);
+  t.is(Buffer.compare(compile(trained(), { cache }).bundle, plain), 0);
+  t.is(entriesOf(cache.folder).length, before.length + 1, "one more bundle");
+  // A damaged module is made again.
+  for (const name of entriesOf(cache.folder)) writeFileSync(join(cache.folder, name), "damaged");
+  t.is(Buffer.compare(compile(trained(), { cache }).bundle, plain), 0);
+});
+
+test("a module's text tells numbers apart that print alike", (t) => {
+  const text = (value: number | bigint | string): string =>
+    sourceText({
+      functions: [{ name: "f", params: 0, locals: [], body: [["f32.const", value]] }],
+      entries: [],
+      symbols: [],
+      pages: 1,
+      relaxed: false,
+      pool: null,
+    });
+  t.is(new Set([0, -0, Number.NaN, 1, 1n, "1", Number.POSITIVE_INFINITY].map(text)).size, 7);
 });
 
 test("a folder that cannot be used is no cache, and no error", async (t) => {
@@ -153,7 +199,7 @@ test("processes share a folder", async (t) => {
   );
   t.deepEqual(codes, [0, 0, 0]);
   for (const i of [1, 2]) t.is(Buffer.compare(f.read(`${i}.psn`), f.read("0.psn")), 0);
-  t.is(readdirSync(join(f.path, "cache")).length, 1, "one entry, and nothing half written");
+  t.is(readdirSync(join(f.path, "cache")).length, 2, "a bundle and a module, and nothing half written");
 });
 
 test("on the command line: --cache, PSIONIC_CACHE and --no-cache", (t) => {
@@ -165,6 +211,6 @@ test("on the command line: --cache, PSIONIC_CACHE and --no-cache", (t) => {
   t.false(f.list().includes("none"));
   works(t, f.run([...args, "-o", "b.psn", "--cache", "one"]));
   works(t, f.run([...args, "-o", "c.psn"], { PSIONIC_CACHE: "one" }));
-  t.is(entriesOf(join(f.path, "one")).length, 1);
+  t.is(entriesOf(join(f.path, "one")).length, 2);
   for (const name of ["a", "b", "c"]) t.is(Buffer.compare(f.read(`${name}.psn`), f.read("plain.psn")), 0);
 });
