@@ -4,12 +4,14 @@
 
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
+import { importOnnx } from "../../compiler/import/onnx/import.js";
 import { Refused } from "../../compiler/ir/errors.js";
-import type { Builder, Graph } from "../../compiler/ir/graph.js";
+import { Builder, type Graph } from "../../compiler/ir/graph.js";
 import { print } from "../../compiler/ir/text.js";
 import { compile } from "../../compiler/pipeline.js";
 import { type AnyModel, type Feed, load, type Model, RunError, type TensorView } from "../../runtime-shim/index.js";
 import { attentionGraph } from "../support/attention-graph.js";
+import { ARCHITECTURES } from "../support/architectures/index.js";
 import { compileModel, MODEL_FILES } from "../support/models.js";
 import { arbitraryGraph, type RandomGraphOptions } from "../support/random-graph.js";
 import { sampleInputs } from "../support/sample.js";
@@ -120,4 +122,22 @@ test.serial("models", async (t) => {
   t.is(await firstDifference(direction.bundle, runs), null);
   const recognition = compileModel(MODEL_FILES["ocr-rec"], { dims: { batch: 1, width }, threads: true });
   t.is(await firstDifference(recognition.bundle, runs), null);
+});
+
+test.serial("products with packed weights", async (t) => {
+  for (const name of ["smollm-q4", "smollm-q4-int8"] as const) {
+    const { write, dims, sizes, feeds } = ARCHITECTURES[name];
+    const builder = new Builder();
+    const { graph } = importOnnx(write("small"), { builder, name, dims });
+    const { bundle } = compile({ graph, builder }, { threads: true, threading: FINEST });
+    const { inputs } = await load(bundle, { threads: 1 });
+    const runs = sizes.map((s) =>
+      Object.fromEntries(
+        Object.entries(feeds(s, "small"))
+          .filter(([input]) => inputs.some((p) => p.name === input))
+          .map(([input, { data, shape }]) => [input, { data, shape }]),
+      ),
+    );
+    t.is(await firstDifference(bundle, runs), null, name);
+  }
 });
