@@ -26,7 +26,7 @@ export interface Panels {
 }
 
 /**
- * A matrix b[k][n] of integers of `bits` bits (2, 4 or 8), in panels of `nr` columns as above: [ceil(n / nr)][words][nr]
+ * A matrix b[k][n] of integers of `bits` bits (2, 4 or 8) or floats of 16, in panels of `nr` columns as above: [ceil(n / nr)][words][nr]
  * words of 32 bits. A word holds neighbours along k of one column, as unsigned numbers: signed ones have half their range
  * added.
  */

@@ -1,7 +1,7 @@
-// Weights of 2, 4 or 8 bits as kernels read them: words of 32 bits, one column each, side by side in panels.
+// Weights of 2 to 16 bits as kernels read them: words of 32 bits, one column each, side by side in panels.
 
 import { DTYPES } from "../ir/dtype.js";
-import type { Tensor } from "../ir/tensor.js";
+import type { Elements, Tensor } from "../ir/tensor.js";
 import type { BitPanels } from "./buffers.js";
 
 /** Where element `i` of a word's column lies: even ones in the low half, odd ones in the high half, for products of pairs. */
@@ -20,6 +20,14 @@ export function offsetOf(tensor: Pick<Tensor, "dtype">): number {
   return kind === "int" ? 2 ** (bits - 1) : 0;
 }
 
+/** The elements as integers: floats of 16 bits by their bits. */
+function integersOf({ dtype, bytes, elements }: Tensor): Exclude<Elements, BigInt64Array | BigUint64Array> {
+  if (DTYPES[dtype].kind === "float") return new Uint16Array(Uint8Array.from(bytes).buffer);
+  if (elements instanceof BigInt64Array || elements instanceof BigUint64Array)
+    throw new RangeError(`${dtype} does not fit words of 32 bits`);
+  return elements;
+}
+
 /** [ceil(n / nr)][words][nr] words; elements behind the last of k are 0. */
 export function packBits(tensor: Tensor, layout: BitPanels): Uint8Array {
   const { bits, nr, k, n } = layout;
@@ -29,9 +37,7 @@ export function packBits(tensor: Tensor, layout: BitPanels): Uint8Array {
   const panels = Math.ceil(n / nr);
   const out = new Uint8Array(panels * words * nr * 4);
   const view = new DataView(out.buffer);
-  const { elements } = tensor;
-  if (elements instanceof BigInt64Array || elements instanceof BigUint64Array)
-    throw new RangeError(`${tensor.dtype} has more than 8 bits`);
+  const elements = integersOf(tensor);
   for (let p = 0; p < panels; p++) {
     const column = Math.min(p * nr, n - nr);
     for (let word = 0; word < words; word++)

@@ -1,17 +1,16 @@
-// What a kernel of blockMatmul asks of its operands, and which tile it gets: constant weights of 2, 4 or 8 bits, packed
-// as 32-bit words of one column each, blocks that end where words end.
+// What a kernel with packed weights asks of its operands, and which tile it gets: constant weights of 2, 4 or 8 bits in
+// blocks that end where words end (blockMatmul), or floats of 16 bits (matmul), as 32-bit words of one column each.
 
 import { type Dim, mul, range } from "../ir/dim.js";
 import { DTYPES, isInteger } from "../ir/dtype.js";
-import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
+import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import type { Choices, Template } from "./schedule.js";
 
 export interface BlockForm {
   readonly x: Value;
   readonly w: Value;
-  readonly scale: Value;
-  /** One per block and column, or a scalar. */
-  readonly zero: Value;
+  /** What weights are but for bits: one per block and column, zeros also a scalar. null: they are floats. */
+  readonly affine: { readonly scale: Value; readonly zero: Value } | null;
   /** Of integers in x: scales and sums per row and block. */
   readonly quantized: { readonly scale: Value; readonly sum: Value } | null;
   readonly m: Dim;
@@ -31,8 +30,9 @@ export function perWord(bits: number): number {
   return WORD_BITS / bits;
 }
 
-/** The product that a kernel can compute; null where the node has to be decomposed. */
+/** The product that a kernel with packed weights computes; null where there is none for it. */
 export function blockForm(node: Node): BlockForm | null {
+  if (isOp(node, "matmul")) return narrowForm(node);
   if (!isOp(node, "blockMatmul")) return null;
   const [x, w, scale, zero, xScale, xSum] = node.inputs;
   if (x === undefined || w === undefined || scale === undefined || zero === undefined) return null;
@@ -49,7 +49,20 @@ export function blockForm(node: Node): BlockForm | null {
   if (quantized !== null && x.type.dtype !== "i16") return null;
   // One value cannot lie in two layouts for one kernel.
   if (zero === w || zero === scale) return null;
-  return { x, w, scale, zero, quantized, m: mul(1, ...x.type.shape.slice(0, -1)), k, n, block, groups, bits };
+  const m = mul(1, ...x.type.shape.slice(0, -1));
+  return { x, w, affine: { scale, zero }, quantized, m, k, n, block, groups, bits };
+}
+
+/** f32 by constant floats of 16 bits: one block without scales. */
+function narrowForm(node: NodeOf<"matmul">): BlockForm | null {
+  const [x, w] = node.inputs;
+  if (x === undefined || w === undefined || constantOf(w) === undefined) return null;
+  const [k, n, more] = w.type.shape;
+  const { dtype } = w.type;
+  if (x.type.dtype !== "f32" || node.attrs.dtype !== "f32" || (dtype !== "f16" && dtype !== "bf16")) return null;
+  if (typeof k !== "number" || typeof n !== "number" || more !== undefined || n < LEAST_COLUMNS || k < 1) return null;
+  const m = mul(1, ...x.type.shape.slice(0, -1));
+  return { x, w, affine: null, quantized: null, m, k, n, block: k, groups: 1, bits: 16 };
 }
 
 /** Panels of up to 16 columns, which one row reads whole; tiles of rows take parts of them. */

@@ -192,8 +192,10 @@ function templateOf(group: Group | undefined, node: Node): { template: Template;
   if (attention !== null) return { template: "attention", choices: attentionChoices(attention, anchor) };
   switch (anchor.op) {
     case "matmul":
-    case "conv":
-      return chooseTile(anchor);
+    case "conv": {
+      const form = blockForm(anchor);
+      return form === null ? chooseTile(anchor) : blockChoices(form);
+    }
     case "blockMatmul": {
       const form = blockForm(anchor);
       if (form === null) throw new Bug("schedule", "a blockMatmul that no kernel computes was not decomposed");

@@ -9,6 +9,7 @@ import type { Dim } from "../ir/dim.js";
 import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
 import type { Scope, Scopes } from "../ir/scope.js";
 import { attentionOperands, joinAttention } from "./attention.js";
+import { blockForm } from "./blocks.js";
 import { isDepthwise, matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import { type Group, growGroup } from "./groups.js";
 import { isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
@@ -63,6 +64,7 @@ export function fuse(scopes: Scopes, uses: Uses, attention: boolean): Fusion {
 function contractionOperands(node: Node): Value[] {
   const [a, b] = node.inputs;
   if (a === undefined || b === undefined) return [];
+  if (blockForm(node) !== null) return [holder(a)];
   const form = matmulForm(node);
   if (form === null) return isOp(node, "conv") && isDepthwise(node) ? [holder(a), holder(b)] : [holder(a), holder(b)];
   const zero = (v: Value): Dim[] => v.type.shape.map(() => 0);

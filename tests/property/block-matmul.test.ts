@@ -161,6 +161,48 @@ test("the same bits as a product with the weights in f32", async (t) => {
   t.deepEqual(fromValue(first).bytes, bits.subarray(0, n * 4));
 });
 
+for (const dtype of ["f16", "bf16"] as const)
+  test(`products with constants of ${dtype}: the bits of f32, in two bytes each`, async (t) => {
+    const [m, k, n] = [6, 33, 24];
+    const random = randomOf(6);
+    const values = [Number.NaN, Infinity, -Infinity, -0, 2 ** -24, -(2 ** -133)];
+    let i = 0;
+    const draw = (): number => {
+      i++;
+      // A column of its own for each value that is no ordinary number.
+      return i % n < values.length && i > n * 3 && i < n * 4 ? (values[i % n] ?? 0) : random() * 2 - 1;
+    };
+    const w = made(dtype, [k, n], draw);
+    const x = made("f32", [m, k], () => Math.fround(random() * 2 - 1));
+    const b = new Builder();
+    const input = ir.input(b, "x", "f32", [m, k]);
+    const half = ir.cast(b, input, dtype);
+    const outputs = {
+      packed: ir.matmul(b, input, ir.constant(b, w), "f32"),
+      first: ir.matmul(b, ir.sliceAxis(b, input, 0, 0, 1), ir.constant(b, w), "f32"),
+      rounded: ir.matmul(b, half, ir.constant(b, w), dtype),
+    };
+    const { bundle, plan } = compile({ graph: graphOf(b, [input], outputs), builder: b });
+    t.false(plan.kernels.some((kernel) => kernel.template === "matmul"));
+    t.is(plan.memory.weights.bytes, Math.ceil(k / 2) * n * 4 + Math.ceil(k / 2) * 8 * 4);
+    const have = (await load(bundle)).runSync({ x: toValue(x) });
+    const c = new Builder();
+    const xc = ir.input(c, "x", "f32", [m, k]);
+    const wide = ir.constant(c, tensorFrom("f32", [k, n], w.numbers()));
+    const rounded = ir.cast(c, ir.cast(c, xc, dtype), "f32");
+    const plain = {
+      packed: ir.matmul(c, xc, wide),
+      first: ir.matmul(c, ir.sliceAxis(c, xc, 0, 0, 1), wide),
+      rounded: ir.cast(c, ir.matmul(c, rounded, wide), dtype),
+    };
+    const want = (await load(compile({ graph: graphOf(c, [xc], plain), builder: c }).bundle)).runSync({
+      x: toValue(x),
+    });
+    const tensors = (views: typeof have): Record<string, Tensor> =>
+      Object.fromEntries(Object.entries(views).map(([name, v]) => [name, fromValue(v)]));
+    t.is(difference(tensors(have), tensors(want)), null);
+  });
+
 test("weights take as many bytes as they have bits, and their scales", (t) => {
   const [k, n, block] = [256, 64, 32];
   const b = new Builder();

@@ -1,4 +1,4 @@
-// blockMatmul: a product with packed weights of few bits. A row alone multiplies them as they come out of their words, so
+// blockMatmul: a product with packed weights of few bits (or floats of 16). A row alone multiplies them as they come out of their words, so
 // that a matrix-vector product reads no more than the bits. Tiles of rows share a panel's weights: they are unpacked to
 // scratch, which stays in cache, and the tiles run over that. Sums of real numbers run over k in order, as in every
 // product; integers are summed exactly inside a block and the blocks scaled and added in order: both forms give the same
@@ -27,6 +27,7 @@ import {
   repeat,
   set,
   VECTOR_BYTES,
+  zeroBytesOf,
   zeroOf,
 } from "./block-words.js";
 import {
@@ -66,23 +67,23 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const words: BitPanels = { bits, nr, k, n };
   const perBlock: Panels = { nr, batch: 1, k: groups, n, batchStride: groups * n, rowStride: n, pair: 1, run: groups };
   frame.pack(form.w, words);
-  frame.pack(form.scale, perBlock);
-  const hasZeros = form.zero.type.shape.length > 0;
-  if (hasZeros) frame.pack(form.zero, perBlock);
+  const { affine } = form;
+  const zeros = affine === null || affine.zero.type.shape.length === 0 ? null : affine.zero;
+  if (affine !== null) frame.pack(affine.scale, perBlock);
+  if (zeros !== null) frame.pack(zeros, perBlock);
   const pointer = (name: string, start: Expr): Pointer => ({ at: pool.variable(I32, name), start });
   const into = (name: string, v: Value, index: Dim, bytes: number): Pointer =>
     pointer(name, pool.address(frame.buffer(v), index, bytes));
 
   const panelPart = (column: Dim): PanelPart => {
     const t = typeof column === "number" ? 0 : indexVar("panel", Math.ceil(n / nr));
-    const zeroBytes = bytesOf(form.zero.type.dtype);
     return {
       form,
       nr,
       vectors: nr / LANES,
       words: into("pw", form.w, mul(t, wordsOf(words) * nr), WORD_BYTES),
-      scales: into("ps", form.scale, mul(t, groups * nr), bytesOf("f32")),
-      zeros: hasZeros ? into("pz", form.zero, mul(t, groups * nr), zeroBytes) : null,
+      scales: affine === null ? null : into("ps", affine.scale, mul(t, groups * nr), bytesOf("f32")),
+      zeros: zeros === null ? null : into("pz", zeros, mul(t, groups * nr), zeroBytesOf(form)),
     };
   };
   const rowsFrom = (row: Dim, count: number, columns: number): Rows => {
@@ -159,7 +160,7 @@ function start(pointers: readonly Pointer[]): Stmt[] {
 }
 
 function pointersOf({ words, scales, zeros }: PanelPart): Pointer[] {
-  return [words, scales, ...(zeros === null ? [] : [zeros])];
+  return [words, scales, zeros].filter((p) => p !== null);
 }
 
 function pointersOfRows({ x, quantized }: Rows): Pointer[] {
@@ -217,14 +218,15 @@ function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
 function scaleBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
   const { pool } = frame;
   const { quantized, blockStride } = rows;
-  if (quantized === null) return [];
+  const { scales } = part;
+  if (quantized === null || scales === null) return [];
   return rows.sums.flatMap((row, r) =>
     row.flatMap((sum, j) => {
       const dot = dots[r]?.[j] ?? sum;
       const rowSum = pool.loadAt(quantized.sums.at, r * blockStride, "i32", I32X4, true);
       const exact = pool.same("sub", dot, pool.same("mul", zeroOf(frame, part, I32X4, j), rowSum));
       const rowScale = pool.loadAt(quantized.scales.at, r * blockStride, "f32", F32X4, true);
-      const scale = pool.same("mul", rowScale, pool.loadAt(part.scales.at, j * VECTOR_BYTES, "f32", F32X4));
+      const scale = pool.same("mul", rowScale, pool.loadAt(scales.at, j * VECTOR_BYTES, "f32", F32X4));
       return [set(sum, pool.same("madd", pool.op("toFloatS", F32X4, exact), scale, sum))];
     }),
   );
@@ -274,7 +276,7 @@ function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, i
   const { pool } = frame;
   const { form, nr } = part;
   const { quantized, x } = rows;
-  if (quantized === null) throw new Bug("loops", "integers without their scales");
+  if (quantized === null || part.scales === null) throw new Bug("loops", "integers without their scales");
   const element = { a: "i16", b: "i16", sum: "i32" } as const;
   const dots = dotsOf(frame, rows);
   const from: Pointer = { at: pool.variable(I32, "pu"), start: weights };
@@ -283,7 +285,7 @@ function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, i
     at: p.at,
     start: pool.same("add", p.start, pool.index(mul(index, part.vectors * LANES * bytes))),
   });
-  const zeroBytes = bytesOf(form.zero.type.dtype);
+  const zeroBytes = zeroBytesOf(form);
   const scales = shifted(part.scales, bytesOf("f32"));
   const zeros = part.zeros === null ? null : shifted(part.zeros, zeroBytes);
   const pairBytes = part.vectors * VECTOR_BYTES;

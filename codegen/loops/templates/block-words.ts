@@ -1,14 +1,15 @@
-// Weights of 2, 4 or 8 bits out of their words. A word of 32 bits holds neighbours along k of one column, so four words
-// side by side give, shifted and masked, the same row of k for four columns: as real numbers, w = (q - zero) * scale, or
-// as they are, two rows of k in the halves of each lane. What is done with them is the reader's business: a product
+// Weights of 2 to 16 bits out of their words. A word of 32 bits holds neighbours along k of one column, so four words
+// side by side give, shifted and masked, the same row of k for four columns: as real numbers, w = (q - zero) * scale or
+// the f16 that the bits are, or as they are, two rows of k in the halves of each lane. What is done with them is the reader's business: a product
 // multiplies them at once, a tile of many rows has them stored first.
 
-import { bytesOf } from "../../../compiler/ir/dtype.js";
+import { bytesOf, type DType } from "../../../compiler/ir/dtype.js";
 import { constantOf } from "../../../compiler/ir/graph.js";
 import { bitOf, offsetOf } from "../../../compiler/plan/pack-bits.js";
 import { type BlockForm, perWord } from "../../../compiler/schedule/blocks.js";
 import { type Expr, I32, type Reg } from "../expr.js";
 import type { Frame } from "../frame.js";
+import { decodeNarrow } from "../narrow.js";
 import { LANES } from "../nest.js";
 import { lowerCast } from "../scalar.js";
 import type { Stmt } from "../stmt.js";
@@ -34,8 +35,9 @@ export interface PanelPart {
   /** Columns of the whole panel. */
   readonly nr: number;
   readonly words: Pointer;
-  readonly scales: Pointer;
-  /** null: the zero is a scalar. */
+  /** null: weights are floats. */
+  readonly scales: Pointer | null;
+  /** null: the zero is a scalar, or there is none. */
   readonly zeros: Pointer | null;
 }
 
@@ -75,8 +77,8 @@ export function readWeights(frame: Frame, part: PanelPart, reader: Reader): Stmt
   const per = perWord(form.bits);
   const decode = form.quantized === null ? realWeights(frame, part, reader) : pairsOfWeights(frame, part, reader);
   const blocks: Move[] = [
-    [scales, nr * bytesOf("f32")],
-    ...(zeros === null ? [] : [[zeros, nr * bytesOf(form.zero.type.dtype)] as const]),
+    ...(scales === null ? [] : [[scales, nr * bytesOf("f32")] as const]),
+    ...(zeros === null ? [] : [[zeros, nr * zeroBytesOf(form)] as const]),
     ...reader.perBlock,
   ];
   const wordMove: Move = [words, nr * WORD_BYTES];
@@ -101,11 +103,18 @@ export function readWeights(frame: Frame, part: PanelPart, reader: Reader): Stmt
   ];
 }
 
+/** Bytes of one zero. */
+export function zeroBytesOf({ affine }: BlockForm): number {
+  return affine === null ? 0 : bytesOf(affine.zero.type.dtype);
+}
+
 /** Zeros of a vector of columns, in the numbers that words hold: f32 or i32. */
 export function zeroOf({ pool }: Frame, { form, zeros }: PanelPart, type: Reg, vector: number): Expr {
-  const { dtype } = form.zero.type;
+  const { affine } = form;
+  if (affine === null) return pool.constant(type, 0);
+  const { dtype } = affine.zero.type;
   const offset = offsetOf(form.w.type);
-  if (zeros === null) return pool.constant(type, (constantOf(form.zero)?.at(0) ?? 0) + offset);
+  if (zeros === null) return pool.constant(type, (constantOf(affine.zero)?.at(0) ?? 0) + offset);
   if (dtype === "f32") return pool.loadAt(zeros.at, vector * VECTOR_BYTES, dtype, F32X4);
   const loaded = pool.loadAt(zeros.at, vector * LANES * bytesOf(dtype), dtype, I32X4);
   const zero = offset === 0 ? loaded : pool.same("add", loaded, pool.constant(I32X4, offset));
@@ -132,8 +141,10 @@ function field({ pool }: Frame, word: Expr, bit: number, mask: number): Expr {
 
 function realWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
   const { pool } = frame;
-  const { bits } = part.form;
+  const { bits, w } = part.form;
+  const { scales } = part;
   const { all, load } = loadWords(frame, part);
+  if (scales === null) return floatWeights(frame, w.type.dtype, all, load, reader);
   const columns = all.map((word, j) => ({
     word,
     scale: pool.variable(F32X4, `scale${j}`),
@@ -142,7 +153,7 @@ function realWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
   }));
   return {
     blockStart: columns.flatMap(({ scale, zero }, j) => [
-      set(scale, pool.loadAt(part.scales.at, j * VECTOR_BYTES, "f32", F32X4)),
+      set(scale, pool.loadAt(scales.at, j * VECTOR_BYTES, "f32", F32X4)),
       ...(part.zeros === null ? [] : [set(zero, zeroOf(frame, part, F32X4, j))]),
     ]),
     word: (count) => {
@@ -158,6 +169,34 @@ function realWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
             columns.map((c) => c.weight),
           ),
         );
+      }
+      return out;
+    },
+  };
+}
+
+/** Floats of 16 bits: two to a word. */
+function floatWeights(
+  frame: Frame,
+  dtype: DType,
+  words: readonly Expr[],
+  load: readonly Stmt[],
+  reader: Reader,
+): Decoder {
+  const { pool } = frame;
+  const weights = words.map((_, j) => pool.variable(F32X4, `weight${j}`));
+  return {
+    blockStart: [],
+    word: (count) => {
+      const out = [...load];
+      for (let i = 0; i < count; i++) {
+        for (const [j, weight] of weights.entries()) {
+          const word = words[j] ?? weight;
+          const half =
+            i === 0 ? pool.same("and", word, pool.constant(I32X4, 0xffff)) : pool.same("shrU", word, pool.i32(16));
+          out.push(set(weight, decodeNarrow(pool, dtype, half)));
+        }
+        out.push(...reader.use(i, weights));
       }
       return out;
     },
