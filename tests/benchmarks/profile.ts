@@ -13,6 +13,7 @@ import { schedule } from "../../compiler/schedule/build.js";
 import { load } from "../../runtime-shim/index.js";
 import { wasmKeeps } from "../../targets/wasm/capabilities.js";
 import { ARCHITECTURE_ROWS } from "./architectures.js";
+import { ATTENTION } from "./attention.js";
 import { BLOCK_PRODUCTS } from "./block-products.js";
 import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
 import { KERNELS } from "./kernels.js";
@@ -133,7 +134,9 @@ async function main(): Promise<void> {
   const tier = values.tier === "relaxed" ? "relaxed" : "strict";
   const probe = await ceilings();
   let limits = probe();
-  for (const row of [...KERNELS, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) => only.test(r.name))) {
+  for (const row of [...KERNELS, ...ATTENTION, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) =>
+    only.test(r.name),
+  )) {
     limits = higher(limits, probe());
     const steps = await profile(row, tier, Number(values.runs), limits);
     const total = steps.reduce((sum, s) => sum + s.ms, 0);

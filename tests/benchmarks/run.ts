@@ -11,6 +11,7 @@ import { Refused } from "../../compiler/ir/errors.js";
 import type { Tier } from "../../compiler/plan/plan.js";
 import { largestError } from "./agree.js";
 import { ARCHITECTURE_ROWS } from "./architectures.js";
+import { ATTENTION } from "./attention.js";
 import { BLOCK_PRODUCTS } from "./block-products.js";
 import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
 import { bundleBytes, onnxBytes, runtimeBytes, webRuntimeBytes } from "./download.js";
@@ -210,7 +211,9 @@ async function main(): Promise<number> {
   if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: want a number above 0`);
   const only = new RegExp(values.only, "i");
   const before = values.compare === undefined ? null : (JSON.parse(readFileSync(values.compare, "utf8")) as Results);
-  const warm = [...KERNELS, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) => only.test(r.name));
+  const warm = [...KERNELS, ...ATTENTION, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) =>
+    only.test(r.name),
+  );
   const started = MODELS.filter((r) => r.whole === true && only.test(`start ${r.name}`));
   if (values.list) {
     for (const name of [...warm.map((r) => r.name), ...started.map((r) => `start ${r.name}`)]) console.log(name);
