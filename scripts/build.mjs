@@ -69,6 +69,8 @@ if (existsSync(shim))
     outfile: join(dist, "runtime/index.js"),
     bundle: true,
     minify: true,
+    // An engine shows the line of an error that nobody caught.
+    lineLimit: 160,
     keepNames: true,
     format: "esm",
     platform: "neutral",
