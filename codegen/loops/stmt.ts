@@ -9,7 +9,7 @@ export type Stmt =
   /**
    * for (v = from; v < to; v += step): `v` is an index variable (a Dim that is one symbol). Iterations of a `parallel`
    * loop read nothing that others write, and what two of them write is the same: they may run in any order and at the
-   * same time. Registers that are set inside belong to one iteration. Parallel loops of one kernel hold this among
+   * same time. Registers that are set inside belong to one iteration, scratch bytes to whoever runs it. Parallel loops of one kernel hold this among
    * each other as well.
    */
   | {

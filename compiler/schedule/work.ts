@@ -22,7 +22,7 @@ function arithmetic(node: Node): Dim {
   const out = node.outputs[0];
   if (first === undefined || out === undefined) return 0;
   const results = elementCount(out.type.shape);
-  if (isOp(node, "matmul")) return mul(results, first.type.shape.at(-1) ?? 1);
+  if (isOp(node, "matmul") || isOp(node, "blockMatmul")) return mul(results, first.type.shape.at(-1) ?? 1);
   if (isOp(node, "conv") && second !== undefined) {
     const { shape } = second.type;
     const outs = (node.attrs.layout === "nhwc" ? shape.at(-1) : shape[0]) ?? 1;
