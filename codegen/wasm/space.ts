@@ -33,12 +33,15 @@ export function emitSpace(loops: readonly Loop[], scopes: Scopes, indices: Indic
   scopes.push(set(left, ["i32.add", value(share), larger]));
 
   const bounds = moving.map(({ loop }) => ({ from: indices.dim(loop.from), to: indices.dim(loop.to) }));
-  for (const [k, { loop, local }] of moving.entries()) {
-    const inside = sizeOf(moving.slice(k + 1).map((m) => m.loop));
-    let at: Instruction = inside === 1 ? value(first) : ["i32.div_u", value(first), indices.dim(inside)];
-    if (k > 0) at = ["i32.rem_u", at, indices.dim(tripsOf(loop))];
-    scopes.push(set(local, ["i32.add", bounds[k]?.from ?? i32(0), ["i32.mul", at, i32(loop.step)]]));
-  }
+  // Only where something is left: a space without iterations has a size to divide by that is zero.
+  const enter = (): void => {
+    for (const [k, { loop, local }] of moving.entries()) {
+      const inside = sizeOf(moving.slice(k + 1).map((m) => m.loop));
+      let at: Instruction = inside === 1 ? value(first) : ["i32.div_u", value(first), indices.dim(inside)];
+      if (k > 0) at = ["i32.rem_u", at, indices.dim(tripsOf(loop))];
+      scopes.push(set(local, ["i32.add", bounds[k]?.from ?? i32(0), ["i32.mul", at, i32(loop.step)]]));
+    }
+  };
 
   const level = (k: number): void => {
     const own = moving[k];
@@ -71,6 +74,7 @@ export function emitSpace(loops: readonly Loop[], scopes: Scopes, indices: Indic
         scopes.push(set(local, indices.dim(loop.from)));
         scopes.loopVars.set(variable(loop), { local, depth: scopes.depth });
       }
+      enter();
       level(0);
     },
     false,

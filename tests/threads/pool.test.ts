@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
 import * as ir from "../../compiler/ir/build.js";
-import { sym } from "../../compiler/ir/dim.js";
+import { sub, sym } from "../../compiler/ir/dim.js";
 import { Builder, type Graph } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import { LoadError, load, RunError, type TensorView } from "../../runtime-shim/index.js";
@@ -187,4 +187,31 @@ test.serial("what traps in a worker is a trap of the run", async (t) => {
   const model = await load(fakeBundle({ plan, modules: [module] }), { threads: 2 });
   t.throws(() => model.runSync({}), { instanceOf: RunError, code: "trap" });
   model.dispose();
+});
+
+test.serial("sizes that turn out to be zero", async (t) => {
+  const builder = new Builder();
+  const n = sym("n", 1, 5);
+  const x = ir.input(builder, "x", "f32", [2, n, 8]);
+  const rows = ir.slice(builder, x, [0, 1, 0], [2, sub(n, 1), 8]);
+  const turned = ir.transpose(builder, ir.softmax(builder, rows, 2), [1, 2, 0]);
+  const graph: Graph = {
+    name: "empty",
+    inputs: [x],
+    outputs: [
+      { name: "y", value: turned },
+      { name: "z", value: ir.matmul(builder, rows, ir.transpose(builder, rows, [0, 2, 1])) },
+    ],
+    states: [],
+    bindings: [],
+    constraints: builder.constraints,
+  };
+  const { bundle: empty } = compile({ graph, builder }, { threads: true, threading: FINEST });
+  const [one, three] = [await load(empty), await load(empty, { threads: 3 })];
+  for (const size of [1, 2, 5]) {
+    const data = Float32Array.from({ length: 2 * size * 8 }, (_, i) => (i % 7) - 3);
+    const feed = { x: { data, shape: [2, size, 8] } };
+    t.deepEqual(three.runSync(feed), one.runSync(feed), `n = ${size}`);
+  }
+  three.dispose();
 });
