@@ -9,7 +9,7 @@ NODE ?= node
 # npm writes this file at the end of an install: it is older than the lock file when the install is out of date.
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help setup build demo test lint format clean conformance matrix bench fuzz profile pack chromium
+.PHONY: help setup build demo test lint format clean conformance matrix bench fuzz profile pack chromium llvm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ build: setup ## compile the TypeScript sources into dist/
 demo: build ## compile the OCR pipeline and read an image with it
 	@$(NODE) dist/examples/ocr/demo.js
 
-test: setup lint build chromium ## lint, build and run every test; the last line is "N passed, N failed, N skipped"
+test: setup lint build chromium llvm ## lint, build and run every test; the last line is "N passed, N failed, N skipped"
 	@$(NODE) dist/scripts/test.js
 
 lint: setup ## check format, lint rules and the build scripts' types
@@ -41,7 +41,7 @@ format: setup ## rewrite the sources in the project's format
 clean: ## remove dist/
 	@$(NODE) scripts/clean.mjs
 
-conformance: build ## run a conformance suite: SUITE=folder, TARGET=reference|wasm (default: both)
+conformance: build ## run a conformance suite: SUITE=folder, TARGET=reference|wasm|native|wasm+native (default: the first two)
 	@$(NODE) dist/tests/conformance/run.js $(if $(SUITE),--suite "$(SUITE)") $(if $(TARGET),--target "$(TARGET)")
 
 matrix: build ## run every op on every dtype and the suite, and rewrite docs/operators.md from what passed
@@ -65,3 +65,7 @@ pack: setup ## build afresh and make the npm package
 # Debian's Chromium, for the browser tests; CHROMIUM=/path names another, SKIP_BROWSER=1 does without.
 chromium: build
 	@$(NODE) dist/scripts/chromium.js
+
+# Debian's libLLVM, for the tests of native code; PSIONIC_LLVM=/path names another, SKIP_LLVM=1 does without.
+llvm: build
+	@$(NODE) dist/scripts/llvm.js

@@ -2,9 +2,9 @@
 
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
-import { buildWasm } from "../codegen/wasm/target.js";
 import type { Threading } from "../codegen/wasm/threads.js";
-import { wasmKeeps, wasmRefusals } from "../targets/wasm/capabilities.js";
+import { build, type TargetName } from "../targets/targets.js";
+import { refusalsOf, wasmKeeps } from "../targets/wasm/capabilities.js";
 import { WASM_THREADING } from "../targets/wasm/threads.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
@@ -23,7 +23,10 @@ import { replayTuning, type TuningEntry, type TuningLock } from "./schedule/tuni
 import { PRODUCER } from "./version.js";
 
 export interface CompileOptions {
-  readonly target?: "wasm";
+  /** Default: wasm. */
+  readonly target?: TargetName;
+  /** Levels of a native target's CPUs that code is made for, by name; its standard ones by default. */
+  readonly cpus?: readonly string[];
   /**
    * strict (default): the same bits on every host. relaxed: fused multiply-add where the engine has it. Both: the bundle
    * holds a module of each, and the runtime picks.
@@ -73,7 +76,8 @@ export function compile(
   options: CompileOptions = {},
 ): Compiled {
   const { cache, ...told } = options;
-  if (cache === undefined) return compileStages(source, told).compiled;
+  // Native code depends on the machine's LLVM and linker as well: it is made again.
+  if (cache === undefined || (told.target ?? "wasm") !== "wasm") return compileStages(source, told).compiled;
   const lock = told.tuning?.lock ?? { entries: [] };
   const key = cacheKey(source.graph, source.builder, told);
   const known = key === null ? null : readCompiled(cache, key, lock);
@@ -89,18 +93,18 @@ export function compileStages(
   options: CompileOptions = {},
 ): Stages {
   const { graph, builder } = source;
-  const { entry = "main", producer = PRODUCER, threading = WASM_THREADING } = options;
+  const { target = "wasm", entry = "main", producer = PRODUCER, threading = WASM_THREADING } = options;
   const memo = options.cache === undefined ? noMemo : memoIn(options.cache);
   const variants = variantsOf(options);
   // All variants run one graph on the same weights: it keeps what the strictest of them promises.
   const tier = variants.some((v) => v.tier === "strict") ? "strict" : "relaxed";
   const sourceText = print(graph).text;
   const { graph: functional, log } = runPasses(builder, graph, { tier, keeps: wasmKeeps });
-  const refusals = wasmRefusals(functional, builder);
+  const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
   const scheduled = schedule(separate(builder, functional), replay?.choices, options.schedule);
-  const built = buildWasm(scheduled, builder, { entry, variants, threading, memo });
+  const built = build(target, scheduled, builder, { entry, variants, threading, memo, cpus: options.cpus });
   const { plan, weights, modules, placeOf } = built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log);

@@ -3,14 +3,13 @@
 // end of the file is where the manifest says. What fails any check throws LoadError, and nothing of it has run.
 
 import { LoadError } from "./errors.js";
-import { type BlobSpec, CHUNK_BYTES, HEADER_BYTES, LIMITS, type Manifest, PAGE_BYTES } from "./format.js";
+import { LIMITS, type Manifest, PAGE_BYTES } from "./format.js";
 import { malformed } from "./json.js";
-import { alignBlob, parseHeader, parseManifest } from "./manifest.js";
 import { type AnyModel, Model, type ModelTypes } from "./model.js";
 import { mayWait, openPool, THREAD_EXPORTS } from "./pool.js";
-import { sha256 } from "./sha256.js";
 import { type BundleSource, type ByteStream, openSource } from "./source.js";
 import { type Choice, chooseVariant, type Wishes } from "./variant.js";
+import { readBlobs, readManifest } from "./verified.js";
 
 export interface LoadOptions extends Wishes {
   /** The plan digest that the bundle must have (hex): pins it, wherever it came from. */
@@ -48,27 +47,12 @@ async function loadFrom<T extends ModelTypes>(stream: ByteStream, options: LoadO
   const choice = chooseVariant(manifest, options);
   const memory = createMemory(manifest, choice, options.maxMemoryBytes ?? Number.POSITIVE_INFINITY);
   let compiled: Promise<WebAssembly.Module> | undefined;
-  let at = dataStart;
-  for (const [i, blob] of manifest.blobs.entries()) {
-    const where = `blob ${i} (${blob.kind})`;
-    const offset = alignBlob(dataStart) + blob.offset;
-    const padding = new Uint8Array(offset - at);
-    await stream.fill(padding, `padding before ${where}`);
-    if (padding.some((byte) => byte !== 0)) {
-      throw new LoadError("digest_mismatch", `padding before ${where}`, "bytes that are not zero", "zeros");
-    }
-    const code = i === choice.module.blob ? new Uint8Array(blob.bytes) : null;
-    let into: Uint8Array | null = code;
-    if (blob.kind === "weights") into = new Uint8Array(memory.buffer, manifest.memory.weights.offset, blob.bytes);
-    await readBlob(stream, blob, where, into);
-    if (code !== null) {
-      compiled = WebAssembly.compile(code);
-      // Awaited below; until then a failure elsewhere must not leave it unhandled.
-      compiled.catch(() => {});
-    }
-    at = offset + blob.bytes;
-  }
-  if (!(await stream.atEnd())) malformed("end of the bundle", "more bytes", `${at} bytes`);
+  const weights = new Uint8Array(memory.buffer, manifest.memory.weights.offset, manifest.memory.weights.bytes);
+  await readBlobs({ stream, manifest, start: dataStart, module: choice.module.blob, weights }, (code) => {
+    compiled = WebAssembly.compile(code);
+    // Awaited below; until then a failure elsewhere must not leave it unhandled.
+    compiled.catch(() => {});
+  });
   if (compiled === undefined) malformed("manifest.modules", "none", "a module");
   const { module, exports } = await instantiate(compiled, memory, manifest, choice);
   const { variant } = choice;
@@ -95,60 +79,10 @@ function checkHost(): void {
   }
 }
 
-async function readManifest(stream: ByteStream, pin: string | undefined) {
-  const head = new Uint8Array(HEADER_BYTES);
-  await stream.fill(head, "header");
-  const { manifestBytes, digest } = parseHeader(head);
-  if (pin !== undefined && pin.toLowerCase() !== digest) {
-    throw new LoadError("digest_mismatch", "plan digest", digest, `${pin}, the digest that load() was given`);
-  }
-  const bytes = new Uint8Array(manifestBytes);
-  await stream.fill(bytes, "manifest");
-  await checkDigest(bytes, digest, "manifest");
-  const manifest = parseManifest(bytes);
-  const start = HEADER_BYTES + manifestBytes;
-  const last = manifest.blobs.at(-1);
-  const size = last === undefined ? start : alignBlob(start) + last.offset + last.bytes;
-  if (stream.size !== null && stream.size !== size) malformed("bundle", `${stream.size} bytes`, `${size}`);
-  return { manifest, digest, start };
-}
-
-async function checkDigest(bytes: Uint8Array<ArrayBuffer>, want: string, where: string): Promise<void> {
-  const have = await sha256(bytes);
-  if (have !== want) {
-    throw new LoadError("digest_mismatch", where, have, want, "the bundle was changed after it was written");
-  }
-}
-
-/** Reads and verifies a blob, one chunk's digest computed while the next arrives; keeps its bytes only in `into`. */
-async function readBlob(stream: ByteStream, blob: BlobSpec, where: string, into: Uint8Array | null): Promise<void> {
-  let pending: Promise<void> = Promise.resolve();
-  try {
-    for (const [i, digest] of blob.chunks.entries()) {
-      const from = i * CHUNK_BYTES;
-      const length = Math.min(CHUNK_BYTES, blob.bytes - from);
-      const place = into?.subarray(from, from + length);
-      // Shared memory cannot be digested in place.
-      const chunk = place !== undefined && isUnshared(place) ? place : new Uint8Array(length);
-      await stream.fill(chunk, `${where}, chunk ${i}`);
-      if (chunk !== place) place?.set(chunk);
-      await pending;
-      pending = checkDigest(chunk, digest, `${where}, chunk ${i}`);
-      pending.catch(() => {});
-    }
-  } finally {
-    await pending;
-  }
-}
-
 function checkTarget({ target }: Manifest): void {
   if (/^wasm/.test(target)) return;
-  const hint = "compile the model for wasm";
+  const hint = "compile the model for wasm, or load it with psionic/native";
   throw new LoadError("unsupported_backend_capability", "manifest.target", target, "wasm", hint);
-}
-
-function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer;
 }
 
 function createMemory(manifest: Manifest, { module, variant }: Choice, limit: number): WebAssembly.Memory {

@@ -92,7 +92,8 @@ export interface ModelParts {
   readonly digest: string;
   readonly variant: Variant;
   readonly buffer: ArrayBufferLike;
-  readonly exports: WebAssembly.Exports;
+  /** Functions by name; those of the entries have the parameters that the manifest says. */
+  readonly exports: Readonly<Record<string, unknown>>;
   readonly entry: string | undefined;
   readonly pool: Pool | null;
 }

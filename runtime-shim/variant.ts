@@ -39,19 +39,22 @@ export interface Choice {
   readonly variant: Variant;
 }
 
+/** Whether this machine has a feature of a module. */
+type Has = (feature: string) => boolean;
+
 /** Throws LoadError where the bundle or the engine lacks what is wanted. */
-export function chooseVariant(manifest: Manifest, { tier, threads = 1 }: Wishes): Choice {
+export function chooseVariant(manifest: Manifest, { tier, threads = 1 }: Wishes, has: Has = hasFeature): Choice {
   const held = (["strict", "relaxed"] as const).filter((t) => manifest.modules.some((m) => m.tier === t));
   const { count, fallback } = typeof threads === "object" ? threads : { count: threads, fallback: false };
   const wanted = threadCount(count);
   const tiers = tier === "any" ? held.toReversed() : [tier ?? held[0] ?? "strict"];
   let missing: LoadError | undefined;
   for (const t of tiers) {
-    const found = moduleFor(manifest, t, wanted > 1);
+    const found = moduleFor(manifest, t, wanted > 1, has);
     if (!(found instanceof LoadError)) return { module: found, variant: variantOf(found, wanted, "") };
     missing ??= found;
     if (wanted === 1 || !fallback) continue;
-    const single = moduleFor(manifest, t, false);
+    const single = moduleFor(manifest, t, false, has);
     if (!(single instanceof LoadError)) return { module: single, variant: variantOf(single, 1, found.message) };
   }
   throw missing ?? new LoadError("unsupported_backend_capability", "manifest.modules", "none", "a module");
@@ -62,7 +65,7 @@ function variantOf({ tier, features }: ModuleSpec, threads: number, fallback: st
 }
 
 /** The first module of a tier that this engine can run; else what is missing. */
-function moduleFor(manifest: Manifest, tier: Tier, threads: boolean): ModuleSpec | LoadError {
+function moduleFor(manifest: Manifest, tier: Tier, threads: boolean, has: Has): ModuleSpec | LoadError {
   const refusal = (where: string, have: string, want: string, hint: string): LoadError =>
     new LoadError("unsupported_backend_capability", where, have, want, hint);
   const ofTier = manifest.modules.filter((m) => m.tier === tier);
@@ -76,9 +79,9 @@ function moduleFor(manifest: Manifest, tier: Tier, threads: boolean): ModuleSpec
   }
   const lacking = threads ? sharingProblem() : null;
   if (lacking !== null) return refusal("options.threads", lacking.have, "memory that threads share", lacking.hint);
-  const found = able.find((m) => m.features.every(hasFeature));
+  const found = able.find((m) => m.features.every(has));
   if (found !== undefined) return found;
-  const names = able.at(-1)?.features.filter((f) => !hasFeature(f)) ?? [];
+  const names = able.at(-1)?.features.filter((f) => !has(f)) ?? [];
   return refusal("manifest.modules", `an engine without ${names.join(", ")}`, "one with it", "use a newer engine");
 }
 

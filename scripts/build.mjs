@@ -62,11 +62,12 @@ const tsc = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin
 });
 
 // What users import is one file: a program with a bundle starts quicker than with twenty modules.
-const shim = join(dist, "runtime-shim/index.js");
-if (existsSync(shim))
+for (const name of ["index", "native"]) {
+  const shim = join(dist, `runtime-shim/${name}.js`);
+  if (!existsSync(shim)) continue;
   await build({
     entryPoints: [shim],
-    outfile: join(dist, "runtime/index.js"),
+    outfile: join(dist, `runtime/${name}.js`),
     bundle: true,
     minify: true,
     // An engine shows the line of an error that nobody caught.
@@ -78,6 +79,7 @@ if (existsSync(shim))
     sourcemap: "linked",
     logLevel: "warning",
   });
+}
 
 // The text that workers run, as a file for pages that cannot start one from a blob.
 const pool = join(dist, "runtime-shim/pool.js");

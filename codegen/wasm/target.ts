@@ -2,15 +2,13 @@
 // the plan places everything, and one module for each variant holds all of it. The variants run the same steps on the
 // same memory: only the code of their kernels differs.
 
-import type { Dim } from "../../compiler/ir/dim.js";
 import { range } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
-import { type KernelCode, kernelsOf, makePlan } from "../../compiler/plan/make-plan.js";
+import { type KernelCode, makePlan } from "../../compiler/plan/make-plan.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
-import { iterationOf } from "../../compiler/schedule/build.js";
-import type { Kernel, Schedule, Step } from "../../compiler/schedule/schedule.js";
-import { lowerKernel } from "../loops/lower.js";
+import type { Kernel, Schedule } from "../../compiler/schedule/schedule.js";
+import { lowerSchedule } from "../loops/lower-schedule.js";
 import { isDivisible } from "../loops/parts.js";
 import { assemble, type ModuleSource } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
@@ -50,9 +48,9 @@ export type Memo = (content: () => string, make: () => Uint8Array) => Uint8Array
 
 export function buildWasm(schedule: Schedule, builder: Builder, options: WasmOptions): WasmBuild {
   const { entry, variants } = options;
-  const kernels = kernelsOf(schedule.steps);
-  const iterations = loopCounters(schedule.steps);
-  const lowered = kernels.map((k) => lowerKernel(k, iterations));
+  const all = lowerSchedule(schedule);
+  const kernels = all.map(({ kernel }) => kernel);
+  const lowered = all.map(({ loops }) => loops);
   const emitted = lowered.map((k) => variants.map((v) => new KernelEmitter(k, v).emit()));
   const { functions, uses } = outline(emitted);
   const codes = new Map<Kernel, KernelCode>();
@@ -120,18 +118,6 @@ function moduleOf(
     ...(threads ? ["threads"] : []),
   ];
   return { variant, features, threads: threads ? memory : null, wasm };
-}
-
-/** The counters of all loops, by the region parameter that reads them. */
-function loopCounters(steps: readonly Step[], into = new Map<Value, Dim>()): Map<Value, Dim> {
-  for (const s of steps) {
-    if (s.kind === "if") for (const b of s.branches) loopCounters(b, into);
-    if (s.kind !== "loop") continue;
-    const counter = s.node.regions[0]?.params[0];
-    if (counter !== undefined && s.node.op === "loop") into.set(counter, iterationOf(s.node));
-    loopCounters(s.body, into);
-  }
-  return into;
 }
 
 function functionText(f: WasmFunction): string {

@@ -105,7 +105,7 @@ function countOf(t: TensorType): Dim | null {
 }
 
 /** Everything in a functional graph that the target cannot do, in the order of its nodes. */
-export function wasmRefusals(graph: Graph, builder: Builder): readonly Refusal[] {
+export function refusalsOf(graph: Graph, builder: Builder, target: string): readonly Refusal[] {
   const refusals: Refusal[] = [];
   const at = (node: Node): string => {
     if (node.op === "input" || node.op === "state") return `${node.op} "${node.attrs.name}"`;
@@ -122,9 +122,9 @@ export function wasmRefusals(graph: Graph, builder: Builder): readonly Refusal[]
       if (!hasRegister(v.type.dtype))
         add({
           code: "unsupported_dtype",
-          scope: "wasm",
+          scope: target,
           subject: v.type.dtype,
-          detail: `${node.op} ${node.outputs.includes(v) ? "gives" : "takes"} ${formatType(v.type)}; the wasm target computes with ${WASM_DTYPES.join(", ")}`,
+          detail: `${node.op} ${node.outputs.includes(v) ? "gives" : "takes"} ${formatType(v.type)}; the ${target} target computes with ${WASM_DTYPES.join(", ")}`,
           at: at(node),
           hint: nearestTo(v.type.dtype),
         });
@@ -135,9 +135,9 @@ export function wasmRefusals(graph: Graph, builder: Builder): readonly Refusal[]
     if (hi * bytesOf(v.type.dtype) > MAX_BYTES)
       add({
         code: "resource_limit",
-        scope: "wasm",
+        scope: target,
         subject: formatType(v.type),
-        detail: `${formatType(v.type)} takes ${Number.isFinite(hi) ? `up to ${hi * bytesOf(v.type.dtype)} bytes` : `an unbounded size (${count === null ? "too many" : formatDim(count)} elements)`}; WebAssembly memory ends at 4 GiB`,
+        detail: `${formatType(v.type)} takes ${Number.isFinite(hi) ? `up to ${hi * bytesOf(v.type.dtype)} bytes` : `an unbounded size (${count === null ? "too many" : formatDim(count)} elements)`}; a model's memory ends at 4 GiB`,
         at: at(v.node),
         hint: "bound its dimensions: --dim name=lo..hi, or --bound n for sizes that depend on data",
       });

@@ -1,7 +1,7 @@
 // What a target does with a graph, without generating code: its refusals, or how each op runs and how many kernels the
 // schedule has.
 
-import { type Form, formOf, wasmKeeps, wasmRefusals } from "../../../targets/wasm/capabilities.js";
+import { type Form, formOf, refusalsOf, wasmKeeps } from "../../../targets/wasm/capabilities.js";
 import type { DType } from "../../ir/dtype.js";
 import type { Refusal } from "../../ir/errors.js";
 import { type Builder, type Graph, nodesOf } from "../../ir/graph.js";
@@ -28,7 +28,7 @@ export interface Explanation {
 
 export function explain(graph: Graph, builder: Builder): Explanation {
   const { graph: functional } = runPasses(builder, graph, { keeps: wasmKeeps });
-  const refusals = wasmRefusals(functional, builder);
+  const refusals = refusalsOf(functional, builder, "wasm");
   if (refusals.length > 0) return { refusals, ops: [], kernels: {} };
   const counts = new Map<OpName, { nodes: number; dtypes: Set<DType> }>();
   for (const node of nodesOf(functional)) {

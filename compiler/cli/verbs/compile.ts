@@ -2,6 +2,7 @@
 
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import type { TargetName } from "../../../targets/targets.js";
 import type { CompileOptions } from "../../pipeline.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
@@ -13,7 +14,8 @@ import { parseTiers } from "../variant.js";
 import { type Leaf, repeated } from "../verb.js";
 
 interface Options extends TuningOptions, ImportOptions {
-  readonly target: "wasm";
+  readonly target: TargetName;
+  readonly cpu?: string;
   readonly tier: string;
   readonly threads?: boolean;
   readonly name?: string;
@@ -40,12 +42,19 @@ export const compileVerb: Leaf = {
       "psionic compile rec.onnx --dim width=320 --types rec.d.ts",
       "also writes TypeScript types of its inputs and outputs",
     ],
+    ["psionic compile det.onnx --target x86-64 --cpu v4,v3", "native code for two levels of CPUs; the runtime picks"],
     ["psionic compile det.onnx --threads --tier strict,relaxed", "four modules: the runtime picks one"],
   ],
   declare(command: Command): void {
     command
       .argument("<model.onnx>", "the model")
-      .addOption(new Option("--target <name>", "what to compile for").choices(["wasm"]).default("wasm"))
+      .addOption(
+        new Option("--target <name>", "what to compile for").choices(["wasm", "x86-64", "aarch64"]).default("wasm"),
+      )
+      .option(
+        "--cpu <levels>",
+        "levels of a native target's CPUs: v2, v3, v4, v4vnni; neon, dotprod; or several: v4,v2",
+      )
       .option(
         "--tier <names>",
         "strict: the same bits everywhere; relaxed: fastest; strict,relaxed: a module of each",
@@ -105,6 +114,7 @@ export const compileVerb: Leaf = {
         tier: tiers,
         threads,
         target,
+        ...(options.cpu === undefined ? {} : { cpus: options.cpu.split(",") }),
         ...entry,
         ...tuning,
         ...cacheFrom(options.cache),

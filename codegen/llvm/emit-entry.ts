@@ -1,0 +1,218 @@
+// The exported function of an entry point:
+//   i32 run_<entry>(memory, weights, i32 start, i32 stop, const i32 *symbols)
+// `memory` is the plan's memory with zeros where nothing was written; `weights` is where the weights region lies, inside
+// memory or elsewhere. It runs top-level steps start..stop-1 and returns a status. It keeps nothing between calls and
+// writes nothing but memory: symbols and the note of failed checks are on its stack.
+
+import type { DimJson, EntryPlan, Plan } from "../../compiler/plan/plan.js";
+import { type EntryCode, entryCode } from "../entry.js";
+import type { SymbolTable } from "./symbol-table.js";
+import { FunctionText } from "./text.js";
+
+export interface EntryContext {
+  /** Has every symbol of the run. */
+  readonly symbols: SymbolTable;
+  readonly declarations: Set<string>;
+}
+
+/** The whole definition. */
+export function emitEntry(plan: Plan, entry: EntryPlan, context: EntryContext): string {
+  return new EntryEmitter(plan, entry, context).emit();
+}
+
+class EntryEmitter {
+  readonly #plan: Plan;
+  readonly #entry: EntryPlan;
+  readonly #context: EntryContext;
+  readonly #out: FunctionText;
+  readonly #frame: string;
+
+  constructor(plan: Plan, entry: EntryPlan, context: EntryContext) {
+    this.#plan = plan;
+    this.#entry = entry;
+    this.#context = context;
+    this.#out = new FunctionText(context.declarations);
+    this.#frame = this.#out.slot(`[${context.symbols.length} x i32], align 16`);
+  }
+
+  emit(): string {
+    const out = this.#out;
+    out.line(`store i32 0, ptr ${this.#frame}`);
+    for (const [i, name] of this.#entry.symbols.entries()) {
+      const from = out.value(`getelementptr i32, ptr %symbols, i64 ${i}`);
+      this.#setSymbol(name, out.value(`load i32, ptr ${from}`));
+    }
+    this.#all(entryCode(this.#plan, this.#entry));
+    out.line("ret i32 0");
+    const params = "(ptr %memory, ptr %weights, i32 %start, i32 %stop, ptr %symbols)";
+    return `define i32 @${quoted(this.#entry.export)}${params} #1 {\n${out.body()}\n}\n`;
+  }
+
+  #all(codes: readonly EntryCode[]): void {
+    for (const c of codes) this.#code(c);
+  }
+
+  #code(c: EntryCode): void {
+    const out = this.#out;
+    switch (c.kind) {
+      case "step": {
+        const from = out.value(`icmp ule i32 %start, ${c.index}`);
+        const to = out.value(`icmp ult i32 ${c.index}, %stop`);
+        this.#if(out.value(`and i1 ${from}, ${to}`), () => {
+          this.#all(c.body);
+          const failed = out.value(`icmp ne i32 ${out.value(`load i32, ptr ${this.#frame}`)}, 0`);
+          this.#if(failed, () => this.#return(c.failed));
+        });
+        return;
+      }
+      case "call": {
+        const args = c.args.map((offset) => `ptr ${this.#address(offset)}`);
+        out.line(`call void @k${c.kernel}(${[...args, `ptr ${this.#frame}`].join(", ")})`);
+        return;
+      }
+      case "setSymbol":
+        this.#setSymbol(c.name, this.#dim(c.value));
+        return;
+      case "readSymbol": {
+        const wide = out.value(`load i64, ptr ${this.#address(c.offset)}`);
+        this.#setSymbol(c.name, out.value(`trunc i64 ${wide} to i32`));
+        return;
+      }
+      case "keepSymbol":
+        out.line(`store i32 ${this.#symbol(c.name)}, ptr ${this.#address(c.offset)}`);
+        return;
+      case "requireEqual": {
+        const differ = out.value(`icmp ne i32 ${this.#dim(c.left)}, ${this.#dim(c.right)}`);
+        this.#if(differ, () => this.#return(c.status));
+        return;
+      }
+      case "requireRange": {
+        const value = this.#symbol(c.name);
+        const low = out.value(`icmp slt i32 ${value}, ${c.lo}`);
+        const high = out.value(`icmp sgt i32 ${value}, ${c.hi}`);
+        this.#if(out.value(`or i1 ${low}, ${high}`), () => this.#return(c.status));
+        return;
+      }
+      case "copy": {
+        const bytes = out.value(`sext i32 ${this.#dim(c.bytes)} to i64`);
+        let to = this.#address(c.to);
+        if (c.row !== null) {
+          const row = out.value(`sext i32 ${this.#symbol(c.row)} to i64`);
+          to = out.value(`getelementptr i8, ptr ${to}, i64 ${out.value(`mul i64 ${row}, ${bytes}`)}`);
+        }
+        this.#context.declarations.add("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)");
+        out.line(`call void @llvm.memmove.p0.p0.i64(ptr ${to}, ptr ${this.#address(c.from)}, i64 ${bytes}, i1 false)`);
+        return;
+      }
+      case "if":
+        this.#if(
+          this.#bool(c.condition),
+          () => this.#all(c.yes),
+          () => this.#all(c.no),
+        );
+        return;
+      case "loop":
+        this.#loop(c);
+        return;
+    }
+  }
+
+  #loop(c: EntryCode & { kind: "loop" }): void {
+    const out = this.#out;
+    const counter = out.slot("i32");
+    out.line(`store i32 0, ptr ${counter}`);
+    const [again, after] = [out.fresh("loop"), out.fresh("after")];
+    const test = (condition: number): void => {
+      const i = out.value(`zext i32 ${out.value(`load i32, ptr ${counter}`)} to i64`);
+      const more = out.value(`icmp slt i64 ${i}, ${out.value(`load i64, ptr ${this.#address(c.trips)}`)}`);
+      out.branch(out.value(`and i1 ${more}, ${this.#bool(condition)}`), again, after);
+    };
+    test(c.first);
+    out.block(again);
+    this.#setSymbol(c.counter, out.value(`load i32, ptr ${counter}`));
+    this.#all(c.body);
+    out.line(`store i32 ${out.value(`add i32 ${out.value(`load i32, ptr ${counter}`)}, 1`)}, ptr ${counter}`);
+    test(c.next);
+    out.block(after);
+    if (c.count !== null) this.#setSymbol(c.count, out.value(`load i32, ptr ${counter}`));
+  }
+
+  #if(condition: string, yes: () => void, no: () => void = () => {}): void {
+    const [then, otherwise, after] = [this.#out.fresh("then"), this.#out.fresh("else"), this.#out.fresh("after")];
+    this.#out.branch(condition, then, otherwise);
+    for (const [label, body] of [
+      [then, yes],
+      [otherwise, no],
+    ] as const) {
+      this.#out.block(label);
+      body();
+      this.#out.jump(after);
+    }
+    this.#out.block(after);
+  }
+
+  #return(status: number): void {
+    this.#out.line(`ret i32 ${status}`);
+    // What follows in the text is reached by nothing.
+    this.#out.block(this.#out.fresh("unreached"));
+  }
+
+  #address(offset: number): string {
+    const { weights } = this.#plan.memory;
+    const inside = offset >= weights.offset && offset < weights.offset + weights.bytes;
+    const [base, at] = inside ? ["%weights", offset - weights.offset] : ["%memory", offset];
+    return this.#out.value(`getelementptr i8, ptr ${base}, i64 ${at}`);
+  }
+
+  #bool(offset: number): string {
+    return this.#out.value(`icmp ne i8 ${this.#out.value(`load i8, ptr ${this.#address(offset)}`)}, 0`);
+  }
+
+  #place(name: string): string {
+    return this.#out.value(`getelementptr i32, ptr ${this.#frame}, i64 ${this.#context.symbols.indexOf(name)}`);
+  }
+
+  #setSymbol(name: string, value: string): void {
+    this.#out.line(`store i32 ${value}, ptr ${this.#place(name)}`);
+  }
+
+  #symbol(name: string): string {
+    return this.#out.value(`load i32, ptr ${this.#place(name)}`);
+  }
+
+  /** A dimension as i32; divisions round down. */
+  #dim(d: DimJson): string {
+    if (typeof d === "number") return String(d);
+    if (typeof d === "string") return this.#symbol(d);
+    const out = this.#out;
+    const [op, a, b] = d;
+    const [x, y] = [this.#dim(a), this.#dim(b)];
+    switch (op) {
+      case "add":
+      case "mul":
+        return out.value(`${op} i32 ${x}, ${y}`);
+      case "min":
+      case "max": {
+        const first = out.value(`icmp ${op === "min" ? "slt" : "sgt"} i32 ${x}, ${y}`);
+        return out.value(`select i1 ${first}, i32 ${x}, i32 ${y}`);
+      }
+      case "div":
+      case "mod": {
+        const [p, q] = [out.value(`sext i32 ${x} to i64`), out.value(`sext i32 ${y} to i64`)];
+        const wide = out.value(`call i64 @${op === "div" ? "floordiv" : "mod"}(i64 ${p}, i64 ${q})`);
+        return out.value(`trunc i64 ${wide} to i32`);
+      }
+    }
+  }
+}
+
+/** A global's name as LLVM reads it. */
+function quoted(name: string): string {
+  const plain = /^[\x20-\x7e]$/u;
+  const bytes = [...new TextEncoder().encode(name)];
+  const text = bytes.map((b) => {
+    const c = String.fromCharCode(b);
+    return plain.test(c) && c !== '"' && c !== "\\" ? c : `\\${b.toString(16).padStart(2, "0")}`;
+  });
+  return `"${text.join("")}"`;
+}

@@ -1,0 +1,275 @@
+// How LLVM IR spells register operations: the dialect's table. No instruction has fast-math flags, so that nothing is
+// reassociated or contracted; operations mean bit for bit what they mean on WebAssembly (NaN payloads apart).
+
+import type { Tier } from "../../compiler/plan/plan.js";
+import type { Expr, MachineOp, Reg, RegKind } from "../loops/expr.js";
+import type { FunctionText } from "./text.js";
+import { bitsType, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
+
+/** What the spelling may use beyond LLVM's portable instructions. */
+export interface Dialect {
+  /** Fused multiply-add is one instruction. */
+  readonly fma: boolean;
+  /** x86's multiply-add of 16-bit pairs, by the widest vector in bytes; 0 without. */
+  readonly pairBytes: number;
+}
+
+export interface Spelling {
+  readonly type: Reg;
+  readonly args: readonly string[];
+  readonly operands: readonly Expr[];
+  readonly tier: Tier;
+  readonly dialect: Dialect;
+  readonly out: FunctionText;
+  /** Where a failed check is noted. */
+  readonly fail: string;
+}
+
+type Spell = (cx: Spelling) => string;
+
+const isFloat = (k: RegKind): boolean => k === "f32" || k === "f64";
+
+function arg(cx: Spelling, i: number): string {
+  const x = cx.args[i];
+  if (x === undefined) throw new RangeError(`operand ${i} is missing`);
+  return x;
+}
+
+function operandType(cx: Spelling, i = 0): Reg {
+  return cx.operands[i]?.type ?? cx.type;
+}
+
+function zero({ kind, lanes }: Reg): string {
+  return repeated(scalarType(kind), isFloat(kind) ? "0.0" : "0", lanes);
+}
+
+const binary =
+  (integer: string, float = integer): Spell =>
+  (cx) =>
+    cx.out.value(`${isFloat(cx.type.kind) ? float : integer} ${typeOf(cx.type)} ${arg(cx, 0)}, ${arg(cx, 1)}`);
+
+function select(cx: Spelling, mask: string, maskType: string, yes: string, no: string, type = typeOf(cx.type)): string {
+  return cx.out.value(`select ${maskType} ${mask}, ${type} ${yes}, ${type} ${no}`);
+}
+
+const maskType = ({ lanes }: Reg): string => vectorOf("i1", lanes);
+
+function compareText(cx: Spelling, predicate: string, a: string, b: string): string {
+  const type = operandType(cx);
+  return cx.out.value(`${isFloat(type.kind) ? "fcmp" : "icmp"} ${predicate} ${typeOf(type)} ${a}, ${b}`);
+}
+
+const compare =
+  (float: string, integer: string): Spell =>
+  (cx) =>
+    compareText(cx, isFloat(operandType(cx).kind) ? float : integer, arg(cx, 0), arg(cx, 1));
+
+/** a where `predicate(a, b)`, else b. */
+const choose =
+  (predicate: string): Spell =>
+  (cx) =>
+    select(cx, compareText(cx, predicate, arg(cx, 0), arg(cx, 1)), maskType(cx.type), arg(cx, 0), arg(cx, 1));
+
+const intrinsic =
+  (name: string): Spell =>
+  (cx) => {
+    const type = typeOf(cx.type);
+    return cx.out.call(type, `llvm.${name}.${intrinsicType(cx.type)}`, [{ type, text: arg(cx, 0) }]);
+  };
+
+function cast(cx: Spelling, op: string, from: string, value: string, to: string): string {
+  return from === to ? value : cx.out.value(`${op} ${from} ${value} to ${to}`);
+}
+
+const bitwise =
+  (op: "and" | "or" | "xor"): Spell =>
+  (cx) => {
+    const type = typeOf(cx.type);
+    const bits = bitsType(cx.type);
+    const [a, b] = [cast(cx, "bitcast", type, arg(cx, 0), bits), cast(cx, "bitcast", type, arg(cx, 1), bits)];
+    return cast(cx, "bitcast", bits, cx.out.value(`${op} ${bits} ${a}, ${b}`), type);
+  };
+
+/** Shift counts are taken modulo the width, as on WebAssembly. */
+const shift =
+  (op: "shl" | "ashr" | "lshr"): Spell =>
+  (cx) => {
+    const { kind, lanes } = cx.type;
+    const own = scalarType(kind);
+    const from = typeOf(operandType(cx, 1));
+    const resized = cast(cx, from === "i64" ? "trunc" : "zext", from, arg(cx, 1), own);
+    const masked = cx.out.value(`and ${own} ${resized}, ${kind === "i64" ? 63 : 31}`);
+    return cx.out.value(`${op} ${typeOf(cx.type)} ${arg(cx, 0)}, ${splat(cx, own, masked, lanes)}`);
+  };
+
+function splat(cx: Spelling, scalar: string, value: string, lanes: number): string {
+  if (lanes === 1) return value;
+  const vector = vectorOf(scalar, lanes);
+  const one = cx.out.value(`insertelement ${vector} undef, ${scalar} ${value}, i32 0`);
+  return cx.out.value(`shufflevector ${vector} ${one}, ${vector} undef, <${lanes} x i32> zeroinitializer`);
+}
+
+/** Minimum and maximum that propagate NaN; of two zeros the sign bits decide: `bits` combines them. */
+const extreme =
+  (predicate: "olt" | "ogt", bits: "or" | "and"): Spell =>
+  (cx) => {
+    const type = typeOf(cx.type);
+    const integers = bitsType(cx.type);
+    const mask = maskType(cx.type);
+    const [a, b] = [arg(cx, 0), arg(cx, 1)];
+    const ordered = select(cx, compareText(cx, predicate, a, b), mask, a, b);
+    const [x, y] = [cast(cx, "bitcast", type, a, integers), cast(cx, "bitcast", type, b, integers)];
+    const same = cast(cx, "bitcast", integers, cx.out.value(`${bits} ${integers} ${x}, ${y}`), type);
+    const settled = select(cx, compareText(cx, "oeq", a, b), mask, same, ordered);
+    const nan = cx.out.value(`fadd ${type} ${a}, ${b}`);
+    return select(cx, compareText(cx, "uno", a, b), mask, nan, settled);
+  };
+
+const toInt =
+  (sign: "s" | "u"): Spell =>
+  (cx) => {
+    const from = operandType(cx);
+    const name = `llvm.fpto${sign}i.sat.${intrinsicType(cx.type)}.${intrinsicType(from)}`;
+    return cx.out.call(typeOf(cx.type), name, [{ type: typeOf(from), text: arg(cx, 0) }]);
+  };
+
+const convert =
+  (op: string): Spell =>
+  (cx) =>
+    cast(cx, op, typeOf(operandType(cx)), arg(cx, 0), typeOf(cx.type));
+
+/** Lanes of two vectors alternating, from lane `start`. */
+const zip =
+  (high: boolean): Spell =>
+  (cx) => {
+    const { lanes } = cx.type;
+    const type = typeOf(cx.type);
+    const start = high ? lanes / 2 : 0;
+    const order = Array.from({ length: lanes }, (_, i) => `i32 ${start + (i >> 1) + (i % 2 === 0 ? 0 : lanes)}`);
+    return cx.out.value(
+      `shufflevector ${type} ${arg(cx, 0)}, ${type} ${arg(cx, 1)}, <${lanes} x i32> <${order.join(", ")}>`,
+    );
+  };
+
+const PAIR_NAMES: Readonly<Record<number, string>> = {
+  4: "llvm.x86.sse2.pmadd.wd",
+  8: "llvm.x86.avx2.pmadd.wd",
+  16: "llvm.x86.avx512.pmaddw.d.512",
+};
+
+function dot16(cx: Spelling): string {
+  const { lanes } = cx.type;
+  const type = typeOf(cx.type);
+  const halves = vectorOf("i16", 2 * lanes);
+  const [a, b] = [cast(cx, "bitcast", type, arg(cx, 0), halves), cast(cx, "bitcast", type, arg(cx, 1), halves)];
+  const own = PAIR_NAMES[lanes];
+  if (own !== undefined && lanes * 4 <= cx.dialect.pairBytes)
+    return cx.out.call(type, own, [
+      { type: halves, text: a },
+      { type: halves, text: b },
+    ]);
+  const wide = vectorOf("i32", 2 * lanes);
+  const [x, y] = [cx.out.value(`sext ${halves} ${a} to ${wide}`), cx.out.value(`sext ${halves} ${b} to ${wide}`)];
+  const product = cx.out.value(`mul ${wide} ${x}, ${y}`);
+  const every = (from: number): string => {
+    const order = Array.from({ length: lanes }, (_, i) => `i32 ${2 * i + from}`);
+    return cx.out.value(`shufflevector ${wide} ${product}, ${wide} undef, <${lanes} x i32> <${order.join(", ")}>`);
+  };
+  return cx.out.value(`add ${type} ${every(0)}, ${every(1)}`);
+}
+
+function madd(cx: Spelling): string {
+  const type = typeOf(cx.type);
+  const [a, b, c] = [arg(cx, 0), arg(cx, 1), arg(cx, 2)];
+  const float = isFloat(cx.type.kind);
+  if (float && cx.tier === "relaxed" && cx.dialect.fma)
+    return cx.out.call(type, `llvm.fma.${intrinsicType(cx.type)}`, [
+      { type, text: a },
+      { type, text: b },
+      { type, text: c },
+    ]);
+  const product = cx.out.value(`${float ? "fmul" : "mul"} ${type} ${a}, ${b}`);
+  return cx.out.value(`${float ? "fadd" : "add"} ${type} ${c}, ${product}`);
+}
+
+/** The index where it is inside, else 0 and a note that the run fails. */
+function checkedIndex(cx: Spelling): string {
+  const { out } = cx;
+  const index = typeOf(operandType(cx));
+  const size = cast(cx, "zext", "i32", arg(cx, 1), index);
+  const inside = out.value(`icmp ult ${index} ${arg(cx, 0)}, ${size}`);
+  const [outside, after] = [out.fresh("outside"), out.fresh("inside")];
+  out.branch(inside, after, outside);
+  out.block(outside);
+  out.line(`store i32 1, ptr ${cx.fail}`);
+  out.jump(after);
+  out.block(after);
+  const low = cast(cx, "trunc", index, arg(cx, 0), "i32");
+  return out.value(`select i1 ${inside}, i32 ${low}, i32 0`);
+}
+
+export const SPELL: Readonly<Record<MachineOp, Spell>> = {
+  add: binary("add", "fadd"),
+  sub: binary("sub", "fsub"),
+  mul: binary("mul", "fmul"),
+  div: binary("sdiv", "fdiv"),
+  min: extreme("olt", "or"),
+  max: extreme("ogt", "and"),
+  pmin: (cx) => select(cx, compareText(cx, "olt", arg(cx, 1), arg(cx, 0)), maskType(cx.type), arg(cx, 1), arg(cx, 0)),
+  pmax: (cx) => select(cx, compareText(cx, "olt", arg(cx, 0), arg(cx, 1)), maskType(cx.type), arg(cx, 1), arg(cx, 0)),
+  sqrt: intrinsic("sqrt"),
+  floor: intrinsic("floor"),
+  ceil: intrinsic("ceil"),
+  trunc: intrinsic("trunc"),
+  nearest: intrinsic("roundeven"),
+  neg: (cx) =>
+    isFloat(cx.type.kind)
+      ? cx.out.value(`fneg ${typeOf(cx.type)} ${arg(cx, 0)}`)
+      : cx.out.value(`sub ${typeOf(cx.type)} ${zero(cx.type)}, ${arg(cx, 0)}`),
+  abs: (cx) => {
+    if (isFloat(cx.type.kind)) return intrinsic("fabs")(cx);
+    const negative = compareText(cx, "slt", arg(cx, 0), zero(cx.type));
+    const flipped = cx.out.value(`sub ${typeOf(cx.type)} ${zero(cx.type)}, ${arg(cx, 0)}`);
+    return select(cx, negative, maskType(cx.type), flipped, arg(cx, 0));
+  },
+  madd,
+  divS: binary("sdiv"),
+  divU: binary("udiv"),
+  remS: binary("srem"),
+  remU: binary("urem"),
+  minS: choose("slt"),
+  maxS: choose("sgt"),
+  minU: choose("ult"),
+  maxU: choose("ugt"),
+  and: bitwise("and"),
+  or: bitwise("or"),
+  xor: bitwise("xor"),
+  shl: shift("shl"),
+  shrS: shift("ashr"),
+  shrU: shift("lshr"),
+  eq: compare("oeq", "eq"),
+  ne: compare("une", "ne"),
+  lt: compare("olt", "slt"),
+  le: compare("ole", "sle"),
+  ltU: compare("olt", "ult"),
+  leU: compare("ole", "ule"),
+  not: (cx) => cx.out.value(`xor ${typeOf(cx.type)} ${arg(cx, 0)}, ${repeated("i1", "true", cx.type.lanes)}`),
+  select: (cx) => select(cx, arg(cx, 0), typeOf(operandType(cx)), arg(cx, 1), arg(cx, 2)),
+  toIntS: toInt("s"),
+  toIntU: toInt("u"),
+  toFloatS: convert("sitofp"),
+  toFloatU: convert("uitofp"),
+  promote: convert("fpext"),
+  demote: convert("fptrunc"),
+  extendS: convert("sext"),
+  extendU: convert("zext"),
+  wrap: convert("trunc"),
+  bits: convert("bitcast"),
+  maskToInt: convert("zext"),
+  intToMask: (cx) => compareText(cx, "ne", arg(cx, 0), zero(operandType(cx))),
+  splat: (cx) => splat(cx, scalarType(cx.type.kind), arg(cx, 0), cx.type.lanes),
+  dot16,
+  zipLow: zip(false),
+  zipHigh: zip(true),
+  checkedIndex,
+};

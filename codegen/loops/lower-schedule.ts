@@ -1,0 +1,31 @@
+// Every kernel of a schedule as loops.
+
+import type { Dim } from "../../compiler/ir/dim.js";
+import type { Value } from "../../compiler/ir/graph.js";
+import { kernelsOf } from "../../compiler/plan/make-plan.js";
+import { iterationOf } from "../../compiler/schedule/build.js";
+import type { Kernel, Schedule, Step } from "../../compiler/schedule/schedule.js";
+import { lowerKernel } from "./lower.js";
+import type { LoopKernel } from "./stmt.js";
+
+export interface Lowered {
+  readonly kernel: Kernel;
+  readonly loops: LoopKernel;
+}
+
+export function lowerSchedule(schedule: Schedule): readonly Lowered[] {
+  const iterations = loopCounters(schedule.steps);
+  return kernelsOf(schedule.steps).map((kernel) => ({ kernel, loops: lowerKernel(kernel, iterations) }));
+}
+
+/** The counters of all loops, by the region parameter that reads them. */
+function loopCounters(steps: readonly Step[], into = new Map<Value, Dim>()): Map<Value, Dim> {
+  for (const s of steps) {
+    if (s.kind === "if") for (const b of s.branches) loopCounters(b, into);
+    if (s.kind !== "loop") continue;
+    const counter = s.node.regions[0]?.params[0];
+    if (counter !== undefined && s.node.op === "loop") into.set(counter, iterationOf(s.node));
+    loopCounters(s.body, into);
+  }
+  return into;
+}

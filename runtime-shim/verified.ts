@@ -1,0 +1,91 @@
+// A bundle's parts in the order of the file, each verified before it is used: the manifest against the header's digest,
+// every chunk of every blob against the manifest's, zeros between them, and the end where the manifest says.
+
+import { LoadError } from "./errors.js";
+import { type BlobSpec, CHUNK_BYTES, HEADER_BYTES, type Manifest } from "./format.js";
+import { malformed } from "./json.js";
+import { alignBlob, parseHeader, parseManifest } from "./manifest.js";
+import { sha256 } from "./sha256.js";
+import type { ByteStream } from "./source.js";
+
+export interface Blobs {
+  readonly stream: ByteStream;
+  readonly manifest: Manifest;
+  /** Where the manifest ends. */
+  readonly start: number;
+  /** The blob of the module that runs. */
+  readonly module: number;
+  /** Where the weights go. */
+  readonly weights: Uint8Array;
+}
+
+/** Reads all blobs. `onCode` gets the module as soon as it is whole. */
+export async function readBlobs(blobs: Blobs, onCode: (code: Uint8Array<ArrayBuffer>) => void): Promise<void> {
+  const { stream, manifest, start, module, weights } = blobs;
+  let at = start;
+  for (const [i, blob] of manifest.blobs.entries()) {
+    const where = `blob ${i} (${blob.kind})`;
+    const offset = alignBlob(start) + blob.offset;
+    const padding = new Uint8Array(offset - at);
+    await stream.fill(padding, `padding before ${where}`);
+    if (padding.some((byte) => byte !== 0)) {
+      throw new LoadError("digest_mismatch", `padding before ${where}`, "bytes that are not zero", "zeros");
+    }
+    const code = i === module ? new Uint8Array(blob.bytes) : null;
+    await readBlob(stream, blob, where, blob.kind === "weights" ? weights : code);
+    if (code !== null) onCode(code);
+    at = offset + blob.bytes;
+  }
+  if (!(await stream.atEnd())) malformed("end of the bundle", "more bytes", `${at} bytes`);
+}
+
+/** The manifest, its digest checked (and pinned to `pin`), and where it ends. */
+export async function readManifest(stream: ByteStream, pin: string | undefined) {
+  const head = new Uint8Array(HEADER_BYTES);
+  await stream.fill(head, "header");
+  const { manifestBytes, digest } = parseHeader(head);
+  if (pin !== undefined && pin.toLowerCase() !== digest) {
+    throw new LoadError("digest_mismatch", "plan digest", digest, `${pin}, the digest that load() was given`);
+  }
+  const bytes = new Uint8Array(manifestBytes);
+  await stream.fill(bytes, "manifest");
+  await checkDigest(bytes, digest, "manifest");
+  const manifest = parseManifest(bytes);
+  const start = HEADER_BYTES + manifestBytes;
+  const last = manifest.blobs.at(-1);
+  const size = last === undefined ? start : alignBlob(start) + last.offset + last.bytes;
+  if (stream.size !== null && stream.size !== size) malformed("bundle", `${stream.size} bytes`, `${size}`);
+  return { manifest, digest, start };
+}
+
+async function checkDigest(bytes: Uint8Array<ArrayBuffer>, want: string, where: string): Promise<void> {
+  const have = await sha256(bytes);
+  if (have !== want) {
+    throw new LoadError("digest_mismatch", where, have, want, "the bundle was changed after it was written");
+  }
+}
+
+/** Reads and verifies a blob, one chunk's digest computed while the next arrives; keeps its bytes only in `into`. */
+async function readBlob(stream: ByteStream, blob: BlobSpec, where: string, into: Uint8Array | null): Promise<void> {
+  let pending: Promise<void> = Promise.resolve();
+  try {
+    for (const [i, digest] of blob.chunks.entries()) {
+      const from = i * CHUNK_BYTES;
+      const length = Math.min(CHUNK_BYTES, blob.bytes - from);
+      const place = into?.subarray(from, from + length);
+      // Shared memory cannot be digested in place.
+      const chunk = place !== undefined && isUnshared(place) ? place : new Uint8Array(length);
+      await stream.fill(chunk, `${where}, chunk ${i}`);
+      if (chunk !== place) place?.set(chunk);
+      await pending;
+      pending = checkDigest(chunk, digest, `${where}, chunk ${i}`);
+      pending.catch(() => {});
+    }
+  } finally {
+    await pending;
+  }
+}
+
+function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer;
+}

@@ -1,0 +1,36 @@
+// Finds the LLVM library that native code is made with, and installs Debian's when there is none.
+//
+// SKIP_LLVM=1 says that there is none and that the tests of native code are to be skipped, in so many words.
+
+import { spawnSync } from "node:child_process";
+import { env, exit, getuid } from "node:process";
+import { findLlvm } from "../targets/llvm/library.js";
+
+const PACKAGES = ["libllvm16", "libllvm15", "libllvm19", "libllvm14"];
+
+/** Runs apt-get; returns what it said where it failed. */
+function apt(...args: readonly string[]): string | undefined {
+  const prefix = getuid?.() === 0 ? ["env"] : ["sudo", "-n", "env"];
+  const [command = "env", ...rest] = [...prefix, "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", ...args];
+  const { status, stdout, stderr, error } = spawnSync(command, rest, { encoding: "utf8", maxBuffer: 1 << 26 });
+  return status === 0 ? undefined : (error?.message ?? stdout + stderr);
+}
+
+function main(): number {
+  if (env["SKIP_LLVM"]) {
+    console.log("llvm: SKIP_LLVM is set, so the tests of native code will be skipped");
+    return 0;
+  }
+  if (findLlvm() !== null) return 0;
+  console.log("llvm: the tests of native code need libLLVM and none was found; installing Debian's package");
+  let reason = apt("update");
+  for (const name of PACKAGES) {
+    reason = apt("install", "--yes", "--no-install-recommends", name, "binutils");
+    if (findLlvm() !== null) return 0;
+  }
+  console.error(`llvm: cannot install it: ${reason ?? "no package brought the library"}`);
+  console.error("llvm: install LLVM 14 or newer, or name its library with PSIONIC_LLVM, or set SKIP_LLVM=1");
+  return 1;
+}
+
+exit(main());

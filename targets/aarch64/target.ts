@@ -1,0 +1,19 @@
+// aarch64: NEON, which every such CPU has, and the dot products that most have since 2018.
+
+import type { NativeTarget } from "../llvm/native.js";
+
+export const AARCH64: NativeTarget = {
+  name: "aarch64",
+  triple: "aarch64-unknown-linux-gnu",
+  link: { name: "aarch64", arch: "arm64", emulation: "aarch64linux", linkers: ["aarch64-linux-gnu-ld"] },
+  levels: {
+    dotprod: {
+      features: ["neon", "asimddp"],
+      cpu: "generic",
+      enable: "+v8.2a,+dotprod",
+      dialect: { fma: true, pairBytes: 0 },
+    },
+    neon: { features: ["neon"], cpu: "generic", enable: "", dialect: { fma: true, pairBytes: 0 } },
+  },
+  standard: ["neon"],
+};

@@ -1,0 +1,83 @@
+// An object file in, a shared library out, by a linker of this machine: the target's own, the system's where it is for the
+// same CPU, or lld. The result depends on the object and the linker's version alone.
+
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { Bug, refuse } from "../../compiler/ir/errors.js";
+
+export interface LinkTarget {
+  readonly name: string;
+  /** Node's name of the CPU family. */
+  readonly arch: string;
+  /** The linker's name of the output's format. */
+  readonly emulation: string;
+  /** Names of linkers for this target alone. */
+  readonly linkers: readonly string[];
+}
+
+const LLD = ["ld.lld", ...[21, 20, 19, 18, 17, 16, 15, 14].map((v) => `ld.lld-${v}`)];
+
+function onPath(name: string): string | null {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not here.
+    }
+  }
+  return null;
+}
+
+/** The linker for a target; null where this machine has none. */
+export function findLinker(target: LinkTarget): string | null {
+  const isHost = process.platform === "linux" && process.arch === target.arch;
+  const names = [...target.linkers, ...(isHost ? ["ld"] : []), ...LLD];
+  for (const name of names) {
+    const path = onPath(name);
+    if (path !== null) return path;
+  }
+  return null;
+}
+
+/** Throws Refused where there is no linker. `exports` is all that can be seen from outside. */
+export function linkShared(object: Uint8Array, target: LinkTarget): Uint8Array {
+  const linker = findLinker(target);
+  if (linker === null)
+    return refuse({
+      code: "unsupported_backend_capability",
+      scope: target.name,
+      subject: "linker",
+      detail: `a shared library for ${target.name} needs a linker, and this machine has none of ${[...target.linkers, ...LLD.slice(0, 1)].join(", ")}`,
+      at: "",
+      hint: "install binutils for the target (Debian: binutils, binutils-aarch64-linux-gnu) or lld",
+    });
+  const folder = mkdtempSync(join(tmpdir(), "psionic-link-"));
+  try {
+    // Names without the folder, so that no path gets into the result.
+    writeFileSync(join(folder, "model.o"), object);
+    const args = [
+      "-shared",
+      "-m",
+      target.emulation,
+      "--build-id=none",
+      "-z",
+      "noexecstack",
+      "-z",
+      "relro",
+      "-z",
+      "now",
+    ];
+    const { status, stderr, error } = spawnSync(linker, [...args, "-s", "-o", "model.so", "model.o"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Bug(target.name, `${linker} failed: ${error?.message ?? stderr}`);
+    return readFileSync(join(folder, "model.so"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,95 @@
+// A CPU family as data, and the way from a schedule to the shared libraries of its levels.
+
+import type { ModuleVariant } from "../../codegen/bundle/write.js";
+import { buildLlvm, type CpuLevel } from "../../codegen/llvm/target.js";
+import { refuse } from "../../compiler/ir/errors.js";
+import type { Builder, Value } from "../../compiler/ir/graph.js";
+import type { Plan, Variant } from "../../compiler/plan/plan.js";
+import type { Schedule } from "../../compiler/schedule/schedule.js";
+import { compileObject } from "./compile.js";
+import { type LinkTarget, linkShared } from "./link.js";
+
+export interface NativeLevel extends CpuLevel {
+  /** LLVM's name of the CPU level. */
+  readonly cpu: string;
+  /** LLVM's features beyond it. */
+  readonly enable: string;
+}
+
+export interface NativeTarget {
+  readonly name: string;
+  readonly triple: string;
+  readonly link: LinkTarget;
+  /** By name, best first. */
+  readonly levels: Readonly<Record<string, NativeLevel>>;
+  /** What is made where nothing else is asked for. */
+  readonly standard: readonly string[];
+}
+
+export interface NativeBuild {
+  readonly plan: Plan;
+  readonly weights: Uint8Array;
+  /** Shared libraries, best first. */
+  readonly modules: readonly ModuleVariant[];
+  readonly placeOf: (v: Value) => number | null;
+}
+
+export interface NativeOptions {
+  readonly entry: string;
+  /** Best first. */
+  readonly variants: readonly Variant[];
+  /** Names of levels; the target's standard ones by default. */
+  readonly cpus?: readonly string[] | undefined;
+}
+
+/** Throws Refused where a level is unknown, or LLVM or a linker is missing. */
+export function buildNative(
+  target: NativeTarget,
+  schedule: Schedule,
+  builder: Builder,
+  { entry, variants, cpus = target.standard }: NativeOptions,
+): NativeBuild {
+  const levels = levelsOf(target, cpus);
+  if (variants.some((v) => v.threads))
+    refuse({
+      code: "unsupported_backend_capability",
+      scope: target.name,
+      subject: "threads",
+      detail: `code for ${target.name} runs on one thread`,
+      at: "",
+      hint: "compile without threads",
+    });
+  const { plan, weights, modules, placeOf } = buildLlvm(schedule, builder, {
+    target: target.name,
+    entry,
+    variants,
+    levels,
+  });
+  return {
+    plan,
+    weights,
+    placeOf,
+    modules: modules.map(({ variant, level, text }) => {
+      const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
+      return { variant, features: level.features, threads: null, wasm: linkShared(object, target.link) };
+    }),
+  };
+}
+
+/** The levels of these names, in the target's order. */
+function levelsOf(target: NativeTarget, cpus: readonly string[]): readonly NativeLevel[] {
+  const all = Object.keys(target.levels);
+  const unknown = cpus.find((c) => !all.includes(c));
+  if (unknown !== undefined || cpus.length === 0)
+    refuse({
+      code: "unsupported_backend_capability",
+      scope: target.name,
+      subject: unknown ?? "cpu",
+      detail: `${target.name} has no CPU level "${unknown ?? ""}"; it has ${all.join(", ")}`,
+      at: "",
+      hint: "name levels of the target",
+    });
+  return Object.entries(target.levels)
+    .filter(([name]) => cpus.includes(name))
+    .map(([, level]) => level);
+}

@@ -1,0 +1,34 @@
+// What a model can be compiled for, and the way from a schedule to a plan and its code on each.
+
+import type { ModuleVariant } from "../codegen/bundle/write.js";
+import { buildWasm, type WasmOptions } from "../codegen/wasm/target.js";
+import type { Builder, Value } from "../compiler/ir/graph.js";
+import type { Plan } from "../compiler/plan/plan.js";
+import type { Schedule } from "../compiler/schedule/schedule.js";
+import { AARCH64 } from "./aarch64/target.js";
+import { buildNative, type NativeOptions, type NativeTarget } from "./llvm/native.js";
+import { X86_64 } from "./x86-64/target.js";
+
+export type NativeName = "x86-64" | "aarch64";
+export type TargetName = "wasm" | NativeName;
+
+export const NATIVE: Readonly<Record<NativeName, NativeTarget>> = { "x86-64": X86_64, aarch64: AARCH64 };
+export const TARGET_NAMES: readonly TargetName[] = ["wasm", "x86-64", "aarch64"];
+
+export interface Build {
+  readonly plan: Plan;
+  readonly weights: Uint8Array;
+  /** Best first. */
+  readonly modules: readonly ModuleVariant[];
+  /** Byte offset of a value's buffer; null where it has none. */
+  readonly placeOf: (v: Value) => number | null;
+}
+
+export type BuildOptions = NativeOptions & WasmOptions;
+
+/** Throws Refused where the target lacks something, a toolchain included. */
+export function build(target: TargetName, schedule: Schedule, builder: Builder, options: BuildOptions): Build {
+  return target === "wasm"
+    ? buildWasm(schedule, builder, options)
+    : buildNative(NATIVE[target], schedule, builder, options);
+}

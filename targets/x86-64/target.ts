@@ -1,0 +1,22 @@
+// x86-64: the levels of the psABI, from what every CPU since 2009 has to AVX-512. `v2`, `v3` and `v4` mean the same sets
+// of features everywhere; `vnni` adds the dot products of 8- and 16-bit integers that most CPUs with AVX-512 have.
+
+import type { NativeTarget } from "../llvm/native.js";
+
+export const X86_64: NativeTarget = {
+  name: "x86-64",
+  triple: "x86_64-unknown-linux-gnu",
+  link: { name: "x86-64", arch: "x64", emulation: "elf_x86_64", linkers: ["x86_64-linux-gnu-ld"] },
+  levels: {
+    v4vnni: {
+      features: ["x86-64-v4", "avx512vnni"],
+      cpu: "x86-64-v4",
+      enable: "+avx512vnni",
+      dialect: { fma: true, pairBytes: 64 },
+    },
+    v4: { features: ["x86-64-v4"], cpu: "x86-64-v4", enable: "", dialect: { fma: true, pairBytes: 64 } },
+    v3: { features: ["x86-64-v3"], cpu: "x86-64-v3", enable: "", dialect: { fma: true, pairBytes: 32 } },
+    v2: { features: ["x86-64-v2"], cpu: "x86-64-v2", enable: "", dialect: { fma: false, pairBytes: 16 } },
+  },
+  standard: ["v3"],
+};

@@ -1,0 +1,81 @@
+// A native bundle: the same bytes each time, loaded, run and refused like any other.
+
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { input } from "../../compiler/ir/build.js";
+import { exp } from "../../compiler/ir/build-scalar.js";
+import { Builder } from "../../compiler/ir/graph.js";
+import { type CompileOptions, compile } from "../../compiler/pipeline.js";
+import { load } from "../../runtime-shim/index.js";
+import { LoadError, loadNative } from "../../runtime-shim/native.js";
+import { nativeHost } from "../support/native.js";
+import { graphOf } from "../support/reference.js";
+
+const host = nativeHost();
+const native = typeof host === "string" ? test.skip : test;
+if (typeof host === "string") test("native bundles", (t) => t.pass(`skipped: ${host}`));
+const { target, levels } = typeof host === "string" ? ({ target: "x86-64", levels: [] } as const) : host;
+
+function bundleOf(options: CompileOptions): Uint8Array<ArrayBuffer> {
+  const b = new Builder();
+  const x = input(b, "x", "f32", [5]);
+  return compile({ graph: graphOf(b, [x], { y: exp(b, x) }), builder: b }, options).bundle;
+}
+
+native("two compilations give the same bytes", (t) => {
+  t.deepEqual(bundleOf({ target, cpus: levels }), bundleOf({ target, cpus: levels }));
+});
+
+native("a bundle of several levels runs on the best that the CPU has", async (t) => {
+  const model = await loadNative(bundleOf({ target, cpus: levels }));
+  const x = Float32Array.of(0, 1, -1, Number.NEGATIVE_INFINITY, 100);
+  const { y } = model.runSync({ x });
+  const want = (await load(bundleOf({}))).runSync({ x });
+  t.deepEqual(y?.data, want["y"]?.data);
+  t.is(model.variant.threads, 1);
+  t.deepEqual(model.variant.features, compileFeatures(levels[0] ?? ""));
+  t.throws(() => model.runSync({ x: Float32Array.of(1) }), { name: "InputError" });
+  model.dispose();
+  t.throws(() => model.runSync({ x }), { name: "RunError" });
+});
+
+function compileFeatures(level: string): readonly string[] {
+  return level === "v4vnni"
+    ? ["x86-64-v4", "avx512vnni"]
+    : level === "dotprod"
+      ? ["neon", "asimddp"]
+      : level.startsWith("v")
+        ? [`x86-64-${level}`]
+        : [level];
+}
+
+native("a changed library is refused before it runs", async (t) => {
+  const bundle = bundleOf({ target });
+  const elf = bundle.findIndex((_, i) => bundle[i] === 0x7f && bundle[i + 1] === 0x45 && bundle[i + 2] === 0x4c);
+  t.true(elf > 0);
+  bundle[elf + 200] = (bundle[elf + 200] ?? 0) ^ 1;
+  const error = await t.throwsAsync(loadNative(bundle), { instanceOf: LoadError });
+  t.is(error?.code, "digest_mismatch");
+});
+
+native("a bundle of another target is refused by both runtimes", async (t) => {
+  const wrong = await t.throwsAsync(loadNative(bundleOf({})), { instanceOf: LoadError });
+  t.is(wrong?.code, "unsupported_backend_capability");
+  const error = await t.throwsAsync(load(bundleOf({ target })));
+  t.regex(String(error), /psionic\/native/u);
+});
+
+test("unknown levels and threads are refused by name", (t) => {
+  t.throws(() => bundleOf({ target, cpus: ["v9"] }), { name: "Refused", message: /has no CPU level "v9"; it has / });
+  t.throws(() => bundleOf({ target, threads: true }), { name: "Refused", message: /runs on one thread/ });
+});
+
+test("without LLVM the refusal says how to install it", (t) => {
+  const url = new URL("../../targets/llvm/library.js", import.meta.url);
+  const script = `import(${JSON.stringify(fileURLToPath(url))}).then((m) => m.openLlvm()).catch((e) => console.log(e.message))`;
+  const env = { ...process.env, PSIONIC_LLVM: "/nowhere/libLLVM.so" };
+  const { stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8", env });
+  t.regex(stdout, /^unsupported_backend_capability: .*\/nowhere\/libLLVM\.so cannot be loaded/u);
+  t.regex(stdout, /apt install libllvm/u);
+});
