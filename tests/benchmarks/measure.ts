@@ -8,6 +8,8 @@ export interface Budget {
   readonly seconds: number;
   readonly minRounds: number;
   readonly maxRounds: number;
+  /** Milliseconds before each turn, in which the threads of the engine before stop spinning; 0 without threads. */
+  readonly pause: number;
 }
 
 export interface Timing {
@@ -65,6 +67,15 @@ async function warmUp(p: Prepared): Promise<{ readonly cold: number; readonly be
   return { cold, best };
 }
 
+/** A turn of an engine whose threads may have gone to sleep: it wakes them first. */
+async function turn(p: Prepared, runs: number, pause: number): Promise<number> {
+  if (pause > 0) {
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    await sample(p, runs);
+  }
+  return sample(p, runs);
+}
+
 /** Times the engines against each other. */
 export async function measure(sides: readonly Prepared[], budget: Budget): Promise<Timing[]> {
   const states: { p: Prepared; cold: number; runs: number; samples: number[] }[] = [];
@@ -77,7 +88,7 @@ export async function measure(sides: readonly Prepared[], budget: Budget): Promi
     if (round >= budget.minRounds && performance.now() > until) break;
     for (let i = 0; i < states.length; i++) {
       const state = states[(i + round) % states.length];
-      if (state !== undefined) state.samples.push(await sample(state.p, state.runs));
+      if (state !== undefined) state.samples.push(await turn(state.p, state.runs, budget.pause));
     }
   }
   return states.map(({ cold, samples }) => ({

@@ -66,7 +66,7 @@ test("engines take turns, and a ratio is the median of the rounds' ratios", asyn
     outputs: async () => new Map(),
     release: async () => {},
   });
-  const [a, b] = await measure([side("a"), side("b")], { seconds: 0, minRounds: 4, maxRounds: 4 });
+  const [a, b] = await measure([side("a"), side("b")], { seconds: 0, minRounds: 4, maxRounds: 4, pause: 0 });
   t.true(order.endsWith("abbaabba"), order.slice(-12));
   if (a === undefined || b === undefined) return t.fail("two engines, two timings");
   t.is(a.rounds, 4);

@@ -225,7 +225,7 @@ async function main(): Promise<number> {
     target,
     tier,
     threads,
-    budget: { seconds, minRounds: 9, maxRounds: 300 },
+    budget: { seconds, minRounds: 9, maxRounds: 300, pause: threads > 1 ? 20 : 0 },
     ours: psionic({ tier, copy: values.copy, threads }),
     single: psionic({ tier, copy: values.copy, threads: 1 }),
     peers: [web, native],
