@@ -138,7 +138,8 @@ export function chooseTile(node: Node): { template: Template; choices: Choices }
   if (form !== null) {
     const rows = range(form.m).hi;
     const packed = isPacked(form.b) ? 1 : 0;
-    if (rows === 1) return { template: "matmul", choices: { mr: 1, nr: range(form.n).hi >= 32 ? 32 : 8, packed } };
+    // Engines load a step's columns before they use them, so sums and columns must fit the registers together.
+    if (rows === 1) return { template: "matmul", choices: { mr: 1, nr: range(form.n).hi >= 16 ? 16 : 8, packed } };
     const columns = range(form.n).hi;
     if (columns >= 4 && columns < 8) return { template: "matmul", choices: { mr: 8, nr: 4, packed } };
     return { template: "matmul", choices: { mr: 4, nr: 8, packed } };
