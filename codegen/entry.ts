@@ -9,7 +9,13 @@ import { type DimJson, type EntryPlan, type Plan, STATUS, type StepPlan } from "
 export type EntryCode =
   /** A top-level step: runs where start <= index < stop, then the entry returns `failed` if a check of an index failed. */
   | { readonly kind: "step"; readonly index: number; readonly body: readonly EntryCode[]; readonly failed: number }
-  | { readonly kind: "call"; readonly kernel: number; readonly args: readonly number[] }
+  /** `work`: as the plan estimates it, where the kernel can run in parts. */
+  | {
+      readonly kind: "call";
+      readonly kernel: number;
+      readonly args: readonly number[];
+      readonly work: DimJson | null;
+    }
   | { readonly kind: "setSymbol"; readonly name: string; readonly value: DimJson }
   /** A symbol from the low half of an i64 in memory. */
   | { readonly kind: "readSymbol"; readonly name: string; readonly offset: number }
@@ -139,7 +145,10 @@ class EntryWriter {
   #step(s: StepPlan): EntryCode[] {
     switch (s.kind) {
       case "call":
-        return [{ kind: "call", kernel: s.kernel, args: s.args }, ...s.binds.flatMap((name) => this.#settled(name))];
+        return [
+          { kind: "call", kernel: s.kernel, args: s.args, work: s.work },
+          ...s.binds.flatMap((name) => this.#settled(name)),
+        ];
       case "copy": {
         const [from, to] = [this.#offset(s.from), this.#offset(s.to)];
         return [{ kind: "copy", from, to, bytes: s.bytes, row: s.row }];

@@ -8,11 +8,12 @@ import type { Builder, Value } from "../../compiler/ir/graph.js";
 import { type KernelCode, makePlan } from "../../compiler/plan/make-plan.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import type { Kernel, Schedule } from "../../compiler/schedule/schedule.js";
+import { symbolsOfRun } from "../entry.js";
 import { lowerSchedule } from "../loops/lower-schedule.js";
 import { isDivisible } from "../loops/parts.js";
 import { assemble, type ModuleSource } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
-import { emitEntry, symbolGlobals } from "./entry.js";
+import { emitEntry } from "./entry.js";
 import { outline } from "./outline.js";
 import { sourceText } from "./source-text.js";
 import { type Job, jobFunction, type Threading, type ThreadMemory, threadCode, threadMemory } from "./threads.js";
@@ -101,7 +102,7 @@ function moduleOf(
   const source: ModuleSource = {
     functions,
     entries,
-    symbols: symbolGlobals(plan),
+    symbols: symbolsOfRun(plan),
     pages: plan.memory.bytes / 65536,
     relaxed: tier === "relaxed",
     pool: threads ? { code: threadCode(plan, memory, threading), jobs: jobs.map(jobFunction) } : null,

@@ -10,7 +10,7 @@
 // What a job reads was written before JOB was set, and what it wrote is read after BUSY is 0: both are atomic.
 
 import type { Plan } from "../../compiler/plan/plan.js";
-import { symbolGlobals } from "./entry.js";
+import { symbolsOfRun } from "../entry.js";
 import { get, type Instruction, i32, set, type WasmFunction } from "./tree.js";
 
 /** How threads share work: figures of the machine, in targets/. */
@@ -70,12 +70,12 @@ const align = (bytes: number): number => Math.ceil(bytes / LINE) * LINE;
 
 /** `scratch`: the most bytes that a kernel needs. */
 export function threadMemory(plan: Plan, scratch: number): ThreadMemory {
-  return { shared: align(SYMBOLS + 4 * symbolGlobals(plan).length), each: LINE + align(scratch) };
+  return { shared: align(SYMBOLS + 4 * symbolsOfRun(plan).length), each: LINE + align(scratch) };
 }
 
 export function threadCode(plan: Plan, memory: ThreadMemory, threading: Threading): ThreadCode {
   const base = plan.memory.bytes;
-  const names = symbolGlobals(plan);
+  const names = symbolsOfRun(plan);
   const symbols = new Map(names.map((name, i) => [name, base + SYMBOLS + 4 * i]));
   const queues = base + memory.shared;
   return {

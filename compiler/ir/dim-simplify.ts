@@ -32,7 +32,8 @@ export function provenLessEqual(a: Dim, b: Dim): boolean {
 }
 
 export function provenLess(a: Dim, b: Dim): boolean {
-  return a !== b && attempt(() => lowerBound(sub(b, add(a, 1))) >= 0) === true;
+  // The bound of a difference can be tighter for b - a - 1 than for b - a: what is less must be proven less or equal as well.
+  return a !== b && provenLessEqual(a, b) && attempt(() => lowerBound(sub(b, add(a, 1))) >= 0) === true;
 }
 
 export function provenEqual(a: Dim, b: Dim): boolean {

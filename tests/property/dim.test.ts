@@ -239,6 +239,14 @@ test("proofs are sound", (t) => {
   t.pass();
 });
 
+test("what is proven less is proven less or equal, where only the stricter difference has a tight bound", (t) => {
+  const [rows, columns] = [sym("rows", 1, 4), sym("columns", 1, 4)];
+  const a = mod(indexVar("row", rows), 3);
+  const cell = indexVar("cell", mul(rows, columns));
+  const b = floordiv(add(mul(rows, 12), cell), mul(rows, columns));
+  t.true(!provenLess(a, b) || provenLessEqual(a, b));
+});
+
 test("substitution commutes with evaluation", (t) => {
   // images within the ranges of what they replace
   const images = new Map<string, Dim>([
