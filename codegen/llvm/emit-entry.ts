@@ -42,10 +42,17 @@ class EntryEmitter {
       const from = out.value(`getelementptr i32, ptr %symbols, i64 ${i}`);
       this.#setSymbol(name, out.value(`load i32, ptr ${from}`));
     }
+    this.#restoreSymbols();
     this.#all(entryCode(this.#plan, this.#entry));
     out.line("ret i32 0");
     const params = "(ptr %memory, ptr %weights, i32 %start, i32 %stop, ptr %symbols)";
     return `define i32 @${quoted(this.#entry.export)}${params} #1 {\n${out.body()}\n}\n`;
+  }
+
+  /** Symbols that earlier steps left in memory: a call may begin in the middle of a run. */
+  #restoreSymbols(): void {
+    for (const { name, offset } of this.#plan.symbols)
+      if (offset !== null) this.#setSymbol(name, this.#out.value(`load i32, ptr ${this.#address(offset)}`));
   }
 
   #all(codes: readonly EntryCode[]): void {

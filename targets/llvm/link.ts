@@ -19,6 +19,14 @@ export interface LinkTarget {
 
 const LLD = ["ld.lld", ...[21, 20, 19, 18, 17, 16, 15, 14].map((v) => `ld.lld-${v}`)];
 
+/** Small: no symbols but the exported ones, one hash table, code and constants in one segment. Closed: nothing is bound late. */
+const FLAGS = [
+  "-s",
+  "--build-id=none",
+  "--hash-style=gnu",
+  ...["noseparate-code", "noexecstack", "relro", "now"].flatMap((word) => ["-z", word]),
+];
+
 function onPath(name: string): string | null {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     const path = join(folder, name);
@@ -59,19 +67,8 @@ export function linkShared(object: Uint8Array, target: LinkTarget): Uint8Array {
   try {
     // Names without the folder, so that no path gets into the result.
     writeFileSync(join(folder, "model.o"), object);
-    const args = [
-      "-shared",
-      "-m",
-      target.emulation,
-      "--build-id=none",
-      "-z",
-      "noexecstack",
-      "-z",
-      "relro",
-      "-z",
-      "now",
-    ];
-    const { status, stderr, error } = spawnSync(linker, [...args, "-s", "-o", "model.so", "model.o"], {
+    const args = ["-shared", "-m", target.emulation, ...FLAGS, "-o", "model.so", "model.o"];
+    const { status, stderr, error } = spawnSync(linker, args, {
       cwd: folder,
       encoding: "utf8",
     });
