@@ -2,10 +2,9 @@
 
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
-import type { Threading } from "../codegen/wasm/threads.js";
+import type { Threading } from "../codegen/threading.js";
 import { build, type TargetName } from "../targets/targets.js";
 import { refusalsOf, wasmKeeps } from "../targets/wasm/capabilities.js";
-import { WASM_THREADING } from "../targets/wasm/threads.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
 import { memoIn, noMemo } from "./cache/memo.js";
@@ -93,7 +92,7 @@ export function compileStages(
   options: CompileOptions = {},
 ): Stages {
   const { graph, builder } = source;
-  const { target = "wasm", entry = "main", producer = PRODUCER, threading = WASM_THREADING } = options;
+  const { target = "wasm", entry = "main", producer = PRODUCER, threading } = options;
   const memo = options.cache === undefined ? noMemo : memoIn(options.cache);
   const variants = variantsOf(options);
   // All variants run one graph on the same weights: it keeps what the strictest of them promises.

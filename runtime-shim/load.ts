@@ -63,7 +63,7 @@ async function loadFrom<T extends ModelTypes>(stream: ByteStream, options: LoadO
   const pool =
     variant.threads === 1 ? null : await openPool({ module, memory, count: variant.threads, workerUrl, signal });
   try {
-    return new Model<T>({ ...parts, pool });
+    return new Model<T>({ ...parts, end: () => pool?.end() });
   } catch (error) {
     pool?.end();
     throw error;

@@ -1,12 +1,12 @@
 // A loaded bundle: its signature, its state and its entry points. A model has one memory and runs one call at a time;
-// runSync() and run() do the same work, and run() is a promise so that callers need not change for other devices.
+// runSync() and run() do the same work. run() is a promise so that callers need not change for devices that work while
+// this thread goes on: there, calls of run() take their turns, and all else that touches memory is refused meanwhile.
 
 import type { DType, TypedArray } from "./dtype.js";
 import { InputError, LoadError, RunError } from "./errors.js";
 import type { Manifest } from "./format.js";
-import type { Pool } from "./pool.js";
 import { BoundPort, type PortInfo } from "./port.js";
-import { type EntryExport, Runner } from "./runner.js";
+import { type AwayExport, type EntryExport, Runner } from "./runner.js";
 import { checkNarrow, copyInto, type Feed, feedOf, type TensorView } from "./tensor.js";
 import type { Variant } from "./variant.js";
 
@@ -83,7 +83,7 @@ interface Loaded {
   readonly runners: ReadonlyMap<string, Runner>;
   readonly states: ReadonlyMap<string, BoundPort>;
   readonly buffer: ArrayBufferLike;
-  readonly pool: Pool | null;
+  readonly end: () => void;
 }
 
 /** What load() makes a model of. */
@@ -94,8 +94,11 @@ export interface ModelParts {
   readonly buffer: ArrayBufferLike;
   /** Functions by name; those of the entries have the parameters that the manifest says. */
   readonly exports: Readonly<Record<string, unknown>>;
+  /** The same, on another thread, for a model whose run() leaves this one free. */
+  readonly away?: Readonly<Record<string, AwayExport>> | null;
   readonly entry: string | undefined;
-  readonly pool: Pool | null;
+  /** Ends what the model owns: workers, a library. */
+  readonly end: () => void;
 }
 
 export class Model<T extends ModelTypes = AnyModel> {
@@ -114,14 +117,19 @@ export class Model<T extends ModelTypes = AnyModel> {
   readonly #manifest: Manifest;
   #loaded: Loaded | null;
   #isRunning = false;
+  /** What dispose() left to the end of the run. */
+  #afterRun: (() => void) | null = null;
+  /** Kept when all calls of run() before are done; null where they are done when they return. */
+  #turn: Promise<void> | null;
 
   /** For load(): everything it is given has been verified. Throws LoadError where `entry` does not exist. */
   constructor(parts: ModelParts) {
-    const { manifest, digest, buffer, exports, entry, pool } = parts;
+    const { manifest, digest, buffer, exports, away = null, entry, end } = parts;
     const runners = new Map<string, Runner>();
     for (const spec of manifest.entries) {
       // load() has checked that this export is a function of so many parameters.
-      runners.set(spec.name, new Runner(manifest, spec, buffer, exports[spec.export] as EntryExport));
+      const call = exports[spec.export] as EntryExport;
+      runners.set(spec.name, new Runner(manifest, spec, buffer, call, away?.[spec.export]));
     }
     const name = entry ?? manifest.entries[0]?.name ?? "";
     const first = runners.get(name);
@@ -137,7 +145,8 @@ export class Model<T extends ModelTypes = AnyModel> {
       }
       return port;
     });
-    this.#loaded = { first, runners, states: new Map(states.map((s) => [s.name, s])), buffer, pool };
+    this.#loaded = { first, runners, states: new Map(states.map((s) => [s.name, s])), buffer, end };
+    this.#turn = away === null ? null : Promise.resolve();
     this.#manifest = manifest;
     this.digest = digest;
     this.variant = parts.variant;
@@ -160,7 +169,26 @@ export class Model<T extends ModelTypes = AnyModel> {
     inputs: Inputs<T, E>,
     options: RunOptions<E> = {},
   ): Promise<Outputs<T, E>> {
-    return this.runSync(inputs, options);
+    if (this.#turn === null) return this.runSync(inputs, options);
+    const before = this.#turn;
+    let done = (): void => {};
+    this.#turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    await before;
+    try {
+      const runner = this.#runner(options.entry);
+      this.#isRunning = true;
+      try {
+        runner.prepare(inputs as Readonly<Record<string, unknown>>);
+        await runner.callAway();
+        return runner.results(options.copy !== false) as Outputs<T, E>;
+      } finally {
+        this.#ran();
+      }
+    } finally {
+      done();
+    }
   }
 
   /** As run(), before it returns. */
@@ -175,7 +203,7 @@ export class Model<T extends ModelTypes = AnyModel> {
       runner.call(0, runner.spec.steps);
       return runner.results(options.copy !== false) as Outputs<T, E>;
     } finally {
-      this.#isRunning = false;
+      this.#ran();
     }
   }
 
@@ -199,7 +227,7 @@ export class Model<T extends ModelTypes = AnyModel> {
       }
       return runner.results(options.copy !== false) as Outputs<T, E>;
     } finally {
-      this.#isRunning = false;
+      this.#ran();
     }
   }
 
@@ -218,10 +246,9 @@ export class Model<T extends ModelTypes = AnyModel> {
   }
 
   state(name: string): State {
-    this.#alive();
     const where = `state "${name}"`;
     const port = (): BoundPort => {
-      const { states } = this.#alive();
+      const { states } = this.#idle();
       const found = states.get(name);
       if (found === undefined) throw unknownName("the model has no state", name, [...states.values()]);
       return found;
@@ -245,13 +272,25 @@ export class Model<T extends ModelTypes = AnyModel> {
   /** Sets every state to zeros, as it was after load. */
   reset(): void {
     const { offset, bytes } = this.#manifest.memory.states;
-    new Uint8Array(this.#alive().buffer, offset, bytes).fill(0);
+    new Uint8Array(this.#idle().buffer, offset, bytes).fill(0);
   }
 
-  /** Ends the workers and lets the memory and the module go; every later use throws RunError. */
+  /**
+   * Ends the workers and lets the memory and the module go; every later use throws RunError. A run that is under way
+   * comes to its end, and its result.
+   */
   dispose(): void {
-    this.#loaded?.pool?.end();
+    const end = this.#loaded?.end;
     this.#loaded = null;
+    if (end === undefined) return;
+    if (this.#isRunning) this.#afterRun = end;
+    else end();
+  }
+
+  #ran(): void {
+    this.#isRunning = false;
+    this.#afterRun?.();
+    this.#afterRun = null;
   }
 
   #alive(): Loaded {
@@ -259,9 +298,14 @@ export class Model<T extends ModelTypes = AnyModel> {
     return this.#loaded;
   }
 
-  #runner(entry: string | undefined): Runner {
-    const { first, runners } = this.#alive();
+  #idle(): Loaded {
+    const loaded = this.#alive();
     if (this.#isRunning) throw new RunError("busy", "the model is running: it takes one call at a time");
+    return loaded;
+  }
+
+  #runner(entry: string | undefined): Runner {
+    const { first, runners } = this.#idle();
     if (entry === undefined) return first;
     const runner = runners.get(entry);
     if (runner === undefined) throw unknownEntry(entry, runners);

@@ -10,6 +10,8 @@ import { StringTable } from "./strings.js";
 import { checkNarrow, copyInto, feedOf, type TensorView } from "./tensor.js";
 
 export type EntryExport = (...args: readonly number[]) => unknown;
+/** As EntryExport, on another thread. */
+export type AwayExport = (...args: readonly number[]) => Promise<unknown>;
 
 interface Source {
   readonly slot: number;
@@ -34,6 +36,7 @@ export class Runner {
   readonly #buffer: ArrayBufferLike;
   readonly #bytes: number;
   readonly #call: EntryExport;
+  readonly #away: AwayExport | null;
   /** start, stop, then the symbols in the order of the export's parameters. */
   readonly #args: number[];
   readonly #argSlots: readonly number[];
@@ -45,12 +48,19 @@ export class Runner {
   #live: Readonly<Record<string, TensorView>> | null = null;
   #liveShapes: readonly (readonly number[])[] = [];
 
-  constructor(manifest: Manifest, spec: EntrySpec, buffer: ArrayBufferLike, call: EntryExport) {
+  constructor(
+    manifest: Manifest,
+    spec: EntrySpec,
+    buffer: ArrayBufferLike,
+    call: EntryExport,
+    away: AwayExport | null = null,
+  ) {
     this.spec = spec;
     this.#symbols = manifest.symbols;
     this.#buffer = buffer;
     this.#bytes = buffer.byteLength;
     this.#call = call;
+    this.#away = away;
     const slots = new Map(manifest.symbols.map((s, i) => [s.name, i]));
     const slot = (name: string): number => slots.get(name) ?? -1;
     const used = new Set<number>();
@@ -194,24 +204,42 @@ export class Runner {
 
   /** Runs top-level steps start..stop-1 on what prepare() put in place. Throws RunError. */
   call(start: number, stop: number): void {
-    const args = this.#args;
-    args[0] = start;
-    args[1] = stop;
     let status: unknown;
     try {
-      status = this.#call(...args);
+      status = this.#call(...this.#argsOf(start, stop));
     } catch (error) {
-      const what = error instanceof Error ? error.message : `${error}`;
-      throw new RunError("trap", `entry "${this.spec.name}": the module trapped: ${what}`, start);
+      this.#trapped(error, start);
     }
-    if (status !== 0) this.#failed(Number(status));
-    if (this.#buffer.byteLength !== this.#bytes) {
-      throw new RunError(
-        "trap",
-        `entry "${this.spec.name}": the module replaced its memory, which no plan does`,
-        start,
-      );
+    this.#check(Number(status), start);
+  }
+
+  /** As call(0, all steps), on another thread where there is one for it. */
+  async callAway(): Promise<void> {
+    if (this.#away === null) return this.call(0, this.spec.steps);
+    let status: unknown;
+    try {
+      status = await this.#away(...this.#argsOf(0, this.spec.steps));
+    } catch (error) {
+      this.#trapped(error, 0);
     }
+    this.#check(Number(status), 0);
+  }
+
+  #argsOf(start: number, stop: number): readonly number[] {
+    this.#args[0] = start;
+    this.#args[1] = stop;
+    return this.#args;
+  }
+
+  #trapped(error: unknown, step: number): never {
+    const what = error instanceof Error ? error.message : `${error}`;
+    throw new RunError("trap", `entry "${this.spec.name}": the module trapped: ${what}`, step);
+  }
+
+  #check(status: number, step: number): void {
+    if (status !== 0) this.#failed(status);
+    if (this.#buffer.byteLength === this.#bytes) return;
+    throw new RunError("trap", `entry "${this.spec.name}": the module replaced its memory, which no plan does`, step);
   }
 
   #failed(status: number): never {

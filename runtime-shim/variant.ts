@@ -39,22 +39,36 @@ export interface Choice {
   readonly variant: Variant;
 }
 
-/** Whether this machine has a feature of a module. */
-type Has = (feature: string) => boolean;
+interface Problem {
+  readonly have: string;
+  readonly hint: string;
+}
+
+/** What runs modules. */
+export interface Host {
+  /** Whether it has a feature of a module. */
+  readonly has: (feature: string) => boolean;
+  /** Why there is no memory that threads share; null where there is. */
+  readonly sharingProblem: () => Problem | null;
+  /** Whether a module with threads runs on one as well. */
+  readonly joins: boolean;
+}
+
+const ENGINE: Host = { has: hasFeature, sharingProblem, joins: false };
 
 /** Throws LoadError where the bundle or the engine lacks what is wanted. */
-export function chooseVariant(manifest: Manifest, { tier, threads = 1 }: Wishes, has: Has = hasFeature): Choice {
+export function chooseVariant(manifest: Manifest, { tier, threads = 1 }: Wishes, host = ENGINE): Choice {
   const held = (["strict", "relaxed"] as const).filter((t) => manifest.modules.some((m) => m.tier === t));
   const { count, fallback } = typeof threads === "object" ? threads : { count: threads, fallback: false };
   const wanted = threadCount(count);
   const tiers = tier === "any" ? held.toReversed() : [tier ?? held[0] ?? "strict"];
   let missing: LoadError | undefined;
   for (const t of tiers) {
-    const found = moduleFor(manifest, t, wanted > 1, has);
+    const found = moduleFor(manifest, t, wanted > 1, host);
     if (!(found instanceof LoadError)) return { module: found, variant: variantOf(found, wanted, "") };
     missing ??= found;
     if (wanted === 1 || !fallback) continue;
-    const single = moduleFor(manifest, t, false, has);
+    const single = moduleFor(manifest, t, false, host);
     if (!(single instanceof LoadError)) return { module: single, variant: variantOf(single, 1, found.message) };
   }
   throw missing ?? new LoadError("unsupported_backend_capability", "manifest.modules", "none", "a module");
@@ -65,28 +79,29 @@ function variantOf({ tier, features }: ModuleSpec, threads: number, fallback: st
 }
 
 /** The first module of a tier that this engine can run; else what is missing. */
-function moduleFor(manifest: Manifest, tier: Tier, threads: boolean, has: Has): ModuleSpec | LoadError {
+function moduleFor(manifest: Manifest, tier: Tier, threads: boolean, host: Host): ModuleSpec | LoadError {
   const refusal = (where: string, have: string, want: string, hint: string): LoadError =>
     new LoadError("unsupported_backend_capability", where, have, want, hint);
   const ofTier = manifest.modules.filter((m) => m.tier === tier);
   const tiers = [...new Set(manifest.modules.map((m) => m.tier))].join(" and ");
   if (ofTier.length === 0)
     return refusal("options.tier", `a bundle of tier ${tiers}`, tier, `compile the model with --tier ${tier}`);
-  const able = ofTier.filter((m) => (m.threads !== null) === threads);
+  const isAble = ({ threads: own }: ModuleSpec): boolean => (own === null ? !threads : threads || host.joins);
+  const able = ofTier.filter(isAble);
   if (able.length === 0) {
     const hint = threads ? "compile the model with --threads" : "ask for more threads than one";
     return refusal("options.threads", `no ${tier} module ${threads ? "for threads" : "of one thread"}`, "one", hint);
   }
-  const lacking = threads ? sharingProblem() : null;
+  const lacking = threads ? host.sharingProblem() : null;
   if (lacking !== null) return refusal("options.threads", lacking.have, "memory that threads share", lacking.hint);
-  const found = able.find((m) => m.features.every(has));
+  const found = able.find((m) => m.features.every(host.has));
   if (found !== undefined) return found;
-  const names = able.at(-1)?.features.filter((f) => !has(f)) ?? [];
+  const names = able.at(-1)?.features.filter((f) => !host.has(f)) ?? [];
   return refusal("manifest.modules", `an engine without ${names.join(", ")}`, "one with it", "use a newer engine");
 }
 
 /** Why there is no memory that threads share; null where there is. */
-function sharingProblem(): { readonly have: string; readonly hint: string } | null {
+function sharingProblem(): Problem | null {
   if (typeof SharedArrayBuffer === "function" && globalThis.crossOriginIsolated !== false) return null;
   if (globalThis.isSecureContext === false) {
     return { have: "no SharedArrayBuffer: the page is not secure", hint: "serve the page by https" };

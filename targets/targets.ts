@@ -1,12 +1,13 @@
 // What a model can be compiled for, and the way from a schedule to a plan and its code on each.
 
 import type { ModuleVariant } from "../codegen/bundle/write.js";
-import { buildWasm, type WasmOptions } from "../codegen/wasm/target.js";
+import { buildWasm, type Memo } from "../codegen/wasm/target.js";
 import type { Builder, Value } from "../compiler/ir/graph.js";
 import type { Plan } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { AARCH64 } from "./aarch64/target.js";
 import { buildNative, type NativeOptions, type NativeTarget } from "./llvm/native.js";
+import { WASM_THREADING } from "./wasm/threads.js";
 import { X86_64 } from "./x86-64/target.js";
 
 export type NativeName = "x86-64" | "aarch64";
@@ -24,11 +25,13 @@ export interface Build {
   readonly placeOf: (v: Value) => number | null;
 }
 
-export type BuildOptions = NativeOptions & WasmOptions;
+export interface BuildOptions extends NativeOptions {
+  readonly memo: Memo;
+}
 
 /** Throws Refused where the target lacks something, a toolchain included. */
 export function build(target: TargetName, schedule: Schedule, builder: Builder, options: BuildOptions): Build {
   return target === "wasm"
-    ? buildWasm(schedule, builder, options)
+    ? buildWasm(schedule, builder, { ...options, threading: options.threading ?? WASM_THREADING })
     : buildNative(NATIVE[target], schedule, builder, options);
 }

@@ -1,11 +1,12 @@
 // The exported function of an entry point:
-//   i32 run_<entry>(memory, weights, i32 start, i32 stop, const i32 *symbols)
-// `memory` is the plan's memory with zeros where nothing was written; `weights` is where the weights region lies, inside
+//   i32 run_<entry>(memory, weights, i32 start, i32 stop, const i32 *symbols, pool)
+// `pool` is the threads that share kernels (pool.ts), null for the caller's alone. `memory` is the plan's memory with zeros where nothing was written; `weights` is where the weights region lies, inside
 // memory or elsewhere. It runs top-level steps start..stop-1 and returns a status. It keeps nothing between calls and
 // writes nothing but memory: symbols and the note of failed checks are on its stack.
 
 import type { DimJson, EntryPlan, Plan } from "../../compiler/plan/plan.js";
 import { type EntryCode, entryCode } from "../entry.js";
+import { grainsOf, type KernelFunction } from "./jobs.js";
 import type { SymbolTable } from "./symbol-table.js";
 import { FunctionText } from "./text.js";
 
@@ -13,6 +14,17 @@ export interface EntryContext {
   /** Has every symbol of the run. */
   readonly symbols: SymbolTable;
   readonly declarations: Set<string>;
+  /** How threads share kernels; null in a module of one thread. */
+  readonly sharing: Sharing | null;
+}
+
+export interface Sharing {
+  /** By number: whether it has part and parts, and how many arguments before them. */
+  readonly kernels: readonly KernelFunction[];
+  /** Least work of a part. */
+  readonly grain: number;
+  /** Kernels that threads share: those of the entry are added. */
+  readonly jobs: Set<number>;
 }
 
 /** The whole definition. */
@@ -26,6 +38,8 @@ class EntryEmitter {
   readonly #context: EntryContext;
   readonly #out: FunctionText;
   readonly #frame: string;
+  /** Where the arguments of a step that threads share lie, its frame last. */
+  readonly #arguments: string;
 
   constructor(plan: Plan, entry: EntryPlan, context: EntryContext) {
     this.#plan = plan;
@@ -33,11 +47,14 @@ class EntryEmitter {
     this.#context = context;
     this.#out = new FunctionText(context.declarations);
     this.#frame = this.#out.slot(`[${context.symbols.length} x i32], align 16`);
+    const most = Math.max(0, ...(context.sharing?.kernels ?? []).map((k) => k.buffers.length));
+    this.#arguments = context.sharing === null ? "null" : this.#out.slot(`[${most + 1} x ptr], align 16`);
   }
 
   emit(): string {
     const out = this.#out;
     out.line(`store i32 0, ptr ${this.#frame}`);
+    if (this.#context.sharing !== null) out.line("%threads = call ptr @psn_own(ptr %pool)");
     for (const [i, name] of this.#entry.symbols.entries()) {
       const from = out.value(`getelementptr i32, ptr %symbols, i64 ${i}`);
       this.#setSymbol(name, out.value(`load i32, ptr ${from}`));
@@ -45,7 +62,7 @@ class EntryEmitter {
     this.#restoreSymbols();
     this.#all(entryCode(this.#plan, this.#entry));
     out.line("ret i32 0");
-    const params = "(ptr %memory, ptr %weights, i32 %start, i32 %stop, ptr %symbols)";
+    const params = "(ptr %memory, ptr %weights, i32 %start, i32 %stop, ptr %symbols, ptr %pool)";
     return `define i32 @${quoted(this.#entry.export)}${params} #1 {\n${out.body()}\n}\n`;
   }
 
@@ -72,11 +89,9 @@ class EntryEmitter {
         });
         return;
       }
-      case "call": {
-        const args = c.args.map((offset) => `ptr ${this.#address(offset)}`);
-        out.line(`call void @k${c.kernel}(${[...args, `ptr ${this.#frame}`].join(", ")})`);
+      case "call":
+        this.#call(c);
         return;
-      }
       case "setSymbol":
         this.#setSymbol(c.name, this.#dim(c.value));
         return;
@@ -122,6 +137,23 @@ class EntryEmitter {
         this.#loop(c);
         return;
     }
+  }
+
+  #call({ kernel, args, work }: EntryCode & { kind: "call" }): void {
+    const { sharing } = this.#context;
+    const out = this.#out;
+    const pointers = [...args.map((offset) => this.#address(offset)), this.#frame];
+    const inParts = sharing?.kernels[kernel]?.inParts === true;
+    const grains = inParts && work !== null ? grainsOf(work, sharing.grain, out, (name) => this.#symbol(name)) : null;
+    if (sharing === null || grains === null) {
+      const whole = inParts ? ["i32 0", "i32 1"] : [];
+      out.line(`call void @k${kernel}(${[...pointers.map((p) => `ptr ${p}`), ...whole].join(", ")})`);
+      return;
+    }
+    sharing.jobs.add(kernel);
+    for (const [i, p] of pointers.entries())
+      out.line(`store ptr ${p}, ptr ${out.value(`getelementptr ptr, ptr ${this.#arguments}, i64 ${i}`)}`);
+    out.line(`call void @psn_fork(ptr %threads, ptr @j${kernel}, ptr ${this.#arguments}, i32 ${grains})`);
   }
 
   #loop(c: EntryCode & { kind: "loop" }): void {

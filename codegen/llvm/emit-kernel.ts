@@ -1,27 +1,34 @@
 // A kernel's loops become one LLVM function over pointers to its buffers and to the symbols of the run. Statements are
 // spelled where they stand: LLVM hoists, shares and unrolls. Index arithmetic is 64 bits wide, so that addresses need no
-// extension.
+// extension. For threads, a kernel that can be divided runs one part of its parallel loops.
 
 import { add, type Dim, range, type Sym, sub, symOf, terms } from "../../compiler/ir/dim.js";
 import { bytesOf } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
-import type { Tier } from "../../compiler/plan/plan.js";
+import type { Variant } from "../../compiler/plan/plan.js";
 import { symbolName } from "../../compiler/plan/symbols.js";
 import type { Expr } from "../loops/expr.js";
+import { isDivisible, type Loop, spaceOf } from "../loops/parts.js";
 import type { LoopKernel, Stmt } from "../loops/stmt.js";
 import { Addresses } from "./addresses.js";
 import { Known, symbolNeed } from "./known.js";
 import { ANY, loadFrom, loadHalves, storeTo, UNWRITTEN, WRITTEN } from "./memory.js";
+import { emitSpace, PART_PARAMETERS } from "./space.js";
 import { type Dialect, SPELL } from "./spell.js";
 import type { SymbolTable } from "./symbol-table.js";
 import { FunctionText } from "./text.js";
 import { constantText, scalarType, typeOf } from "./types.js";
 
 export interface KernelContext {
-  readonly tier: Tier;
+  readonly variant: Variant;
   readonly dialect: Dialect;
   readonly symbols: SymbolTable;
   readonly declarations: Set<string>;
+}
+
+/** Whether a kernel is a function of (..., part, parts). */
+export function runsInParts(kernel: LoopKernel, { threads }: Variant): boolean {
+  return threads && isDivisible(kernel);
 }
 
 /** The function's parameters and body; `define internal void @name` is the module's to write. */
@@ -39,6 +46,9 @@ class KernelEmitter {
   readonly #vars = new Map<string, { readonly slot: string; readonly type: string }>();
   /** Values of the loop variables around. */
   readonly #loopVars = new Map<Sym, string>();
+  readonly #inParts: boolean;
+  /** Whether parallel loops are to be divided: not yet inside one, in a function that runs in parts. */
+  #divides: boolean;
 
   constructor(kernel: LoopKernel, context: KernelContext) {
     this.#kernel = kernel;
@@ -46,13 +56,16 @@ class KernelEmitter {
     this.#out = new FunctionText(context.declarations);
     this.#known = new Known(kernel);
     this.#addresses = new Addresses(kernel);
+    this.#inParts = runsInParts(kernel, context.variant);
+    this.#divides = this.#inParts;
   }
 
   emit(): string {
     for (const s of this.#kernel.body) this.#statement(s);
     this.#out.line("ret void");
-    const params = this.#kernel.buffers.map((_, i) => `ptr %b${i}`);
-    return `(${[...params, "ptr noalias %frame"].join(", ")}) #0 {\n${this.#out.body()}\n}\n`;
+    const buffers = this.#kernel.buffers.map((_, i) => `ptr %b${i}`);
+    const params = [...buffers, "ptr noalias %frame", ...(this.#inParts ? PART_PARAMETERS : [])];
+    return `(${params.join(", ")}) #0 {\n${this.#out.body()}\n}\n`;
   }
 
   // -- statements
@@ -60,7 +73,8 @@ class KernelEmitter {
   #statement(s: Stmt): void {
     switch (s.kind) {
       case "for":
-        this.#loop(s);
+        if (this.#divides && s.parallel === true) this.#space(s);
+        else this.#loop(s);
         return;
       case "store":
         storeTo(
@@ -146,6 +160,14 @@ class KernelEmitter {
       this.#out.branch(this.#value(mask), again, after);
     });
     this.#out.block(after);
+  }
+
+  #space(s: Loop): void {
+    const loops = spaceOf(this.#kernel, s);
+    const cx = { out: this.#out, known: this.#known, loopVars: this.#loopVars, dim: (d: Dim) => this.#dim(d) };
+    this.#divides = false;
+    emitSpace(loops, cx, () => this.#body(loops.at(-1)?.body ?? []));
+    this.#divides = true;
   }
 
   #loop({ v, from, to, step, body }: Stmt & { kind: "for" }): void {
@@ -240,7 +262,7 @@ class KernelEmitter {
       type: e.type,
       args: e.args.map((x) => this.#value(x)),
       operands: e.args,
-      tier: this.#context.tier,
+      tier: this.#context.variant.tier,
       dialect: this.#context.dialect,
       out: this.#out,
       fail: "%frame",

@@ -1,10 +1,15 @@
-// One LLVM module for a plan: a function for each kernel, the entry points, and the few helpers that both call. The text
+// One LLVM module for a plan: a function for each kernel, the entry points, the few helpers that both
+// call, and the pool of threads. The text
 // names no machine: the driver of a target gives it triple and data layout.
 
 import type { Plan } from "../../compiler/plan/plan.js";
 import { symbolsOfRun } from "../entry.js";
+import type { Threading } from "../threading.js";
 import { emitEntry } from "./emit-entry.js";
+import { jobText, type KernelFunction } from "./jobs.js";
 import { ALIAS_NODES } from "./memory.js";
+import { poolDeclarations, poolText } from "./pool.js";
+import type { PoolMachine } from "./pool-layout.js";
 import type { SymbolTable } from "./symbol-table.js";
 
 /** Quotient and remainder that round down. A zero divisor is the size of an empty value: nothing is read with the result. */
@@ -37,18 +42,33 @@ define internal i64 @mod(i64 %a, i64 %b) #2 {
 }
 `;
 
+/** What a module with threads has beside its kernels and entries. */
+export interface PoolOptions {
+  /** The most bytes of scratch memory that a kernel needs. */
+  readonly scratch: number;
+  readonly machine: PoolMachine;
+  readonly threading: Threading;
+}
+
+/** `pool`: null for a module of one thread. */
 export function moduleText(
   plan: Plan,
-  kernels: readonly string[],
+  kernels: readonly KernelFunction[],
   symbols: SymbolTable,
   declarations: Set<string>,
+  pool: PoolOptions | null,
 ): string {
-  const functions = kernels.map((text, i) => `define internal void @k${i}${text}`);
+  const functions = kernels.map(({ text }, i) => `define internal void @k${i}${text}`);
   for (const name of symbolsOfRun(plan)) symbols.indexOf(name);
-  const entries = plan.entries.map((e) => emitEntry(plan, e, { symbols, declarations }));
+  const jobs = new Set<number>();
+  const sharing = pool === null ? null : { kernels, grain: pool.threading.grain, jobs };
+  const entries = plan.entries.map((e) => emitEntry(plan, e, { symbols, declarations, sharing }));
+  if (pool !== null) for (const d of poolDeclarations(pool.machine)) declarations.add(d);
   return [
     ...functions,
+    ...kernels.flatMap((k, i) => (jobs.has(i) ? [jobText(i, k)] : [])),
     ...entries,
+    pool === null ? "" : poolText(pool.scratch, pool.machine, pool.threading),
     HELPERS,
     ...[...declarations].sort(),
     "attributes #0 = { nounwind noinline }",

@@ -201,7 +201,8 @@ function checkedIndex(cx: Spelling): string {
   const [outside, after] = [out.fresh("outside"), out.fresh("inside")];
   out.branch(inside, after, outside);
   out.block(outside);
-  out.line(`store i32 1, ptr ${cx.fail}`);
+  // Threads that share the kernel may note it at the same time.
+  out.line(`store atomic i32 1, ptr ${cx.fail} monotonic, align 4`);
   out.jump(after);
   out.block(after);
   const low = cast(cx, "trunc", index, arg(cx, 0), "i32");

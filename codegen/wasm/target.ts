@@ -11,12 +11,13 @@ import type { Kernel, Schedule } from "../../compiler/schedule/schedule.js";
 import { symbolsOfRun } from "../entry.js";
 import { lowerSchedule } from "../loops/lower-schedule.js";
 import { isDivisible } from "../loops/parts.js";
+import type { Threading } from "../threading.js";
 import { assemble, type ModuleSource } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
 import { emitEntry } from "./entry.js";
 import { outline } from "./outline.js";
 import { sourceText } from "./source-text.js";
-import { type Job, jobFunction, type Threading, type ThreadMemory, threadCode, threadMemory } from "./threads.js";
+import { type Job, jobFunction, type ThreadMemory, threadCode, threadMemory } from "./threads.js";
 import { isInstruction, type Operand, type WasmFunction } from "./tree.js";
 
 export interface WasmModule {

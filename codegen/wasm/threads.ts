@@ -11,19 +11,8 @@
 
 import type { Plan } from "../../compiler/plan/plan.js";
 import { symbolsOfRun } from "../entry.js";
+import type { Threading } from "../threading.js";
 import { get, type Instruction, i32, set, type WasmFunction } from "./tree.js";
-
-/** How threads share work: figures of the machine, in targets/. */
-export interface Threading {
-  /** Least work of a part (compiler/schedule/work.ts). */
-  readonly grain: number;
-  /** Parts of a job for each thread: more of them balance better, and each has its cost. */
-  readonly partsPerThread: number;
-  /** Looks at a word before a worker sleeps. */
-  readonly workerSpins: number;
-  /** Looks at a word before the caller sleeps. */
-  readonly callerSpins: number;
-}
 
 /** Bytes of the shared memory behind the plan's: `shared` once, `each` for every thread. */
 export interface ThreadMemory {

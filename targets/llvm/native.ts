@@ -1,13 +1,16 @@
 // A CPU family as data, and the way from a schedule to the shared libraries of its levels.
 
 import type { ModuleVariant } from "../../codegen/bundle/write.js";
+import type { PoolMachine } from "../../codegen/llvm/pool-layout.js";
 import { buildLlvm, type CpuLevel } from "../../codegen/llvm/target.js";
+import type { Threading } from "../../codegen/threading.js";
 import { refuse } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import type { Schedule } from "../../compiler/schedule/schedule.js";
 import { compileObject } from "./compile.js";
 import { type LinkTarget, linkShared } from "./link.js";
+import { NATIVE_THREADING } from "./threads.js";
 
 export interface NativeLevel extends CpuLevel {
   /** LLVM's name of the CPU level. */
@@ -20,6 +23,7 @@ export interface NativeTarget {
   readonly name: string;
   readonly triple: string;
   readonly link: LinkTarget;
+  readonly pool: PoolMachine;
   /** By name, best first. */
   readonly levels: Readonly<Record<string, NativeLevel>>;
   /** What is made where nothing else is asked for. */
@@ -40,38 +44,35 @@ export interface NativeOptions {
   readonly variants: readonly Variant[];
   /** Names of levels; the target's standard ones by default. */
   readonly cpus?: readonly string[] | undefined;
+  readonly threading?: Threading | undefined;
 }
 
-/** Throws Refused where a level is unknown, or LLVM or a linker is missing. */
+/**
+ * A module with threads also runs on one, at the same speed: it stands for both. Throws Refused where a level is unknown, or LLVM or a
+ * linker is missing.
+ */
 export function buildNative(
   target: NativeTarget,
   schedule: Schedule,
   builder: Builder,
-  { entry, variants, cpus = target.standard }: NativeOptions,
+  { entry, variants, cpus = target.standard, threading = NATIVE_THREADING }: NativeOptions,
 ): NativeBuild {
   const levels = levelsOf(target, cpus);
-  if (variants.some((v) => v.threads))
-    refuse({
-      code: "unsupported_backend_capability",
-      scope: target.name,
-      subject: "threads",
-      detail: `code for ${target.name} runs on one thread`,
-      at: "",
-      hint: "compile without threads",
-    });
   const { plan, weights, modules, placeOf } = buildLlvm(schedule, builder, {
     target: target.name,
     entry,
-    variants,
+    variants: variants.filter((v) => v.threads || !variants.some((w) => w.threads && w.tier === v.tier)),
     levels,
+    pool: target.pool,
+    threading,
   });
   return {
     plan,
     weights,
     placeOf,
-    modules: modules.map(({ variant, level, text }) => {
+    modules: modules.map(({ variant, level, text, threads }) => {
       const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
-      return { variant, features: level.features, threads: null, wasm: linkShared(object, target.link) };
+      return { variant, features: level.features, threads, wasm: linkShared(object, target.link) };
     }),
   };
 }

@@ -1,6 +1,6 @@
 // How the threads of a WebAssembly pool share a kernel: figures that were measured.
 
-import type { Threading } from "../../codegen/wasm/threads.js";
+import type { Threading } from "../../codegen/threading.js";
 
 export const WASM_THREADING: Threading = {
   // About 6 microseconds of one thread: to open a job for threads that are awake takes less than one.

@@ -7,6 +7,10 @@ export const X86_64: NativeTarget = {
   name: "x86-64",
   triple: "x86_64-unknown-linux-gnu",
   link: { name: "x86-64", arch: "x64", emulation: "elf_x86_64", linkers: ["x86_64-linux-gnu-ld"] },
+  pool: {
+    futex: 202,
+    pause: { declaration: "declare void @llvm.x86.sse2.pause()", call: "call void @llvm.x86.sse2.pause()" },
+  },
   levels: {
     v4vnni: {
       features: ["x86-64-v4", "avx512vnni"],

@@ -66,9 +66,8 @@ native("a bundle of another target is refused by both runtimes", async (t) => {
   t.regex(String(error), /psionic\/native/u);
 });
 
-test("unknown levels and threads are refused by name", (t) => {
+test("unknown levels are refused by name", (t) => {
   t.throws(() => bundleOf({ target, cpus: ["v9"] }), { name: "Refused", message: /has no CPU level "v9"; it has / });
-  t.throws(() => bundleOf({ target, threads: true }), { name: "Refused", message: /runs on one thread/ });
 });
 
 test("without LLVM the refusal says how to install it", (t) => {
