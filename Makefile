@@ -47,11 +47,11 @@ conformance: build ## run a conformance suite: SUITE=folder, TARGET=reference|wa
 matrix: build ## run every op on every dtype and the suite, and rewrite docs/operators.md from what passed
 	@$(NODE) dist/tests/conformance/matrix.js
 
-bench: build ## run the benchmarks: TARGET=name ONLY=pattern TIER=strict|relaxed THREADS=n JSON=file COMPARE=file
-	@$(NODE) dist/tests/benchmarks/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(THREADS),--threads "$(THREADS)") $(if $(JSON),--json "$(JSON)") $(if $(COMPARE),--compare "$(COMPARE)")
+bench: build ## run the benchmarks: TARGET=wasm|native CPU=level ONLY=pattern TIER=strict|relaxed THREADS=n JSON=file COMPARE=file
+	@$(NODE) dist/tests/benchmarks/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(THREADS),--threads "$(THREADS)") $(if $(JSON),--json "$(JSON)") $(if $(COMPARE),--compare "$(COMPARE)")
 
-profile: build ## time every step of benchmark rows: ONLY=pattern TIER=strict|relaxed
-	@$(NODE) dist/tests/benchmarks/profile.js $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)")
+profile: build ## time every step of benchmark rows: TARGET=wasm|native CPU=level ONLY=pattern TIER=strict|relaxed
+	@$(NODE) dist/tests/benchmarks/profile.js $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)")
 
 fuzz: build ## fuzz with coverage as guide: TARGET=loader|onnx|text|npy SECONDS=n SEED=n
 	@$(NODE) dist/tests/fuzz/coverage/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")

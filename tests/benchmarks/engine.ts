@@ -14,6 +14,8 @@ export interface Prepared {
 
 export interface Engine {
   readonly name: string;
+  /** In the table's head. */
+  readonly column: string;
   /** Compiles or opens a row's model. Throws where the engine cannot run it. */
   prepare(row: Row, model: Uint8Array): Promise<Prepared>;
 }

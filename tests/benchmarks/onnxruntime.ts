@@ -14,7 +14,12 @@ const TYPES = { f32: "float32", u8: "uint8", i8: "int8", i32: "int32", i64: "int
 
 const ERRORS_ONLY = 3;
 
-function engine(name: string, { InferenceSession, Tensor }: Runtime, provider: string, threads: number): Engine {
+function engine(
+  column: "web" | "node",
+  { InferenceSession, Tensor }: Runtime,
+  provider: string,
+  threads: number,
+): Engine {
   const options: InferenceSession.SessionOptions = {
     graphOptimizationLevel: "all",
     executionMode: "sequential",
@@ -24,7 +29,8 @@ function engine(name: string, { InferenceSession, Tensor }: Runtime, provider: s
     executionProviders: [provider],
   };
   return {
-    name,
+    name: `onnxruntime-${column}`,
+    column,
     async prepare(row: Row, model: Uint8Array) {
       const session = await InferenceSession.create(model, options);
       const feeds: Record<string, Tensor> = {};
@@ -59,10 +65,10 @@ function elementsOf(name: string, t: Tensor): Elements["data"] {
 export async function onnxruntimeWeb(threads: number): Promise<Engine> {
   const ort = await import("onnxruntime-web");
   ort.env.wasm.numThreads = threads;
-  return engine("onnxruntime-web", ort, "wasm", threads);
+  return engine("web", ort, "wasm", threads);
 }
 
 /** onnxruntime-node: native code for this machine. */
 export async function onnxruntimeNode(threads: number): Promise<Engine> {
-  return engine("onnxruntime-node", await import("onnxruntime-node"), "cpu", threads);
+  return engine("node", await import("onnxruntime-node"), "cpu", threads);
 }

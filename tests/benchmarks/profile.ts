@@ -1,6 +1,6 @@
 // Where the time of a row goes: every step of the plan timed on its own, the best of many runs, against what its arithmetic and
 // its bytes cost at the machine's ceilings.
-//   node dist/tests/benchmarks/profile.js --only pattern [--tier strict|relaxed] [--top n] [--runs n]
+//   node dist/tests/benchmarks/profile.js --only pattern [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--top n] [--runs n]
 
 import { parseArgs } from "node:util";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
@@ -10,15 +10,11 @@ import { compile } from "../../compiler/pipeline.js";
 import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/plan/plan.js";
 import { schedule } from "../../compiler/schedule/build.js";
-import { load } from "../../runtime-shim/index.js";
 import { wasmKeeps } from "../../targets/wasm/capabilities.js";
-import { ARCHITECTURE_ROWS } from "./architectures.js";
-import { ATTENTION } from "./attention.js";
-import { BLOCK_PRODUCTS } from "./block-products.js";
-import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
-import { KERNELS } from "./kernels.js";
-import { MODELS } from "./models.js";
+import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
+import { type Platform, platformOf } from "./platform.js";
 import type { Row } from "./row.js";
+import { ROWS } from "./rows.js";
 import { flopsOf } from "./work.js";
 
 interface StepTime {
@@ -53,12 +49,19 @@ function traffic(plan: Plan, entry: EntryPlan, step: StepPlan): { readonly bytes
   return { bytes: total, shapes: `${text(step.reads)} -> ${text(step.writes)}` };
 }
 
-async function profile(row: Row, tier: Tier, runs: number, limits: Ceilings): Promise<StepTime[]> {
+interface ProfileOptions {
+  readonly platform: Platform;
+  readonly tier: Tier;
+  readonly runs: number;
+  readonly limits: Ceilings;
+}
+
+async function profile(row: Row, { platform, tier, runs, limits }: ProfileOptions): Promise<StepTime[]> {
   const builder = new Builder();
   const dims = row.dims === undefined ? {} : { dims: row.dims };
   const { graph } = importOnnx(row.model(), { builder, name: "bench", ...dims });
-  const { bundle, plan } = compile({ graph, builder }, { target: "wasm", tier });
-  const model = await load(bundle);
+  const { bundle, plan } = compile({ graph, builder }, { ...platform.options, tier });
+  const model = await platform.load(bundle, 1);
   const known = Object.entries(row.inputs()).filter(([name]) => model.inputs.some((p) => p.name === name));
   const feeds = Object.fromEntries(known.map(([name, { data, shape }]) => [name, { data, shape }]));
   const [entry] = plan.entries;
@@ -77,6 +80,7 @@ async function profile(row: Row, tier: Tier, runs: number, limits: Ceilings): Pr
       { copy: false },
     );
   }
+  model.dispose();
   const flopsOfKernel = flopsByKernel(graph, builder, tier);
   const templateOf = (s: StepPlan): string => (s.kind === "call" ? (plan.kernels[s.kernel]?.template ?? "") : s.kind);
   return entry.steps.map((step, i) => {
@@ -125,6 +129,8 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       only: { type: "string", default: "PP-OCR" },
+      target: { type: "string", default: "wasm" },
+      cpu: { type: "string" },
       tier: { type: "string", default: "strict" },
       top: { type: "string", default: "12" },
       runs: { type: "string", default: "15" },
@@ -132,18 +138,20 @@ async function main(): Promise<void> {
   });
   const only = new RegExp(values.only, "i");
   const tier = values.tier === "relaxed" ? "relaxed" : "strict";
-  const probe = await ceilings();
+  const platform = platformOf(values.target, values.cpu);
+  const probe = await platform.probe();
   let limits = probe();
-  for (const row of [...KERNELS, ...ATTENTION, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) =>
-    only.test(r.name),
-  )) {
+  for (const row of ROWS.filter((r) => only.test(r.name))) {
     limits = higher(limits, probe());
-    const steps = await profile(row, tier, Number(values.runs), limits);
+    const steps = await profile(row, { platform, tier, runs: Number(values.runs), limits });
     const total = steps.reduce((sum, s) => sum + s.ms, 0);
     const floor = steps.reduce((sum, s) => sum + s.floor, 0);
-    console.log(`${row.name}: ${steps.length} steps, ${total.toFixed(3)} ms, the steps' floors ${floor.toFixed(3)} ms`);
+    console.log(
+      `${row.name}, ${platform.text} ${tier}: ${steps.length} steps, ${total.toFixed(3)} ms, the steps' floors ${floor.toFixed(3)} ms`,
+    );
     console.log(report(steps, Number(values.top)).join("\n"));
   }
+  console.log(ceilingsText(limits));
 }
 
 await main();

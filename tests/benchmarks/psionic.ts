@@ -5,9 +5,9 @@ import { importOnnx } from "../../compiler/import/onnx/import.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { type Compiled, compile } from "../../compiler/pipeline.js";
 import type { Tier } from "../../compiler/plan/plan.js";
-import { load } from "../../runtime-shim/index.js";
 import type { Elements } from "../support/onnx-writer.js";
 import type { Engine, Prepared } from "./engine.js";
+import type { Platform } from "./platform.js";
 import type { Row } from "./row.js";
 import { type Work, workOf } from "./work.js";
 
@@ -21,17 +21,17 @@ export interface PsionicEngine extends Engine {
 }
 
 export interface PsionicOptions {
+  readonly platform: Platform;
   readonly tier: Tier;
   /** Take copies of the outputs, as the simplest caller does. */
   readonly copy: boolean;
   readonly threads: number;
 }
 
-export function compileRow(
+function compileRow(
   row: Row,
   model: Uint8Array,
-  tier: Tier,
-  threads = false,
+  { platform, tier, threads }: PsionicOptions,
 ): Compiled & { readonly work: Work } {
   const builder = new Builder();
   const { graph } = importOnnx(model, {
@@ -39,28 +39,29 @@ export function compileRow(
     name: "bench",
     ...(row.dims === undefined ? {} : { dims: row.dims }),
   });
-  const compiled = compile({ graph, builder }, { target: "wasm", tier, threads });
+  const compiled = compile({ graph, builder }, { ...platform.options, tier, threads: threads > 1 });
   return { ...compiled, work: workOf(graph, compiled.plan) };
 }
 
-export function psionic({ tier, copy, threads }: PsionicOptions): PsionicEngine {
+export function psionic(options: PsionicOptions): PsionicEngine {
+  const { platform, copy, threads } = options;
   return {
-    name: `psionic ${tier}`,
+    name: `psionic ${options.tier}`,
+    column: "psionic",
     async prepare(row, model) {
-      const { bundle, work } = compileRow(row, model, tier, threads > 1);
-      const loaded = await load(bundle, { threads });
+      const { bundle, work } = compileRow(row, model, options);
+      const loaded = await platform.load(bundle, threads);
       const feeds: Record<string, { data: Elements["data"]; shape: readonly number[] }> = {};
       for (const [name, { data, shape }] of Object.entries(row.inputs())) {
         // An input that the graph does not use is not one of the bundle's.
         if (!loaded.inputs.some((p) => p.name === name)) continue;
         feeds[name] = { data, shape };
       }
-      const options = { copy };
       return {
         bundle,
         work,
         run: () => {
-          loaded.runSync(feeds, options);
+          loaded.runSync(feeds, { copy });
           return undefined;
         },
         outputs: async () => {

@@ -46,11 +46,15 @@ test("an error is relative to the output's largest magnitude", (t) => {
 });
 
 test("a floor is the longer of computing and moving", (t) => {
-  const ceilings = { mulAdd: 50, relaxedMadd: 100, l2: 100, l3: 50, memory: 20 };
+  const peaks = [
+    { bits: 128, mulAdd: 25, fused: 50 },
+    { bits: 256, mulAdd: 50, fused: 100 },
+  ];
+  const ceilings = { code: "", peaks, l2: 100, l3: 50, memory: 20 };
   t.is(floorMs(ceilings, "strict", 50e6, 1000), 1);
   t.is(floorMs(ceilings, "relaxed", 50e6, 1000), 0.5);
   t.is(floorMs(ceilings, "strict", 0, 200e6), 10);
-  t.is(floorMs({ ...ceilings, relaxedMadd: null }, "relaxed", 50e6, 1000), 1);
+  t.is(floorMs({ ...ceilings, peaks: [{ bits: 128, mulAdd: 50, fused: null }] }, "relaxed", 50e6, 1000), 1);
 });
 
 test("engines take turns, and a ratio is the median of the rounds' ratios", async (t) => {

@@ -1,6 +1,7 @@
 // What a run of the benchmark found, as lines for people and as JSON for a later comparison.
 
 import type { Ceilings } from "./ceilings.js";
+import type { Engine } from "./engine.js";
 
 export interface PeerResult {
   readonly name: string;
@@ -45,7 +46,10 @@ export interface SizeResult {
 }
 
 export interface Results {
+  /** wasm or native. */
   readonly target: string;
+  /** The target, and the level of a CPU. */
+  readonly code: string;
   readonly tier: string;
   readonly node: string;
   readonly v8: string;
@@ -55,57 +59,69 @@ export interface Results {
   readonly sizes: readonly SizeResult[];
 }
 
-const COLUMNS = [
-  ["row", -29],
-  ["dtype", -11],
-  ["shape", -32],
-  ["ms", 9],
-  ["gain", 5],
-  ["web ms", 9],
-  ["web", 6],
-  ["native ms", 9],
-  ["native", 6],
-  ["rate", 13],
-  ["ceiling", 7],
-  ["error", 7],
-] as const;
+/** A peer, by its name in results and in the table's head. */
+export type PeerColumn = Pick<Engine, "name" | "column">;
 
-function line(cells: readonly string[]): string {
-  return COLUMNS.map(([, width], i) => {
-    const cell = cells[i] ?? "";
-    return width < 0 ? cell.padEnd(-width) : cell.padStart(width);
-  })
+type Columns = readonly (readonly [name: string, width: number])[];
+
+/** A negative width aligns to the left. */
+function columnsOf(peers: readonly PeerColumn[]): Columns {
+  return [
+    ["row", -29],
+    ["dtype", -11],
+    ["shape", -32],
+    ["ms", 9],
+    ["gain", 5],
+    ...peers.flatMap(({ column }) => [[`${column} ms`, 9] as const, [column, 6] as const]),
+    ["rate", 13],
+    ["ceiling", 7],
+    ["error", 7],
+  ];
+}
+
+function line(columns: Columns, cells: readonly string[]): string {
+  return columns
+    .map(([, width], i) => {
+      const cell = cells[i] ?? "";
+      return width < 0 ? cell.padEnd(-width) : cell.padStart(width);
+    })
     .join(" ")
     .trimEnd();
 }
 
-export function header(): string {
-  return line(COLUMNS.map(([name]) => name));
+export function header(peers: readonly PeerColumn[]): string {
+  const columns = columnsOf(peers);
+  return line(
+    columns,
+    columns.map(([name]) => name),
+  );
 }
 
 export function msText(ms: number): string {
   return ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms >= 1 ? ms.toFixed(2) : ms.toFixed(4);
 }
 
-export function rowLine(r: RowResult, peers: readonly string[]): string {
+export function rowLine(r: RowResult, peers: readonly PeerColumn[]): string {
   if (r.invalid !== "" && r.peers.length === 0) return `${r.name.padEnd(29)} ${r.invalid}`;
-  const peerCells = peers.flatMap((name) => {
+  const peerCells = peers.flatMap(({ name }) => {
     const peer = r.peers.find((p) => p.name === name);
     return peer === undefined ? ["", ""] : [msText(peer.ms), peer.ratio.toFixed(2)];
   });
   const ceiling = r.ofCeiling === null ? "" : `${(r.ofCeiling * 100).toFixed(0)}%`;
   const error = r.error === null ? "" : r.error === 0 ? "0" : r.error.toExponential(0);
   const gain = r.gain === null ? "" : r.gain.toFixed(2);
-  const text = line([r.name, r.dtype, r.shape, msText(r.ms), gain, ...peerCells, r.rate, ceiling, error]);
+  const text = line(columnsOf(peers), [
+    r.name,
+    r.dtype,
+    r.shape,
+    msText(r.ms),
+    gain,
+    ...peerCells,
+    r.rate,
+    ceiling,
+    error,
+  ]);
   return r.invalid === "" ? text : `${text}  ${r.invalid}`;
-}
-
-export function ceilingsText(c: Ceilings): string {
-  const madd = c.relaxedMadd === null ? "not in this engine" : `${c.relaxedMadd.toFixed(1)} GFLOP/s`;
-  return [
-    `ceilings of one thread in WebAssembly: f32x4 mul+add ${c.mulAdd.toFixed(1)} GFLOP/s, relaxed_madd ${madd};`,
-    `reads from L2 ${c.l2.toFixed(0)}, L3 ${c.l3.toFixed(0)}, memory ${c.memory.toFixed(0)} GB/s`,
-  ].join(" ");
 }
 
 /** One line per peer, as tools read it. */
@@ -133,5 +149,5 @@ export function comparison(before: Results, now: Results): string[] {
       a === undefined || b === undefined ? "" : `, ratio ${a.toFixed(2)} -> ${b.toFixed(2)} (x${(b / a).toFixed(2)})`;
     return [`${r.name.padEnd(29)} ${msText(was.ms)} -> ${msText(r.ms)} ms (x${(was.ms / r.ms).toFixed(2)})${gain}`];
   });
-  return [`compared with ${before.node}, ${before.tier}:`, ...lines];
+  return [`compared with ${before.code} on Node ${before.node}, ${before.tier}:`, ...lines];
 }

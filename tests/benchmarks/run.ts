@@ -1,6 +1,6 @@
 // The benchmark: kernels and whole models, here and in the peers, side by side in one process.
-//   node dist/tests/benchmarks/run.js [--target wasm] [--tier strict|relaxed] [--threads n] [--only pattern] [--seconds n] [--copy]
-//     [--json file] [--compare file] [--list]
+//   node dist/tests/benchmarks/run.js [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--threads n] [--only pattern]
+//     [--seconds n] [--copy] [--json file] [--compare file] [--list]
 // A row whose result differs from the peers' does not count, and makes the exit code 1. The last lines, one per peer:
 // `bench <target> vs <peer>: geometric mean R, worst R (name), N rows`, where R is the peer's time divided by ours.
 
@@ -10,34 +10,22 @@ import { parseArgs } from "node:util";
 import { Refused } from "../../compiler/ir/errors.js";
 import type { Tier } from "../../compiler/plan/plan.js";
 import { largestError } from "./agree.js";
-import { ARCHITECTURE_ROWS } from "./architectures.js";
-import { ATTENTION } from "./attention.js";
-import { BLOCK_PRODUCTS } from "./block-products.js";
-import { type Ceilings, ceilings, floorMs, higher } from "./ceilings.js";
-import { bundleBytes, onnxBytes, runtimeBytes, webRuntimeBytes } from "./download.js";
+import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
 import type { Engine, Prepared } from "./engine.js";
-import { KERNELS } from "./kernels.js";
 import { type Budget, measure, median, pairedRatio, quantile } from "./measure.js";
 import { MODELS } from "./models.js";
-import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
+import { type Platform, platformOf } from "./platform.js";
 import { type PsionicEngine, type PsionicPrepared, psionic } from "./psionic.js";
-import {
-  ceilingsText,
-  comparison,
-  header,
-  type Results,
-  type RowResult,
-  rowLine,
-  type SizeResult,
-  summaries,
-} from "./report.js";
+import { comparison, header, type Results, type RowResult, rowLine, type SizeResult, summaries } from "./report.js";
 import type { Row } from "./row.js";
+import { ROWS } from "./rows.js";
+import { fileSizes } from "./sizes.js";
 import { measureStart, type Start } from "./start.js";
 
 const MIB = 2 ** 20;
 
 interface Bench {
-  readonly target: string;
+  readonly platform: Platform;
   readonly tier: Tier;
   readonly threads: number;
   readonly budget: Budget;
@@ -65,7 +53,7 @@ function rowOf(
   return {
     name: kind === "start" ? `start ${name}` : name,
     kind,
-    backend: bench.target,
+    backend: bench.platform.name,
     tier: bench.tier,
     dtype,
     shape,
@@ -149,7 +137,7 @@ async function startRow(
     const ours = await bench.single.prepare(row, model);
     bundle = ours.bundle;
     await ours.release();
-    starts = await measureStart(row, bundle, model);
+    starts = await measureStart(row, { names: bench.platform.starts, bundle, model });
   } catch (e) {
     return { result: { ...base, ...unmeasured, invalid: firstLine(e) }, sizes: [] };
   }
@@ -176,10 +164,7 @@ async function startRow(
     const peers = theirs.flatMap((t) => (t.peakBytes === null ? [] : [{ name: t.name, bytes: t.peakBytes }]));
     sizes.push({ name: `peak memory ${row.name}`, bytes: mine.peakBytes, peers });
   }
-  const own = (await runtimeBytes()) + bundleBytes(bundle);
-  const web = webRuntimeBytes() + onnxBytes(model);
-  sizes.push({ name: `download ${row.name}`, bytes: own, peers: [{ name: "onnxruntime-web", bytes: web }] });
-  return { result, sizes };
+  return { result, sizes: [...sizes, await fileSizes(bench.platform.name, row, bundle, model)] };
 }
 
 function sizeLine(s: SizeResult): string {
@@ -192,6 +177,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       target: { type: "string", default: "wasm" },
+      cpu: { type: "string" },
       tier: { type: "string", default: "strict" },
       threads: { type: "string", default: "1" },
       only: { type: "string", default: "" },
@@ -202,8 +188,8 @@ async function main(): Promise<number> {
       list: { type: "boolean", default: false },
     },
   });
-  const { target, tier } = values;
-  if (target !== "wasm") throw new Error(`--target ${target}: the benchmark knows wasm`);
+  const { tier } = values;
+  const platform = platformOf(values.target, values.cpu);
   if (tier !== "strict" && tier !== "relaxed") throw new Error(`--tier ${tier}: want strict or relaxed`);
   const threads = Number(values.threads);
   if (!Number.isInteger(threads) || threads < 1) throw new Error(`--threads ${values.threads}: want a number from 1`);
@@ -211,35 +197,32 @@ async function main(): Promise<number> {
   if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: want a number above 0`);
   const only = new RegExp(values.only, "i");
   const before = values.compare === undefined ? null : (JSON.parse(readFileSync(values.compare, "utf8")) as Results);
-  const warm = [...KERNELS, ...ATTENTION, ...BLOCK_PRODUCTS, ...MODELS, ...ARCHITECTURE_ROWS].filter((r) =>
-    only.test(r.name),
-  );
+  const warm = ROWS.filter((r) => only.test(r.name));
   const started = MODELS.filter((r) => r.whole === true && only.test(`start ${r.name}`));
   if (values.list) {
     for (const name of [...warm.map((r) => r.name), ...started.map((r) => `start ${r.name}`)]) console.log(name);
     return 0;
   }
-  const probe = await ceilings();
-  const [web, native] = [await onnxruntimeWeb(threads), await onnxruntimeNode(threads)];
+  const probe = await platform.probe();
+  const peers = await platform.peers(threads);
   const bench: Bench = {
-    target,
+    platform,
     tier,
     threads,
     budget: { seconds, minRounds: 9, maxRounds: 300, pause: threads > 1 ? 20 : 0 },
-    ours: psionic({ tier, copy: values.copy, threads }),
-    single: psionic({ tier, copy: values.copy, threads: 1 }),
-    peers: [web, native],
+    ours: psionic({ platform, tier, copy: values.copy, threads }),
+    single: psionic({ platform, tier, copy: values.copy, threads: 1 }),
+    peers,
     ceilings: higher(probe(), probe()),
     probe,
   };
-  const peers = bench.peers.map((p) => p.name);
   const cpu = cpus()[0]?.model ?? "unknown";
-  console.log(`psionic ${target} ${tier} on Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpu}`);
+  console.log(`psionic ${platform.text} ${tier} on Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpu}`);
   console.log(
-    `${threads} thread${threads === 1 ? "" : "s"} each; ${values.copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; "web" and "native" columns: peer's time / ours`,
+    `${threads} thread${threads === 1 ? "" : "s"} each; ${values.copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; ${peers.map((p) => `"${p.column}"`).join(" and ")}: peer's time / ours`,
   );
   console.log(ceilingsText(bench.ceilings));
-  console.log(`\n${header()}`);
+  console.log(`\n${header(peers)}`);
   const rows: RowResult[] = [];
   const sizes: SizeResult[] = [];
   const show = (r: RowResult): void => {
@@ -255,10 +238,20 @@ async function main(): Promise<number> {
   console.log(`\n${ceilingsText(bench.ceilings)}`);
   if (sizes.length > 0) console.log(`\n${sizes.map(sizeLine).join("\n")}`);
   const { node, v8 } = process.versions;
-  const results: Results = { target, tier, node, v8, cpu, ceilings: bench.ceilings, rows, sizes };
+  const results: Results = {
+    target: platform.name,
+    code: platform.text,
+    tier,
+    node,
+    v8,
+    cpu,
+    ceilings: bench.ceilings,
+    rows,
+    sizes,
+  };
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
   if (before !== null) console.log(`\n${comparison(before, results).join("\n")}`);
-  console.log(`\n${summaries(target, rows, peers.toReversed()).join("\n")}`);
+  console.log(`\n${summaries(platform.name, rows, peers.map((p) => p.name).toReversed()).join("\n")}`);
   return rows.some((r) => r.invalid === "WRONG RESULT") ? 1 : 0;
 }
 

@@ -1,4 +1,4 @@
-// From the start of a process to its first result: fresh Node processes in alternation, one with the runtime and a
+// From the start of a process to its first result: fresh Node processes in alternation, one with a runtime and a
 // bundle, one per peer with the ONNX file. Each says what its memory peaked at. Nothing is warm but the disk cache.
 
 import { spawn } from "node:child_process";
@@ -37,6 +37,7 @@ export interface ChildTask {
 
 const CHILDREN = {
   psionic: "start-psionic.js",
+  "psionic-native": "start-native.js",
   "onnxruntime-web": "start-web.js",
   "onnxruntime-node": "start-node.js",
 } as const;
@@ -46,15 +47,24 @@ export type StartName = keyof typeof CHILDREN;
 const PAIRS = 9;
 const LIMIT_MS = 60_000;
 
-export async function measureStart(row: Row, bundle: Uint8Array, model: Uint8Array, pairs = PAIRS): Promise<Start[]> {
+export interface StartOptions {
+  /** Ours first. */
+  readonly names: readonly StartName[];
+  readonly bundle: Uint8Array;
+  readonly model: Uint8Array;
+  readonly pairs?: number;
+}
+
+export async function measureStart(row: Row, options: StartOptions): Promise<Start[]> {
+  const { names, bundle, model, pairs = PAIRS } = options;
   const folder = mkdtempSync(join(tmpdir(), "psionic-start-"));
   try {
-    const names = Object.keys(CHILDREN) as StartName[];
     const results = names.map((name) => ({ name, samples: [] as number[], peaks: [] as number[] }));
     const tasks = new Map<StartName, string>();
     for (const name of names) {
-      const file = join(folder, name === "psionic" ? "model.psn" : "model.onnx");
-      writeFileSync(file, name === "psionic" ? bundle : model);
+      const isOurs = name === names[0];
+      const file = join(folder, isOurs ? "model.psn" : "model.onnx");
+      writeFileSync(file, isOurs ? bundle : model);
       const inputs = Object.entries(row.inputs()).map(([input, { dtype, shape, data }]) => ({
         name: input,
         dtype,

@@ -1,0 +1,173 @@
+// The ceilings' loops as LLVM IR, compiled and loaded as a bundle's kernels are. Each is run on known numbers first, and
+// every lane of every chain must hold what these arithmetic operations give: so none of them was left out.
+
+import { hasCpuFeature } from "../../runtime-shim/native-cpu.js";
+import { allocate, type NativeMemory, openLibrary } from "../../runtime-shim/native-library.js";
+import { compileObject } from "../../targets/llvm/compile.js";
+import { linkShared } from "../../targets/llvm/link.js";
+import type { NativeLevel, NativeTarget } from "../../targets/llvm/native.js";
+import { type Loops, MEMORY_BYTES } from "./ceilings.js";
+
+/** Enough to hide the latencies of mul and add, and few enough for 16 vector registers with two constants. */
+const CHAINS = 12;
+const LOADS = 8;
+
+const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const lines = (n: number, text: (i: number) => string): string => count(n).map(text).join("\n  ");
+
+/** Takes b, c and the chains' first values from `memory`, repeats a = a * b + c, and leaves the chains in `results`. */
+function flopsText(name: string, lanes: number, isFused: boolean): string {
+  const v = `<${lanes} x float>`;
+  const step = (i: number): string =>
+    isFused
+      ? `%next${i} = call ${v} @llvm.fma.v${lanes}f32(${v} %a${i}, ${v} %b, ${v} %c)`
+      : `%product${i} = fmul ${v} %a${i}, %b
+  %next${i} = fadd ${v} %product${i}, %c`;
+  return `define i32 @${name}(ptr %memory, ptr %results, i32 %from, i32 %to, ptr %sizes, ptr %pool) {
+entry:
+  ${lines(CHAINS + 2, (i) => `%at${i} = getelementptr ${v}, ptr %memory, i64 ${i}`)}
+  ${lines(CHAINS, (i) => `%first${i} = load ${v}, ptr %at${i}, align 4`)}
+  %b = load ${v}, ptr %at${CHAINS}, align 4
+  %c = load ${v}, ptr %at${CHAINS + 1}, align 4
+  br label %loop
+loop:
+  %n = phi i32 [ %from, %entry ], [ %after, %loop ]
+  ${lines(CHAINS, (i) => `%a${i} = phi ${v} [ %first${i}, %entry ], [ %next${i}, %loop ]`)}
+  ${lines(CHAINS, step)}
+  %after = add i32 %n, 1
+  %more = icmp slt i32 %after, %to
+  br i1 %more, label %loop, label %done
+done:
+  ${lines(CHAINS, (i) => `%to${i} = getelementptr ${v}, ptr %results, i64 ${i}`)}
+  ${lines(CHAINS, (i) => `store ${v} %next${i}, ptr %to${i}, align 4`)}
+  ret i32 0
+}`;
+}
+
+/** Adds sizes[0] bytes of `memory` to LOADS vectors, again and again, and leaves these in `results`. */
+function readText(lanes: number): string {
+  const v = `<${lanes} x float>`;
+  return `define i32 @run_read(ptr %memory, ptr %results, i32 %from, i32 %to, ptr %sizes, ptr %pool) {
+entry:
+  %size = load i32, ptr %sizes, align 4
+  %bytes = zext i32 %size to i64
+  %end = getelementptr i8, ptr %memory, i64 %bytes
+  br label %again
+again:
+  %n = phi i32 [ %from, %entry ], [ %after, %once ]
+  ${lines(LOADS, (i) => `%sum${i} = phi ${v} [ zeroinitializer, %entry ], [ %next${i}, %once ]`)}
+  br label %loop
+loop:
+  %p = phi ptr [ %memory, %again ], [ %q, %loop ]
+  ${lines(LOADS, (i) => `%a${i} = phi ${v} [ %sum${i}, %again ], [ %next${i}, %loop ]`)}
+  ${lines(LOADS, (i) => `%at${i} = getelementptr ${v}, ptr %p, i64 ${i}`)}
+  ${lines(LOADS, (i) => `%x${i} = load ${v}, ptr %at${i}, align 4`)}
+  ${lines(LOADS, (i) => `%next${i} = fadd ${v} %a${i}, %x${i}`)}
+  %q = getelementptr ${v}, ptr %p, i64 ${LOADS}
+  %inside = icmp ult ptr %q, %end
+  br i1 %inside, label %loop, label %once
+once:
+  %after = add i32 %n, 1
+  %more = icmp slt i32 %after, %to
+  br i1 %more, label %again, label %done
+done:
+  ${lines(LOADS, (i) => `%to${i} = getelementptr ${v}, ptr %results, i64 ${i}`)}
+  ${lines(LOADS, (i) => `store ${v} %next${i}, ptr %to${i}, align 4`)}
+  ret i32 0
+}`;
+}
+
+/** Widths of this machine's vectors, in bits. */
+function widths(): number[] {
+  const wider = [...(hasCpuFeature("x86-64-v3") ? [256] : []), ...(hasCpuFeature("x86-64-v4") ? [512] : [])];
+  return [128, ...wider];
+}
+
+/** The loops at every width that the level's code could use. Throws Refused where LLVM or a linker is missing. */
+export function nativeLoops(target: NativeTarget, name: string, level: NativeLevel): Loops {
+  const wide = level.features.includes("x86-64-v4") ? 512 : level.features.includes("x86-64-v3") ? 256 : 128;
+  const all = widths().filter((bits) => bits <= wide);
+  const { fma } = level.dialect;
+  const text = [
+    ...all.map((bits) => flopsText(`run_mulAdd${bits}`, bits / 32, false)),
+    ...(fma ? all.map((bits) => flopsText(`run_fused${bits}`, bits / 32, true)) : []),
+    ...(fma ? all.map((bits) => fmaDeclaration(bits / 32)) : []),
+    readText(wide / 32),
+  ].join("\n");
+  const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
+  const library = openLibrary(linkShared(object, target.link));
+  const memory = allocate(MEMORY_BYTES);
+  const results = allocate(4096);
+  const sizes = new Int32Array(1);
+  const runner = (entry: string): ((n: number, bytes?: number) => void) => {
+    const call = library.entry(entry);
+    return (n, bytes = 0) => {
+      sizes[0] = bytes;
+      call(memory.address, results.address, 0, n, sizes, null);
+    };
+  };
+  const flops = all.map((bits) => ({
+    bits,
+    flops: (2 * CHAINS * bits) / 32,
+    mulAdd: runner(`run_mulAdd${bits}`),
+    fused: fma ? runner(`run_fused${bits}`) : null,
+  }));
+  const read = runner("run_read");
+  for (const { bits, mulAdd, fused } of flops) {
+    checkFlops(`${bits}-bit mul+add`, bits / 32, mulAdd, Math.fround, memory, results);
+    // The product is exact in f64.
+    if (fused !== null) checkFlops(`${bits}-bit fused`, bits / 32, fused, (x) => x, memory, results);
+  }
+  checkRead(wide / 32, read, memory, results);
+  // Read from here on, and every page of it has been written.
+  new Float32Array(memory.buffer).fill(0.5);
+  return { code: `${target.name} ${name}`, flops, read };
+}
+
+function fmaDeclaration(lanes: number): string {
+  const v = `<${lanes} x float>`;
+  return `declare ${v} @llvm.fma.v${lanes}f32(${v}, ${v}, ${v})`;
+}
+
+const CHECKED_TIMES = 3;
+
+/** `round`: of a product, before c is added. */
+function checkFlops(
+  what: string,
+  lanes: number,
+  run: (n: number) => void,
+  round: (product: number) => number,
+  memory: NativeMemory,
+  results: NativeMemory,
+): void {
+  const given = new Float32Array(memory.buffer, 0, (CHAINS + 2) * lanes);
+  // Below 1 where it multiplies, so that no chain runs away however long it runs.
+  for (let i = 0; i < given.length; i++) given[i] = 0.75 + 0.2 * Math.sin(i);
+  run(CHECKED_TIMES);
+  const have = new Float32Array(results.buffer, 0, CHAINS * lanes);
+  const want = have.map((_, i) => {
+    const [b, c] = [given[CHAINS * lanes + (i % lanes)] ?? 0, given[(CHAINS + 1) * lanes + (i % lanes)] ?? 0];
+    let a = given[i] ?? 0;
+    for (let n = 0; n < CHECKED_TIMES; n++) a = Math.fround(round(a * b) + c);
+    return a;
+  });
+  if (have.some((x, i) => x !== want[i]))
+    throw new Error(`the ceiling's loop of ${what} does not compute what it says`);
+}
+
+function checkRead(
+  lanes: number,
+  read: (n: number, bytes: number) => void,
+  memory: NativeMemory,
+  results: NativeMemory,
+): void {
+  const [vector, rounds] = [LOADS * lanes, 5];
+  const given = new Float32Array(memory.buffer, 0, rounds * vector);
+  // Small integers: every order of adding gives the same sum.
+  for (let i = 0; i < given.length; i++) given[i] = (i * 7) % 251;
+  read(2, given.byteLength);
+  const have = new Float32Array(results.buffer, 0, vector);
+  const isSum = (x: number, lane: number): boolean =>
+    x === 2 * count(rounds).reduce((sum, r) => sum + (given[r * vector + lane] ?? 0), 0);
+  if (!have.every(isSum)) throw new Error("the ceiling's loop of reading does not read what it says");
+}

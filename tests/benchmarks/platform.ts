@@ -1,0 +1,68 @@
+// What our side of a benchmark is compiled to, and whom it is measured against: WebAssembly beside the peers that run in a
+// browser, or this machine's native code beside native peers.
+
+import type { CompileOptions } from "../../compiler/pipeline.js";
+import type { AnyModel, Model } from "../../runtime-shim/index.js";
+import { hasCpuFeature, targetOfHost } from "../../runtime-shim/native-cpu.js";
+import type { NativeTarget } from "../../targets/llvm/native.js";
+import { NATIVE, type NativeName } from "../../targets/targets.js";
+import { type Ceilings, probeOf } from "./ceilings.js";
+import type { Engine } from "./engine.js";
+import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
+import type { StartName } from "./start.js";
+
+export interface Platform {
+  readonly name: "wasm" | "native";
+  /** The target, and the level of a CPU. */
+  readonly text: string;
+  readonly options: Pick<CompileOptions, "target" | "cpus">;
+  load(bundle: Uint8Array<ArrayBuffer>, threads: number): Promise<Model<AnyModel>>;
+  /** Measures the ceilings each time it is called. */
+  probe(): Promise<() => Ceilings>;
+  /** The main peer first; the last one is the judge of results. */
+  peers(threads: number): Promise<readonly Engine[]>;
+  /** Programs of a fresh process: ours first. */
+  readonly starts: readonly StartName[];
+}
+
+const WASM: Platform = {
+  name: "wasm",
+  text: "wasm",
+  options: { target: "wasm" },
+  load: async (bundle, threads) => (await import("../../runtime-shim/index.js")).load(bundle, { threads }),
+  probe: async () => probeOf(await (await import("./ceilings-wasm.js")).wasmLoops()),
+  peers: async (threads) => [await onnxruntimeWeb(threads), await onnxruntimeNode(threads)],
+  starts: ["psionic", "onnxruntime-web", "onnxruntime-node"],
+};
+
+function native(name: NativeName, cpu: string): Platform {
+  const target: NativeTarget = NATIVE[name];
+  const level = target.levels[cpu];
+  if (level === undefined || !level.features.every(hasCpuFeature))
+    throw new Error(`--cpu ${cpu}: this machine runs ${levelsHere(target).join(", ") || "none of the levels"}`);
+  return {
+    name: "native",
+    text: `${name} ${cpu}`,
+    options: { target: name, cpus: [cpu] },
+    load: async (bundle, threads) => (await import("../../runtime-shim/native.js")).loadNative(bundle, { threads }),
+    probe: async () => probeOf((await import("./ceilings-native.js")).nativeLoops(target, cpu, level)),
+    peers: async (threads) => [await onnxruntimeNode(threads)],
+    starts: ["psionic-native", "onnxruntime-node"],
+  };
+}
+
+/** Best first. */
+function levelsHere({ levels }: NativeTarget): string[] {
+  return Object.entries(levels).flatMap(([name, { features }]) => (features.every(hasCpuFeature) ? [name] : []));
+}
+
+/** `cpu`: a level of the native target; the best that this machine has by default. */
+export function platformOf(target: string, cpu: string | undefined): Platform {
+  if (target === "wasm" && cpu === undefined) return WASM;
+  if (target === "wasm") throw new Error(`--cpu ${cpu}: WebAssembly has no levels of a CPU`);
+  if (target !== "native") throw new Error(`--target ${target}: want wasm or native`);
+  const host = (["x86-64", "aarch64"] as const).find((n) => n === targetOfHost());
+  const best = host === undefined ? undefined : (cpu ?? levelsHere(NATIVE[host])[0]);
+  if (host === undefined || best === undefined) throw new Error("--target native: there is none for this machine");
+  return native(host, best);
+}

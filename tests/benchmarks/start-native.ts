@@ -1,0 +1,15 @@
+// A user's program with a native bundle: load it, run it once.
+
+import { pathToFileURL } from "node:url";
+import { finish, readTask } from "./start-task.js";
+
+const { file, inputs } = readTask();
+// The file that the package exports.
+const runtime: typeof import("../../runtime-shim/native.js") = await import(
+  new URL("../../runtime/native.js", import.meta.url).href
+);
+const model = await runtime.loadNative(pathToFileURL(file));
+const known = inputs.filter((i) => model.inputs.some((p) => p.name === i.name));
+const feeds = Object.fromEntries(known.map(({ name, data, shape }) => [name, { data, shape }]));
+const outputs = await model.run(feeds);
+finish(Object.keys(outputs).length);
