@@ -56,15 +56,24 @@ function headNorm(cx: NodeContext, x: Value, weight: Value | undefined): Value {
 /** The cache up to `start` (i64 [batch, 1, 1, 1]), then the new rows, then zeros. */
 function appended(cx: NodeContext, past: Value | undefined, now: Value, start: Value | null, length: Dim): Value {
   const { b } = cx;
-  const [batch = 1, heads = 1, steps = 1, size = 1] = now.type.shape;
   if (start === null) return padded(cx, now, length);
-  const shape = [batch, heads, length, size];
   const at = ir.sub(b, along(b, length, 2, 4), start);
-  const inside = ir.and(b, ir.ge(b, at, 0), ir.lt(b, at, ir.dimValue(b, steps)));
-  const coordinates = [along(b, batch, 0, 4), along(b, heads, 1, 4), ir.select(b, inside, at, 0), along(b, size, 3, 4)];
-  const moved = ir.take(b, now, ir.broadcast(b, flatten(b, now.type.shape, coordinates), shape));
+  const inside = ir.and(b, ir.ge(b, at, 0), ir.lt(b, at, ir.dimValue(b, cx.dim(now, 2))));
+  const moved = movedTo(cx, now, ir.select(b, inside, at, 0), length);
   if (past === undefined) return ir.select(b, inside, moved, 0);
   return ir.select(b, inside, moved, ir.select(b, ir.lt(b, at, 0), padded(cx, past, length), 0));
+}
+
+/** The rows `row` (i64 [batch, 1, length, 1]) of the new ones. */
+function movedTo(cx: NodeContext, now: Value, row: Value, length: Dim): Value {
+  const { b } = cx;
+  const [batch = 1, heads = 1, steps = 1, size = 1] = now.type.shape;
+  if (steps === 1) return now;
+  // Whole rows, which vectors read.
+  if (batch === 1) return ir.gather(b, now, ir.reshape(b, row, [length]), 2);
+  const coordinates = [along(b, batch, 0, 4), along(b, heads, 1, 4), row, along(b, size, 3, 4)];
+  const positions = flatten(b, now.type.shape, coordinates);
+  return ir.take(b, now, ir.broadcast(b, positions, [batch, heads, length, size]));
 }
 
 /** Zeros behind axis 2 up to a length, which is at least what it has. */
