@@ -12,6 +12,7 @@ import { blockChoices, blockForm, blockScratchBytes } from "./blocks.js";
 import { chooseTile } from "./contraction.js";
 import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
+import { widenedPanelBytes } from "./paired.js";
 import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
 import { isElementwise, usesOf } from "./uses.js";
 import { holder } from "./views.js";
@@ -86,9 +87,10 @@ export function schedule(
       outputs,
       choices,
       attention: group?.attention ?? null,
-      scratch: scratchOf(template, group, nodes, first.node, choices),
+      scratch: 0,
     };
-    return { ...kernel, choices: { ...choices, ...tuned(kernel) } };
+    const chosen = { ...choices, ...tuned(kernel) };
+    return { ...kernel, choices: chosen, scratch: scratchOf(template, group, nodes, first.node, chosen) };
   }
 
   function stepsOf(scope: Scope): Step[] {
@@ -227,6 +229,7 @@ function scratchOf(
   if (attention !== null && group !== undefined) return attentionScratchBytes(attention, group.anchor, choices, nodes);
   const blocks = template === "blockMatmul" && group !== undefined ? blockForm(group.anchor) : null;
   if (blocks !== null) return blockScratchBytes(blocks, choices);
+  if (template === "matmul" || template === "conv") return widenedPanelBytes(group?.anchor ?? node, template, choices);
   if (template === "rows" && group !== undefined) {
     const from = group.anchor.inputs[0]?.type.shape ?? [];
     const axes = isOp(group.anchor, "reduce") ? group.anchor.attrs.axes : [];

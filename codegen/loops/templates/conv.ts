@@ -39,6 +39,7 @@ import {
   tiles,
   whenAtLeast,
 } from "./tile.js";
+import { isWidened, widened, widenPanel } from "./widened.js";
 
 /** Channels below which the loop over one tap is too short to be worth its setup. */
 const SHORT_RUN = 32;
@@ -80,6 +81,8 @@ export function lowerConv(frame: Frame): Stmt[] {
     };
     frame.pack(w, panels);
   }
+  const widens = isWidened(frame, element, paired);
+  const multiplied = widens ? widened(element) : element;
   const runRows = paired ? Math.ceil(channels / 2) * 2 : channels;
   const image = x.type.shape;
   const out = result.type.shape;
@@ -100,8 +103,12 @@ export function lowerConv(frame: Frame): Stmt[] {
     const tapIndex = mul(ravel(at, window), packed ? runRows : channels);
     if (panels === null)
       return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
+    if (widens) return pool.address(frame.scratch, mul(tapIndex, nr), bytesOf("i16"));
+    return pool.address(frame.buffer(w), add(panelStart(panels), mul(tapIndex, nr)), bytesB);
+  };
+  const panelStart = (layout: Panels): Dim => {
     const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
-    return pool.address(frame.buffer(w), add(mul(panel, panelElements(panels)), mul(tapIndex, nr)), bytesB);
+    return mul(panel, panelElements(layout));
   };
   const g0: Dim = groups === 1 ? 0 : g;
   const buffer = frame.buffer(holder(x));
@@ -121,7 +128,7 @@ export function lowerConv(frame: Frame): Stmt[] {
         return { address: pool.select(inside, pool.address(buffer, starts[i] ?? 0, bytesA), zeros), offset: 0 };
       };
       const pointers = tested ? columns.map(clipped) : rowsAt(frame, buffer, starts, bytesA);
-      if (paired) return accumulatePairs(frame, element, acc, pointers, panelOf(column, at), ceildiv(steps, 2));
+      if (paired) return accumulatePairs(frame, multiplied, acc, pointers, panelOf(column, at), ceildiv(steps, 2));
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
       return accumulate(frame, element, acc, pointers, panelOf(column, at), steps, stepA, stepB);
     };
@@ -186,11 +193,17 @@ export function lowerConv(frame: Frame): Stmt[] {
   const strip = evenBlock(height, Math.max(1, Math.floor((choiceOf(kernel, "block") * 1024) / Math.max(1, rowBytes))));
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
-    tiles(frame, "panel", nr, outs, (column) =>
-      y === undefined
-        ? columns(column)
-        : [{ kind: "for", v: y, from, to, step: 1, body: columns(column), parallel: true }],
-    );
+    tiles(frame, "panel", nr, outs, (column) => {
+      const inner: Stmt[] =
+        y === undefined
+          ? columns(column)
+          : [{ kind: "for", v: y, from, to, step: 1, body: columns(column), parallel: true }];
+      if (!widens || panels === null) return inner;
+      return [
+        ...widenPanel(frame, pool.address(frame.buffer(w), panelStart(panels), bytesB), panelElements(panels)),
+        ...inner,
+      ];
+    });
   if (y === undefined || provenLessEqual(height, strip)) body = overRows(0, height);
   else {
     const strips = ceildiv(height, strip);

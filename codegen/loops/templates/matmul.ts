@@ -29,6 +29,7 @@ import {
   tiles,
   whenAtLeast,
 } from "./tile.js";
+import { isWidened, widened, widenPanel } from "./widened.js";
 
 export function lowerMatmul(frame: Frame): Stmt[] {
   const { kernel } = frame;
@@ -87,7 +88,8 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     );
   };
 
-  const block = (mr: number, row: Dim, column: Dim): Stmt[] => {
+  /** `panel`: where the tile's columns start. */
+  const block = (mr: number, row: Dim, column: Dim, element: Element, panel: Expr): Stmt[] => {
     const acc = accumulators(frame, kind, { mr, nr: tile.nr });
     const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), 0)));
     const source = places[0]?.source ?? form.a;
@@ -96,13 +98,13 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     return [
       ...clearTile(frame, acc),
       ...(paired
-        ? accumulatePairs(frame, element, acc, rows, panelOf(column), ceildiv(form.k, 2))
+        ? accumulatePairs(frame, element, acc, rows, panel, ceildiv(form.k, 2))
         : accumulate(
             frame,
             element,
             acc,
             rows,
-            panelOf(column),
+            panel,
             form.k,
             bytes(frame, strideA, element.a),
             bytes(frame, strideB, element.b),
@@ -111,9 +113,19 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     ];
   };
   const depth = range(form.k).hi;
+  const widens = isWidened(frame, element, paired);
   const panels = (length: number, name: string): Stmt[] =>
     blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) =>
-      tiles(frame, "panel", tile.nr, form.n, (column) => rows((row) => block(length, row, column))),
+      tiles(frame, "panel", tile.nr, form.n, (column) => {
+        const panel = panelOf(column);
+        if (!widens || length === 1 || layout === null)
+          return rows((row) => block(length, row, column, element, panel));
+        const scratch = frame.pool.address(frame.scratch, 0, 1);
+        return [
+          ...widenPanel(frame, panel, panelElements(layout)),
+          ...rows((row) => block(length, row, column, widened(element), scratch)),
+        ];
+      }),
     );
   const tiled = (): Stmt[] => {
     let body = whenAtLeast(
