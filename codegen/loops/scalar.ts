@@ -3,12 +3,12 @@
 
 import { DTYPES, type DType, isFloat, isInteger } from "../../compiler/ir/dtype.js";
 import type { ScalarName } from "../../compiler/ir/ops/scalar.js";
-import { isMathName, mathFunction } from "../math/index.js";
+import { isMathName, mathFunction, type OperandFacts } from "../math/index.js";
 import type { Expr, ExprPool, MachineOp } from "./expr.js";
 import { demoteToOdd, wideToOdd } from "./narrow.js";
 import { constantIn, isUnsigned, regOf, settle } from "./registers.js";
 
-type Lower = (pool: ExprPool, dtype: DType, args: readonly Expr[]) => Expr;
+type Lower = (pool: ExprPool, dtype: DType, args: readonly Expr[], facts?: OperandFacts) => Expr;
 
 function arg(args: readonly Expr[], i: number): Expr {
   const e = args[i];
@@ -45,9 +45,9 @@ const compare =
 
 const math =
   (name: ScalarName): Lower =>
-  (pool, dtype, args) => {
+  (pool, dtype, args, facts) => {
     if (!isMathName(name)) throw new RangeError(`no function ${name}`);
-    return settle(pool, dtype, mathFunction(name, pool, args));
+    return settle(pool, dtype, mathFunction(name, pool, args, facts));
   };
 
 const floatOp =
@@ -225,9 +225,15 @@ const SPELL: Readonly<Record<ScalarName, Lower>> = {
   },
 };
 
-/** The op applied to operands of `dtype`. */
-export function lowerScalar(op: ScalarName, pool: ExprPool, dtype: DType, args: readonly Expr[]): Expr {
-  return SPELL[op](pool, dtype, args);
+/** The op applied to operands of `dtype`; facts are of its first operand. */
+export function lowerScalar(
+  op: ScalarName,
+  pool: ExprPool,
+  dtype: DType,
+  args: readonly Expr[],
+  facts?: OperandFacts,
+): Expr {
+  return SPELL[op](pool, dtype, args, facts);
 }
 
 /** cast as compiler/ir/ops/schemas.ts defines it. */

@@ -7,6 +7,7 @@ import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { constantOf, type Node, type Value } from "../../compiler/ir/graph.js";
 import { isScalarName } from "../../compiler/ir/ops/scalar.js";
+import { isNonPositive } from "../../compiler/ir/signs.js";
 import { isImmediate } from "../../compiler/schedule/build.js";
 import { broadcastPosition, type Position, ravel, throughView, unravel } from "../../compiler/schedule/views.js";
 import type { Expr, ExprPool } from "./expr.js";
@@ -102,7 +103,8 @@ export class ValueReader {
     const { pool } = this;
     if (isScalarName(node.op)) {
       const args = node.inputs.map((_, i) => broadcast(i));
-      return lowerScalar(node.op, pool, input(0).type.dtype, args);
+      const facts = { isNonPositive: () => isNonPositive(input(0)) };
+      return lowerScalar(node.op, pool, input(0).type.dtype, args, facts);
     }
     const view = throughView(v, position);
     if (view !== null) return this.at(view.source, view.position);

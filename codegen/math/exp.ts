@@ -18,6 +18,28 @@ const LOG2E = Math.LOG2E;
 const LN2_HIGH = { f32: 0.693145751953125, f64: 0.6931471803691238 };
 const LN2_LOW = { f32: 1.428606765330187e-6, f64: 1.9082149292705877e-10 };
 
+/** x = k ln 2 + r: `shifted` holds k + offset in its low bits; r = head - low, of which head is exact. */
+interface Reduced {
+  readonly shifted: Expr;
+  readonly head: Expr;
+  readonly low: Expr;
+  readonly r: Expr;
+}
+
+function reduce(m: Terms, x: Expr, offset: number): Reduced {
+  const shifter = m.c(m.magic + offset);
+  const shifted = m.madd(x, m.c(LOG2E), shifter);
+  const k = m.sub(shifted, shifter);
+  const head = m.sub(x, m.mul(k, m.c(m.pick(LN2_HIGH))));
+  const low = m.mul(k, m.c(m.pick(LN2_LOW)));
+  return { shifted, head, low, r: m.sub(head, low) };
+}
+
+/** exp(r) - 1 - r. */
+function curve(m: Terms, r: Expr): Expr {
+  return m.mul(m.mul(r, r), m.poly(r, m.pick(Q)));
+}
+
 /** exp(x) = 2^k (1 + head + rest): `shifted` holds k + offset in its low bits; head is exact, and rest well below it. */
 export interface ExpParts {
   readonly shifted: Expr;
@@ -26,13 +48,8 @@ export interface ExpParts {
 }
 
 function expParts(m: Terms, x: Expr, offset: number): ExpParts {
-  const shifter = m.c(m.magic + offset);
-  const shifted = m.madd(x, m.c(LOG2E), shifter);
-  const k = m.sub(shifted, shifter);
-  const head = m.sub(x, m.mul(k, m.c(m.pick(LN2_HIGH))));
-  const low = m.mul(k, m.c(m.pick(LN2_LOW)));
-  const r = m.sub(head, low);
-  return { shifted, head, rest: m.sub(m.mul(m.mul(r, r), m.poly(r, m.pick(Q))), low) };
+  const { shifted, head, low, r } = reduce(m, x, offset);
+  return { shifted, head, rest: m.sub(curve(m, r), low) };
 }
 
 /** p * 2^k where the low bits of the float `shifted` hold k + 2 * bias: one rounding, also where the result is denormal. */
@@ -42,11 +59,13 @@ export function scale(m: Terms, p: Expr, shifted: Expr): Expr {
   return m.mul(m.mul(p, m.power(half)), m.power(m.sub(bits, half)));
 }
 
+/** Below, exp is 0; above, infinite. */
+const LEAST = { f32: -104, f64: -746 };
+const GREATEST = { f32: 89.5, f64: 711 };
+
 /** exp(x) * 2^shift for any x. */
 export function expTimes(m: Terms, x: Expr, shift: number): Expr {
-  const low = m.c(m.pick({ f32: -104, f64: -746 }));
-  const high = m.c(m.pick({ f32: 89.5, f64: 711 }));
-  const parts = expParts(m, m.min(m.max(x, low), high), 2 * m.bias + shift);
+  const parts = expParts(m, m.min(m.max(x, m.c(m.pick(LEAST))), m.c(m.pick(GREATEST))), 2 * m.bias + shift);
   return scale(m, m.add(m.c(1), m.add(parts.head, parts.rest)), parts.shifted);
 }
 
@@ -54,10 +73,21 @@ export function exp(m: Terms, x: Expr): Expr {
   return expTimes(m, x, 0);
 }
 
-/** exp(min(x, limit)) for x >= 0 and a limit whose power is finite: no result is denormal, so one factor scales it. */
-export function expOfUpTo(m: Terms, x: Expr, limit: number): Expr {
-  const parts = expParts(m, m.min(x, m.c(limit)), m.bias);
-  return m.mul(m.add(m.c(1), m.add(parts.head, parts.rest)), m.power(m.bits(parts.shifted)));
+/** Keeps powers normal where results are denormal. */
+const RAISED = { f32: 64, f64: 512 };
+
+/** exp(x) for an x that is not above 0, or NaN, with the bits of `exp`: a raised power, which is normal, and one factor down. */
+export function expOfNegative(m: Terms, x: Expr): Expr {
+  const raised = m.pick(RAISED);
+  const parts = expParts(m, m.max(x, m.c(m.pick(LEAST))), m.bias + raised);
+  const p = m.add(m.c(1), m.add(parts.head, parts.rest));
+  return m.mul(m.mul(p, m.power(m.bits(parts.shifted))), m.c(2 ** -raised));
+}
+
+/** exp(x) * 2^shift = power (1 + t) for an x where power is normal; t to half an ulp and a bit. */
+export function growth(m: Terms, x: Expr, shift = 0): { readonly power: Expr; readonly t: Expr } {
+  const { shifted, r } = reduce(m, x, m.bias + shift);
+  return { power: m.power(m.bits(shifted)), t: m.add(r, curve(m, r)) };
 }
 
 /** exp(x) - 1 = 2 ((2^(k-1) - 1/2) + 2^(k-1) t), and x itself where x^2 is lost. */
@@ -99,22 +129,16 @@ export function divideExactly(m: Terms, n: Expr, nLow: Expr, d: Expr, dHead: Exp
 }
 
 /**
- * With e = exp(-|x|): 1 - e / (1 + e) for x >= 0; e / (1 + e) for -1 < x < 0. Below, e (1 - e / (1 + e)), with e as an
- * unrounded sum, since three roundings in a row would cost more than 2 ulp there.
+ * 1 / (1 + exp(-x)) = c / (c + c 2^k + c 2^k t), with a power of two c that keeps the divisor normal, so that one rounding makes
+ * a denormal. c + c 2^k loses c where k > 23: what it lost is added to the last term.
  */
 export function sigmoid(m: Terms, x: Expr): Expr {
-  const a = m.abs(x);
-  const least = m.c(m.pick({ f32: -104, f64: -746 }));
-  const { shifted, head, rest } = expParts(m, m.max(m.same("neg", a), least), m.bias);
-  const t = m.add(head, rest);
-  const p = m.add(m.c(1), t);
-  const pLow = m.add(m.sub(m.c(1), p), t);
-  const normal = m.max(shifted, m.c(m.magic + 1));
-  const power = m.power(m.bits(normal));
-  const e = m.mul(p, power);
-  const part = m.div(e, m.add(m.c(1), e));
-  const below = m.power(m.add(m.sub(m.bits(shifted), m.bits(normal)), m.n(m.bias)));
-  const tail = m.mul(m.mul(m.add(p, m.sub(pLow, m.mul(p, part))), below), power);
-  const negative = m.select(m.lt(a, m.c(1)), part, tail);
-  return m.select(m.lt(x, m.c(0)), negative, m.sub(m.c(1), part));
+  const raised = m.pick(RAISED);
+  const least = m.max(x, m.c(m.pick(LEAST)));
+  const bounded = m.min(least, m.c(m.pick({ f32: 40, f64: 80 })));
+  const { power, t } = growth(m, m.same("neg", bounded), -raised);
+  const c = m.c(2 ** -raised);
+  const sum = m.add(c, power);
+  const lost = m.sub(c, m.sub(sum, power));
+  return m.div(c, m.add(sum, m.madd(power, t, lost)));
 }

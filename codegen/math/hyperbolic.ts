@@ -1,10 +1,9 @@
 // sinh, cosh, tanh and their inverses, from the parts of exp.ts and log.ts.
 // sinh on |x| < 1 is x + x^3 S(x^2), S a minimax (Remez) fit of (sinh(x) - x) / x^3, rounded as in exp.ts; max error
 // relative to sinh: f32 2^-31.1 (4 coefficients), f64 2^-61.7 (7 coefficients).
-// tanh in f32 on |x| < 0.56 is x + x^3 T(x^2), fitted alike: 2^-29.4 (5 coefficients).
 
 import type { Expr } from "../loops/expr.js";
-import { decay, divideExactly, expOfUpTo, expTimes } from "./exp.js";
+import { decay, divideExactly, expTimes, growth } from "./exp.js";
 import { logOfSum } from "./log.js";
 import type { Terms } from "./terms.js";
 
@@ -16,18 +15,16 @@ const S = {
   ],
 };
 
-const T = [-0.3333331347, 0.1333243698, -0.05383575708, 0.02100037597, -0.006169613916];
-
 export function tanh(m: Terms, x: Expr): Expr {
   return m.flip(m.wide ? tanhWide(m, m.abs(x)) : tanhNarrow(m, m.abs(x)), m.signBit(x));
 }
 
-/** 1 - 2 / (1 + exp(2 a)), and a polynomial where that would cancel. */
+/** (1 - e) / (1 + e) with e = exp(-2 a) = 2^k (1 + t), k <= 0: ((1 - 2^k) - 2^k t) / ((1 + 2^k) + 2^k t). */
 function tanhNarrow(m: Terms, a: Expr): Expr {
-  const z = m.mul(a, a);
-  const small = m.madd(m.mul(a, z), m.poly(z, T), a);
-  const large = m.sub(m.c(1), m.div(m.c(2), m.add(m.c(1), expOfUpTo(m, m.add(a, a), 20))));
-  return m.select(m.lt(a, m.c(0.56)), small, large);
+  const { power, t } = growth(m, m.mul(m.min(a, m.c(10)), m.c(-2)));
+  const change = m.mul(power, t);
+  const n = m.sub(m.sub(m.c(1), power), change);
+  return m.div(n, m.add(m.add(m.c(1), power), change));
 }
 
 /** (1 - e) / (1 + e) with e = exp(-2 a) = (1 + t) / 2^k: (2^k - 1 - t) / (2^k + 1 + t). */

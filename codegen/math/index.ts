@@ -6,7 +6,7 @@
 import type { Expr, ExprPool } from "../loops/expr.js";
 import { acos, asin, atan, atan2 } from "./arc.js";
 import { erf } from "./erf.js";
-import { exp, expm1, sigmoid } from "./exp.js";
+import { exp, expm1, expOfNegative, sigmoid } from "./exp.js";
 import { acosh, asinh, atanh, cosh, sinh, tanh } from "./hyperbolic.js";
 import { log, log1p } from "./log.js";
 import { pow } from "./pow.js";
@@ -17,6 +17,8 @@ import { cos, sin, tan } from "./trig.js";
 interface UnaryFunction {
   readonly arity: 1;
   readonly build: (m: Terms, x: Expr) => Expr;
+  /** The same bits in fewer operations, for an operand that is not above 0 or is NaN. */
+  readonly ofNegative?: (m: Terms, x: Expr) => Expr;
   /** The greatest error in units in the last place of the exact result, in f32 and in f64; 0 is exact. */
   readonly ulp32: number;
   readonly ulp64: number;
@@ -32,7 +34,7 @@ interface BinaryFunction {
 export type MathFunction = UnaryFunction | BinaryFunction;
 
 export const MATH = {
-  exp: { arity: 1, build: exp, ulp32: 1, ulp64: 2 },
+  exp: { arity: 1, build: exp, ofNegative: expOfNegative, ulp32: 1, ulp64: 2 },
   log: { arity: 1, build: log, ulp32: 1, ulp64: 2 },
   log1p: { arity: 1, build: log1p, ulp32: 2, ulp64: 2 },
   expm1: { arity: 1, build: expm1, ulp32: 2, ulp64: 2 },
@@ -61,17 +63,26 @@ export function isMathName(name: string): name is MathName {
   return Object.hasOwn(MATH, name);
 }
 
+/** What is known of an operand, NaN aside; asked where it makes a difference. */
+export interface OperandFacts {
+  isNonPositive(): boolean;
+}
+
 /**
- * The function applied to `args`, float registers of one type, which is the result's.
+ * The function applied to `args`, float registers of one type, which is the result's. Facts change the operations, not the
+ * result.
  * @throws RangeError for a wrong count of operands or another register type.
  */
-export function mathFunction(name: MathName, pool: ExprPool, args: readonly Expr[]): Expr {
+export function mathFunction(name: MathName, pool: ExprPool, args: readonly Expr[], facts?: OperandFacts): Expr {
   const row: MathFunction = MATH[name];
   const [x, y] = args;
   if (x === undefined || args.length !== row.arity)
     throw new RangeError(`${name}: has ${args.length} operands, takes ${row.arity}`);
   const m = new Terms(pool, x);
-  if (row.arity === 1) return row.build(m, x);
+  if (row.arity === 1) {
+    const { build, ofNegative } = row;
+    return ofNegative !== undefined && facts?.isNonPositive() === true ? ofNegative(m, x) : build(m, x);
+  }
   if (y === undefined || y.type.kind !== x.type.kind || y.type.lanes !== x.type.lanes)
     throw new RangeError(`${name}: the operands' registers differ`);
   return row.build(m, x, y);

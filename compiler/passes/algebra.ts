@@ -6,7 +6,7 @@ import { type Builder, constantOf, type Value } from "../ir/graph.js";
 import { provenSameType } from "../ir/map-graph.js";
 import { type Rule, rewrite, rule } from "../ir/rewrite.js";
 import { scalarTensor, tensorFrom } from "../ir/tensor.js";
-import { isNonNegative } from "./nonnegative.js";
+import { isNonNegative } from "../ir/signs.js";
 import type { Pass } from "./pass.js";
 import { inputOf } from "./shapes.js";
 

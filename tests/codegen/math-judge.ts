@@ -2,7 +2,7 @@
 
 import type { Expr } from "../../codegen/loops/expr.js";
 import { ExprPool } from "../../codegen/loops/expr.js";
-import { MATH, type MathFunction, type MathName, mathFunction } from "../../codegen/math/index.js";
+import { MATH, type MathFunction, type MathName, mathFunction, type OperandFacts } from "../../codegen/math/index.js";
 import { closestToQuarterTurns } from "../support/precise.js";
 import { type Column, Evaluator } from "./expr-eval.js";
 
@@ -17,11 +17,11 @@ export interface Built {
   readonly result: Expr;
 }
 
-export function build(name: MathName, kind: Kind, lanes = 1): Built {
+export function build(name: MathName, kind: Kind, lanes = 1, facts?: OperandFacts): Built {
   const pool = new ExprPool();
   const x = pool.variable({ kind, lanes }, "x");
   const y = pool.variable({ kind, lanes }, "y");
-  return { x, y, result: mathFunction(name, pool, rowOf(name).arity === 1 ? [x] : [x, y]) };
+  return { x, y, result: mathFunction(name, pool, rowOf(name).arity === 1 ? [x] : [x, y], facts) };
 }
 
 export interface Points {
@@ -30,8 +30,8 @@ export interface Points {
   readonly y: readonly number[];
 }
 
-export function evaluate(name: MathName, kind: Kind, points: Points, fused = false): Column {
-  const { x, y, result } = build(name, kind);
+export function evaluate(name: MathName, kind: Kind, points: Points, fused = false, facts?: OperandFacts): Column {
+  const { x, y, result } = build(name, kind, 1, facts);
   const of = (values: readonly number[]): Column =>
     kind === "f32" ? new Float32Array(values) : new Float64Array(values);
   const inputs = new Map<Expr, Column>([
