@@ -3,7 +3,7 @@
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import type { Threading } from "../codegen/threading.js";
-import { build, type TargetName } from "../targets/targets.js";
+import { build, type TargetName, tilesOf } from "../targets/targets.js";
 import { refusalsOf, wasmKeeps } from "../targets/wasm/capabilities.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
@@ -102,7 +102,10 @@ export function compileStages(
   const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
-  const scheduled = schedule(separate(builder, functional), replay?.choices, options.schedule);
+  const scheduled = schedule(separate(builder, functional), replay?.choices, {
+    ...options.schedule,
+    tiles: tilesOf(target, options.cpus),
+  });
   const built = build(target, scheduled, builder, { entry, variants, threading, memo, cpus: options.cpus });
   const { plan, weights, modules, placeOf } = built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };

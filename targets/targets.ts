@@ -5,8 +5,9 @@ import { buildWasm, type Memo } from "../codegen/wasm/target.js";
 import type { Builder, Value } from "../compiler/ir/graph.js";
 import type { Plan } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
+import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
 import { AARCH64 } from "./aarch64/target.js";
-import { buildNative, type NativeOptions, type NativeTarget } from "./llvm/native.js";
+import { bestUnit, buildNative, type NativeOptions, type NativeTarget } from "./llvm/native.js";
 import { WASM_THREADING } from "./wasm/threads.js";
 import { X86_64 } from "./x86-64/target.js";
 
@@ -15,6 +16,11 @@ export type TargetName = "wasm" | NativeName;
 
 export const NATIVE: Readonly<Record<NativeName, NativeTarget>> = { "x86-64": X86_64, aarch64: AARCH64 };
 export const TARGET_NAMES: readonly TargetName[] = ["wasm", "x86-64", "aarch64"];
+
+/** The register tiles of a target: those of the best CPU level that code is made for. */
+export function tilesOf(target: TargetName, cpus?: readonly string[]): TileChooser {
+  return target === "wasm" ? SIMD128_TILES : registerTiles(bestUnit(NATIVE[target], cpus));
+}
 
 export interface Build {
   readonly plan: Plan;

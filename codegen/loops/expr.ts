@@ -187,6 +187,12 @@ export class ExprPool {
   readonly #interned = new Map<string, Expr>();
   /** Expressions that give data-dependent indices, by their symbol. */
   readonly dynamic = new Map<Sym, Expr>();
+  /** Elements of 32 bits in the target's vectors: a power of two, at least 4. */
+  readonly vectorLanes: number;
+
+  constructor(vectorLanes = 4) {
+    this.vectorLanes = vectorLanes;
+  }
 
   #make(key: string, draft: Draft): Expr {
     const found = this.#interned.get(key);

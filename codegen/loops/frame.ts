@@ -4,12 +4,15 @@ import type { Dim } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import type { Value } from "../../compiler/ir/graph.js";
 import type { Kernel } from "../../compiler/schedule/schedule.js";
+import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import { ExprPool } from "./expr.js";
 import type { BufferUse, Layout, LoopKernel, Stmt } from "./stmt.js";
 import { ValueReader } from "./value-at.js";
 
 export interface Frame {
   readonly kernel: Kernel;
+  /** The registers that tiles fill. */
+  readonly unit: VectorUnit;
   readonly pool: ExprPool;
   readonly reader: ValueReader;
   /** Number of a value's buffer. */
@@ -29,8 +32,9 @@ export type Iterations = ReadonlyMap<Value, Dim>;
 export function openFrame(
   kernel: Kernel,
   iterations: Iterations,
+  unit: VectorUnit,
 ): { frame: Frame; close(body: readonly Stmt[]): LoopKernel } {
-  const pool = new ExprPool();
+  const pool = new ExprPool(unit.lanes);
   const numbers = new Map<Value, number>();
   for (const v of kernel.inputs) numbers.set(v, numbers.size);
   const inputs = new Map(numbers);
@@ -45,6 +49,7 @@ export function openFrame(
   let zeroBytes = 0;
   const frame: Frame = {
     kernel,
+    unit,
     pool,
     reader,
     scratch,

@@ -1,10 +1,11 @@
-// Every kernel of a schedule as loops.
+// Every kernel of a schedule as loops, for vectors of one width.
 
 import type { Dim } from "../../compiler/ir/dim.js";
 import type { Value } from "../../compiler/ir/graph.js";
 import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import { iterationOf } from "../../compiler/schedule/build.js";
 import type { Kernel, Schedule, Step } from "../../compiler/schedule/schedule.js";
+import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import { lowerKernel } from "./lower.js";
 import type { LoopKernel } from "./stmt.js";
 
@@ -13,9 +14,9 @@ export interface Lowered {
   readonly loops: LoopKernel;
 }
 
-export function lowerSchedule(schedule: Schedule): readonly Lowered[] {
+export function lowerSchedule(schedule: Schedule, unit: VectorUnit): readonly Lowered[] {
   const iterations = loopCounters(schedule.steps);
-  return kernelsOf(schedule.steps).map((kernel) => ({ kernel, loops: lowerKernel(kernel, iterations) }));
+  return kernelsOf(schedule.steps).map((kernel) => ({ kernel, loops: lowerKernel(kernel, iterations, unit) }));
 }
 
 /** The counters of all loops, by the region parameter that reads them. */

@@ -1,6 +1,7 @@
 // A scheduled kernel becomes loops: one template per kind of kernel.
 
 import type { Kernel, Template } from "../../compiler/schedule/schedule.js";
+import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import { type Frame, type Iterations, openFrame } from "./frame.js";
 import type { LoopKernel, Stmt } from "./stmt.js";
 import { lowerAttention } from "./templates/attention.js";
@@ -32,8 +33,8 @@ const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   nonzero: lowerNonzero,
 };
 
-/** Loops of a kernel. `iterations`: the counters of the loops around it. */
-export function lowerKernel(kernel: Kernel, iterations: Iterations): LoopKernel {
-  const { frame, close } = openFrame(kernel, iterations);
+/** Loops of a kernel for a target's vectors. `iterations`: the counters of the loops around it. */
+export function lowerKernel(kernel: Kernel, iterations: Iterations, unit: VectorUnit): LoopKernel {
+  const { frame, close } = openFrame(kernel, iterations, unit);
   return close(TEMPLATES[kernel.template](frame));
 }

@@ -160,54 +160,64 @@ export function storeNest(
   return body;
 }
 
+/** The narrowest vectors: what is left over by wider ones goes through these before single elements. */
 export const LANES = 4;
 
-/** The innermost loop around one store: vectors as far as they go, then single elements. */
-export function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }): Stmt[] {
-  const wide = DTYPES[store.dtype].bits > 32;
-  const linear = symbolOf(v);
-  const contiguous = !wide && range(size).hi >= LANES && isUnitStride(store.index, linear);
-  const vector = contiguous ? new Vectorizer(pool, linear, LANES).vector(store.value) : null;
-  if (vector === null) return [parallelLoop(v, size, [store])];
-  const main = mul(floordiv(size, LANES), LANES);
-  const stmts: Stmt[] = [];
-  const loop = (from: Dim, to: Dim, step: number, body: readonly Stmt[]): void => {
-    stmts.push({ kind: "for", v, from, to, step, body, parallel: true });
-  };
-  let done: Dim = 0;
-  // Long chains of operations wait for each other: two of them side by side do not.
-  if (range(size).hi >= 4 * LANES && countOps(vector) >= MIN_OPS_TO_PAIR) {
-    done = mul(floordiv(size, 2 * LANES), 2 * LANES);
-    const later = (d: Dim): Dim => substitute(d, (s) => (s === linear ? add(v, LANES) : undefined));
-    const second = { ...store, index: later(store.index), value: reindex(pool, vector, later) };
-    loop(0, done, 2 * LANES, [{ ...store, value: vector }, second]);
-  }
-  if (done !== main) loop(done, main, LANES, [{ ...store, value: vector }]);
-  if (main !== size) loop(main, size, 1, [store]);
-  return stmts;
+/** Widths of the vectors that a loop uses one after another, up to `most` elements. */
+function widthsOf(pool: ExprPool, most: number): readonly number[] {
+  return [...new Set([pool.vectorLanes, LANES])].filter((lanes) => lanes <= most);
 }
 
 /**
- * Loops over vectors of `v` up to `main` (a multiple of the lanes): `ways` of them at a time, then one by one as way 0.
- * `body(w, later)` gives the statements of way `w`; `later` moves an index expression to its elements.
+ * A loop over elements as loops over vectors, widest first, and over what is left. `vector(lanes)`: the statements of so
+ * many elements, null where they have no vector form. It starts at `from`, a
+ * multiple of the lanes.
  */
 export function vectorLoops(
+  pool: ExprPool,
   v: Dim,
-  main: Dim,
-  ways: number,
-  body: (w: number, later: (d: Dim) => Dim) => Stmt[],
+  size: Dim,
+  vector: (lanes: number) => readonly Stmt[] | null,
+  single: readonly Stmt[],
+  parallel: boolean,
+  from: Dim = 0,
 ): Stmt[] {
+  const stmts: Stmt[] = [];
+  const loop = (start: Dim, to: Dim, step: number, body: readonly Stmt[]): void => {
+    stmts.push({ kind: "for", v, from: start, to, step, body, ...(parallel ? { parallel } : {}) });
+  };
+  let done = from;
+  for (const lanes of widthsOf(pool, range(size).hi)) {
+    const main = mul(floordiv(size, lanes), lanes);
+    const body = main === done ? null : vector(lanes);
+    if (body === null) continue;
+    loop(done, main, lanes, body);
+    done = main;
+  }
+  if (done !== size) loop(done, size, 1, single);
+  return stmts;
+}
+
+/** The innermost loop around one store: vectors as far as they go, then single elements. */
+export function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }): Stmt[] {
   const linear = symbolOf(v);
-  const shifted =
-    (w: number) =>
-    (d: Dim): Dim =>
-      w === 0 ? d : substitute(d, (s) => (s === linear ? add(v, w * LANES) : undefined));
-  const one: Stmt = { kind: "for", v, from: 0, to: main, step: LANES, body: body(0, shifted(0)) };
-  if (ways === 1) return [one];
-  const wide = mul(floordiv(main, ways * LANES), ways * LANES);
-  const all = Array.from({ length: ways }, (_, w) => body(w, shifted(w))).flat();
-  const first: Stmt = { kind: "for", v, from: 0, to: wide, step: ways * LANES, body: all };
-  return wide === main ? [first] : [first, { ...one, from: wide }];
+  const isVector = DTYPES[store.dtype].bits <= 32 && isUnitStride(store.index, linear);
+  const vector = (lanes: number): Expr | null =>
+    isVector ? new Vectorizer(pool, linear, lanes).vector(store.value) : null;
+  const lanes = pool.vectorLanes;
+  const widest = range(size).hi >= 4 * lanes ? vector(lanes) : null;
+  const stores = (l: number): Stmt[] | null => {
+    const value = vector(l);
+    return value === null ? null : [{ ...store, value }];
+  };
+  if (widest === null || countOps(widest) < MIN_OPS_TO_PAIR) return vectorLoops(pool, v, size, stores, [store], true);
+  // Long chains of operations wait for each other: two of them side by side do not.
+  const done = mul(floordiv(size, 2 * lanes), 2 * lanes);
+  const later = (d: Dim): Dim => substitute(d, (s) => (s === linear ? add(v, lanes) : undefined));
+  const second = { ...store, index: later(store.index), value: reindex(pool, widest, later) };
+  const body = [{ ...store, value: widest }, second];
+  const pairs: Stmt = { kind: "for", v, from: 0, to: done, step: 2 * lanes, body, parallel: true };
+  return [pairs, ...vectorLoops(pool, v, size, stores, [store], true, done)];
 }
 
 const MIN_OPS_TO_PAIR = 12;

@@ -8,6 +8,7 @@ import type { Builder, Value } from "../../compiler/ir/graph.js";
 import { type KernelCode, makePlan } from "../../compiler/plan/make-plan.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import type { Kernel, Schedule } from "../../compiler/schedule/schedule.js";
+import { SIMD128 } from "../../compiler/schedule/tiles.js";
 import { symbolsOfRun } from "../entry.js";
 import { lowerSchedule } from "../loops/lower-schedule.js";
 import { isDivisible } from "../loops/parts.js";
@@ -50,7 +51,7 @@ export type Memo = (content: () => string, make: () => Uint8Array) => Uint8Array
 
 export function buildWasm(schedule: Schedule, builder: Builder, options: WasmOptions): WasmBuild {
   const { entry, variants } = options;
-  const all = lowerSchedule(schedule);
+  const all = lowerSchedule(schedule, SIMD128);
   const kernels = all.map(({ kernel }) => kernel);
   const lowered = all.map(({ loops }) => loops);
   const emitted = lowered.map((k) => variants.map((v) => new KernelEmitter(k, v).emit()));

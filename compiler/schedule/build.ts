@@ -14,6 +14,7 @@ import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
 import { widenedPanelBytes } from "./paired.js";
 import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
+import { SIMD128_TILES, type TileChooser } from "./tiles.js";
 import { isElementwise, usesOf } from "./uses.js";
 import { holder } from "./views.js";
 
@@ -35,11 +36,11 @@ function inMemory(v: Value, fusion: Fusion, iterations: ReadonlySet<Value>): boo
   return !iterations.has(v);
 }
 
-/** `tuned`: choices that a kernel gets in place of the compiler's own. */
+/** `tuned`: choices that a kernel gets in place of the compiler's own. `tiles`: the target's register tiles. */
 export function schedule(
   graph: Graph,
   tuned: (kernel: Kernel) => Choices = () => ({}),
-  { attention = true }: ScheduleOptions = {},
+  { attention = true, tiles = SIMD128_TILES }: ScheduleOptions & { readonly tiles?: TileChooser } = {},
 ): Schedule {
   const scopes = scopesOf(graph);
   const uses = usesOf(graph);
@@ -76,7 +77,7 @@ export function schedule(
     };
     visit(first);
     for (const v of operandsInMemory(group?.anchor ?? first.node)) if (!inputs.includes(v)) inputs.push(v);
-    const { template, choices } = templateOf(group, first.node);
+    const { template, choices } = templateOf(group, first.node, tiles);
     const name = `k${kernels++}_${nameOf(template, nodes)}`;
     const kernel: Kernel = {
       name,
@@ -188,7 +189,11 @@ function operandsInMemory(anchor: Node): Value[] {
   return anchor.inputs.map(holder).filter((v) => constantOf(v) !== undefined);
 }
 
-function templateOf(group: Group | undefined, node: Node): { template: Template; choices: Choices } {
+function templateOf(
+  group: Group | undefined,
+  node: Node,
+  tiles: TileChooser,
+): { template: Template; choices: Choices } {
   const anchor = group?.anchor ?? node;
   const attention = group?.attention ?? null;
   if (attention !== null) return { template: "attention", choices: attentionChoices(attention, anchor) };
@@ -196,7 +201,7 @@ function templateOf(group: Group | undefined, node: Node): { template: Template;
     case "matmul":
     case "conv": {
       const form = blockForm(anchor);
-      return form === null ? chooseTile(anchor) : blockChoices(form);
+      return form === null ? chooseTile(anchor, tiles) : blockChoices(form);
     }
     case "blockMatmul": {
       const form = blockForm(anchor);

@@ -5,6 +5,7 @@ import { type Dim, indexVar, linearIn, mul, range, symOf } from "../ir/dim.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
 import type { Choices, Template } from "./schedule.js";
+import type { TileChooser, TileShape } from "./tiles.js";
 import { locate, unravel } from "./views.js";
 
 /** A pointwise convolution is a matrix product over pixels. */
@@ -132,24 +133,24 @@ export function isPacked(b: Value): boolean {
   return constantOf(b) !== undefined;
 }
 
-/** Template and tile of a contraction. The sums' order does not depend on the tile. */
-export function chooseTile(node: Node): { template: Template; choices: Choices } {
+/** What a register tile of a contraction covers, at most. */
+export function tileShape(node: Node): TileShape {
   const form = matmulForm(node);
-  if (form !== null) {
-    const rows = range(form.m).hi;
-    const packed = isPacked(form.b) ? 1 : 0;
-    // Engines load a step's columns before they use them, so sums and columns must fit the registers together.
-    if (rows === 1) return { template: "matmul", choices: { mr: 1, nr: range(form.n).hi >= 16 ? 16 : 8, packed } };
-    const columns = range(form.n).hi;
-    if (columns >= 4 && columns < 8) return { template: "matmul", choices: { mr: 8, nr: 4, packed } };
-    return { template: "matmul", choices: { mr: 4, nr: 8, packed } };
-  }
-  if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { mr: 4, nr: 4 } };
+  if (form !== null) return { rows: range(form.m).hi, columns: range(form.n).hi };
+  const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
+  const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;
+  if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi };
+  return { rows, columns: typeof outs === "number" ? outs / node.attrs.groups : 8 };
+}
+
+/** Template and tile of a contraction. The sums' order does not depend on the tile. */
+export function chooseTile(node: Node, tiles: TileChooser): { template: Template; choices: Choices } {
+  const shape = tileShape(node);
+  const form = matmulForm(node);
+  if (form !== null)
+    return { template: "matmul", choices: { ...tiles.matmul(shape), packed: isPacked(form.b) ? 1 : 0 } };
+  if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { ...tiles.depthwise(shape) } };
   const w = node.inputs[1];
-  const outs = w?.type.shape.at(-1) ?? 0;
-  const perGroup = isOp(node, "conv") && typeof outs === "number" ? outs / node.attrs.groups : 8;
-  return {
-    template: "conv",
-    choices: { mr: 4, nr: perGroup >= 4 && perGroup < 8 ? 4 : 8, packed: w !== undefined && isPacked(w) ? 1 : 0 },
-  };
+  const packed = w !== undefined && isPacked(w) ? 1 : 0;
+  return { template: "conv", choices: { ...tiles.conv(shape), packed } };
 }

@@ -1,6 +1,9 @@
 // aarch64: NEON, which every such CPU has, and the dot products that most have since 2018.
 
+import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import type { NativeTarget } from "../llvm/native.js";
+
+const NEON: VectorUnit = { lanes: 4, registers: 32 };
 
 export const AARCH64: NativeTarget = {
   name: "aarch64",
@@ -13,11 +16,12 @@ export const AARCH64: NativeTarget = {
   levels: {
     dotprod: {
       features: ["neon", "asimddp"],
+      unit: NEON,
       cpu: "generic",
       enable: "+v8.2a,+dotprod",
       dialect: { fma: true, pairBytes: 0 },
     },
-    neon: { features: ["neon"], cpu: "generic", enable: "", dialect: { fma: true, pairBytes: 0 } },
+    neon: { features: ["neon"], unit: NEON, cpu: "generic", enable: "", dialect: { fma: true, pairBytes: 0 } },
   },
   standard: ["neon"],
 };

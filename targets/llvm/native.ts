@@ -4,10 +4,11 @@ import type { ModuleVariant } from "../../codegen/bundle/write.js";
 import type { PoolMachine } from "../../codegen/llvm/pool-layout.js";
 import { buildLlvm, type CpuLevel } from "../../codegen/llvm/target.js";
 import type { Threading } from "../../codegen/threading.js";
-import { refuse } from "../../compiler/ir/errors.js";
+import { Bug, refuse } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import type { Schedule } from "../../compiler/schedule/schedule.js";
+import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import { compileObject } from "./compile.js";
 import { type LinkTarget, linkShared } from "./link.js";
 import { NATIVE_THREADING } from "./threads.js";
@@ -75,6 +76,13 @@ export function buildNative(
       return { variant, features: level.features, threads, wasm: linkShared(object, target.link) };
     }),
   };
+}
+
+/** The vectors of the best of these levels. Throws Refused where one is unknown. */
+export function bestUnit(target: NativeTarget, cpus: readonly string[] = target.standard): VectorUnit {
+  const [best] = levelsOf(target, cpus);
+  if (best === undefined) throw new Bug("llvm", `${target.name} without a level`);
+  return best.unit;
 }
 
 /** The levels of these names, in the target's order. */

@@ -1,7 +1,12 @@
 // x86-64: the levels of the psABI, from what every CPU since 2009 has to AVX-512. `v2`, `v3` and `v4` mean the same sets
 // of features everywhere; `vnni` adds the dot products of 8- and 16-bit integers that most CPUs with AVX-512 have.
 
+import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import type { NativeTarget } from "../llvm/native.js";
+
+const AVX512: VectorUnit = { lanes: 16, registers: 32 };
+const AVX2: VectorUnit = { lanes: 8, registers: 16 };
+const SSE: VectorUnit = { lanes: 4, registers: 16 };
 
 export const X86_64: NativeTarget = {
   name: "x86-64",
@@ -14,13 +19,14 @@ export const X86_64: NativeTarget = {
   levels: {
     v4vnni: {
       features: ["x86-64-v4", "avx512vnni"],
+      unit: AVX512,
       cpu: "x86-64-v4",
       enable: "+avx512vnni",
       dialect: { fma: true, pairBytes: 64 },
     },
-    v4: { features: ["x86-64-v4"], cpu: "x86-64-v4", enable: "", dialect: { fma: true, pairBytes: 64 } },
-    v3: { features: ["x86-64-v3"], cpu: "x86-64-v3", enable: "", dialect: { fma: true, pairBytes: 32 } },
-    v2: { features: ["x86-64-v2"], cpu: "x86-64-v2", enable: "", dialect: { fma: false, pairBytes: 16 } },
+    v4: { features: ["x86-64-v4"], unit: AVX512, cpu: "x86-64-v4", enable: "", dialect: { fma: true, pairBytes: 64 } },
+    v3: { features: ["x86-64-v3"], unit: AVX2, cpu: "x86-64-v3", enable: "", dialect: { fma: true, pairBytes: 32 } },
+    v2: { features: ["x86-64-v2"], unit: SSE, cpu: "x86-64-v2", enable: "", dialect: { fma: false, pairBytes: 16 } },
   },
   standard: ["v3"],
 };

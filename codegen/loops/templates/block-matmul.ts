@@ -99,7 +99,7 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
               scales: into("pxs", holder(quantized.scale), mul(row, groups), 4),
               sums: into("pxz", holder(quantized.sum), mul(row, groups), 4),
             },
-      sums: accumulators(frame, "f32", { mr: count, nr: columns }),
+      sums: accumulators(frame, "f32", { mr: count, nr: columns }, LANES),
     };
   };
   const store = (row: Dim, { sums }: Rows, column: Dim): Stmt[] =>
@@ -291,7 +291,15 @@ function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, i
   const pairBytes = part.vectors * VECTOR_BYTES;
   const block = (length: number): Stmt[] => [
     ...clearTile(frame, dots),
-    ...accumulatePairs(frame, element, dots, rowAddresses(rows, x.at), from.at, Math.ceil(length / 2)),
+    ...accumulatePairs(
+      frame,
+      element,
+      dots,
+      rowAddresses(rows, x.at),
+      from.at,
+      Math.ceil(length / 2),
+      part.vectors * LANES,
+    ),
     ...scaleBlock(frame, part, rows, dots),
     advance(frame, x, length * bytesOf("i16")),
     advance(frame, from, Math.ceil(length / 2) * pairBytes),

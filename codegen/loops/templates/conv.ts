@@ -19,6 +19,8 @@ import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, isOp } from "../../../compiler/ir/graph.js";
 import { panelElements } from "../../../compiler/plan/pack.js";
 import { choiceOf } from "../../../compiler/schedule/choices.js";
+import { tileShape } from "../../../compiler/schedule/contraction.js";
+import { fitTile } from "../../../compiler/schedule/tiles.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -34,10 +36,11 @@ import {
   isPaired,
   type RowAt,
   rowsAt,
+  rowTiles,
   storeTile,
   tileKind,
+  tileParts,
   tiles,
-  whenAtLeast,
 } from "./tile.js";
 import { isWidened, widened, widenPanel } from "./widened.js";
 
@@ -52,8 +55,9 @@ export function lowerConv(frame: Frame): Stmt[] {
   if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined)
     throw new Bug("loops", "conv without its operands");
   const { strides, dilations, low, high, groups, layout } = anchor.attrs;
+  // Panels have the schedule's columns; a tile that the registers cannot hold takes a part of them.
   const nr = choiceOf(kernel, "nr");
-  const mr = choiceOf(kernel, "mr");
+  const fitting = fitTile(frame.unit, { mr: choiceOf(kernel, "mr"), nr }, tileShape(anchor));
   const spatial = strides.length;
   const channels = w.type.shape.at(-2) ?? 1;
   const outs = floordiv(w.type.shape.at(-1) ?? 1, groups);
@@ -98,13 +102,18 @@ export function lowerConv(frame: Frame): Stmt[] {
     sub(add(mul(position, strides[j] ?? 1), mul(t, dilations[j] ?? 1)), low[j] ?? 0);
   const panelIndex = indexVar("panel", Math.ceil(outs / nr));
   const strideB = packed ? nr : outs * groups;
-  /** The panel's rows for a tap; the taps and channels of a row of the window follow each other. */
-  const panelOf = (column: Dim, at: readonly Dim[]): Expr => {
+  /** The panel's rows for a tap, from column `part` on; the taps and channels of a row of the window follow each other. */
+  const panelOf = (column: Dim, part: Dim, at: readonly Dim[]): Expr => {
     const tapIndex = mul(ravel(at, window), packed ? runRows : channels);
     if (panels === null)
-      return pool.address(frame.buffer(holder(w)), add(mul(tapIndex, outs * groups), mul(g0, outs), column), bytesB);
-    if (widens) return pool.address(frame.scratch, mul(tapIndex, nr), bytesOf("i16"));
-    return pool.address(frame.buffer(w), add(panelStart(panels), mul(tapIndex, nr)), bytesB);
+      return pool.address(
+        frame.buffer(holder(w)),
+        add(mul(tapIndex, outs * groups), mul(g0, outs), column, part),
+        bytesB,
+      );
+    const inPanel = add(mul(tapIndex, nr), mul(part, paired ? 2 : 1));
+    if (widens) return pool.address(frame.scratch, inPanel, bytesOf("i16"));
+    return pool.address(frame.buffer(w), add(panelStart(panels), inPanel), bytesB);
   };
   const panelStart = (layout: Panels): Dim => {
     const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
@@ -114,8 +123,9 @@ export function lowerConv(frame: Frame): Stmt[] {
   const buffer = frame.buffer(holder(x));
   const padded = (j: number): boolean => (low[j] ?? 0) > 0 || (high[j] ?? 0) > 0;
 
-  const block = (rows: number, column: Dim, start: Dim): Stmt[] => {
-    const acc = accumulators(frame, kind, { mr: rows, nr });
+  const block = (rows: number, first: Dim, part: Dim, start: Dim): Stmt[] => {
+    const column = part === 0 ? first : frame.reader.dynamicIndex(pool.index(add(first, part)), outs);
+    const acc = accumulators(frame, kind, { mr: rows, nr: fitting.nr });
     const width = image[last + 1] ?? 1;
     /** Sums over `steps` elements from the taps `at`; pixels outside the image read zeros where that is tested. */
     const sums = (at: readonly Dim[], steps: Dim, tested: boolean): Stmt[] => {
@@ -128,9 +138,10 @@ export function lowerConv(frame: Frame): Stmt[] {
         return { address: pool.select(inside, pool.address(buffer, starts[i] ?? 0, bytesA), zeros), offset: 0 };
       };
       const pointers = tested ? columns.map(clipped) : rowsAt(frame, buffer, starts, bytesA);
-      if (paired) return accumulatePairs(frame, multiplied, acc, pointers, panelOf(column, at), ceildiv(steps, 2));
+      if (paired)
+        return accumulatePairs(frame, multiplied, acc, pointers, panelOf(first, part, at), ceildiv(steps, 2), nr);
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
-      return accumulate(frame, element, acc, pointers, panelOf(column, at), steps, stepA, stepB);
+      return accumulate(frame, element, acc, pointers, panelOf(first, part, at), steps, stepA, stepB);
     };
     /** Loops over the taps of the outer axes, each row of the window under a test where the image may end. */
     const overRows = (body: Stmt[]): Stmt[] => {
@@ -157,12 +168,12 @@ export function lowerConv(frame: Frame): Stmt[] {
     let inner: Stmt[];
     if (isRun && !padded(last)) inner = byRow();
     else if (isRun && channels <= SHORT_RUN) {
-      const first = inputAt(last, start, 0);
+      const begin = inputAt(last, start, 0);
       const end = add(inputAt(last, add(start, rows - 1), 0), lastLength, -1);
       const mask = pool.op(
         "and",
         { kind: "mask32", lanes: 1 },
-        pool.compare("le", pool.i32(0), pool.index(first)),
+        pool.compare("le", pool.i32(0), pool.index(begin)),
         pool.compare("lt", pool.index(end), pool.index(width)),
       );
       inner = [{ kind: "if", mask, yes: byRow(), no: byTap() }];
@@ -174,15 +185,11 @@ export function lowerConv(frame: Frame): Stmt[] {
       ...storeTile(frame, result, acc, column, (i, c) => add(mul(pixel(i), outs * groups), mul(g0, outs), c)),
     ];
   };
-  const tile = range(width).hi < mr ? range(width).hi : mr;
+  const most = Math.min(range(width).hi, fitting.mr);
   let body: Stmt[] = [];
-  const columns = (column: Dim): Stmt[] => {
-    let inner = whenAtLeast(
-      frame,
-      width,
-      tile,
-      () => tiles(frame, "tile", tile, width, (start) => block(tile, column, start)),
-      () => tiles(frame, "pixel", 1, width, (start) => block(1, column, start)),
+  const columns = (column: Dim, part: Dim): Stmt[] => {
+    let inner = rowTiles(frame, width, most, (mr) =>
+      tiles(frame, mr === 1 ? "pixel" : `tile${mr}_`, mr, width, (start) => block(mr, column, part, start)),
     );
     for (let j = outer.length - 1; j >= 1; j--) inner = [parallelLoop(outer[j] ?? 0, out[j + 1] ?? 1, inner)];
     return inner;
@@ -194,10 +201,11 @@ export function lowerConv(frame: Frame): Stmt[] {
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
     tiles(frame, "panel", nr, outs, (column) => {
-      const inner: Stmt[] =
+      const inner = tileParts(nr, fitting.nr, (part) =>
         y === undefined
-          ? columns(column)
-          : [{ kind: "for", v: y, from, to, step: 1, body: columns(column), parallel: true }];
+          ? columns(column, part)
+          : [{ kind: "for", v: y, from, to, step: 1, body: columns(column, part), parallel: true }],
+      );
       if (!widens || panels === null) return inner;
       return [
         ...widenPanel(frame, pool.address(frame.buffer(w), panelStart(panels), bytesB), panelElements(panels)),

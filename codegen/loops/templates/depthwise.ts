@@ -10,10 +10,10 @@ import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { holder, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, LANES, parallelLoop } from "../nest.js";
+import { forLoop, parallelLoop } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
-import { accumulators, clearTile, storeTile, tileKind, tiles, whenAtLeast } from "./tile.js";
+import { accumulators, clearTile, storeTile, tileKind, tileLanes, tiles, whenAtLeast } from "./tile.js";
 
 /** Taps along the last axis that are unrolled. */
 const MAX_TAPS = 16;
@@ -40,13 +40,14 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const image = x.type.shape;
   const out = result.type.shape;
   const nr = choiceOf(kernel, "nr");
-  const vectors = nr / LANES;
+  const lanes = tileLanes(frame, nr);
+  const vectors = nr / lanes;
   const [stride, dilation] = [strides[last] ?? 1, dilations[last] ?? 1];
   const n = indexVar("n", image[0] ?? 1);
   const outer = Array.from({ length: last }, (_, j) => indexVar(`y${j}`, out[j + 1] ?? 1));
   const tap = Array.from({ length: last }, (_, j) => indexVar(`tap${j}`, lengths[j] ?? 1));
   const [source, filter] = [frame.buffer(holder(x)), frame.buffer(holder(w))];
-  const type = { kind, lanes: LANES };
+  const type = { kind, lanes };
   const padded = (j: number): boolean => (low[j] ?? 0) > 0 || (high[j] ?? 0) > 0;
   const width = image[last + 1] ?? 1;
   const rowOf = (j: number): Dim =>
@@ -82,7 +83,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     const acc = accumulators(frame, kind, { mr, nr });
     const steps: Stmt[] = [];
     const filters = Array.from({ length: lastLength }, (_, t) =>
-      Array.from({ length: vectors }, (_, j) => weight(t, add(channel, j * LANES))),
+      Array.from({ length: vectors }, (_, j) => weight(t, add(channel, j * lanes))),
     );
     // Input columns in order; each goes to the pixels and taps that meet there, taps in order for every pixel.
     const reach = (mr - 1) * stride + (lastLength - 1) * dilation;
@@ -92,7 +93,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
           const along = offset - i * stride;
           const target = acc[i]?.[j];
           if (target === undefined || along < 0 || along % dilation !== 0 || along / dilation >= lastLength) continue;
-          const value = load(add(columnOf(start), offset), add(channel, j * LANES), tested);
+          const value = load(add(columnOf(start), offset), add(channel, j * lanes), tested);
           const factor = filters[along / dilation]?.[j] ?? value;
           steps.push({ kind: "set", target, value: pool.same("madd", value, factor, target) });
         }

@@ -7,7 +7,8 @@ import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, type Value } from "../../../compiler/ir/graph.js";
 import { panelElements } from "../../../compiler/plan/pack.js";
 import { choiceOf } from "../../../compiler/schedule/choices.js";
-import { type MatmulForm, matmulForm } from "../../../compiler/schedule/contraction.js";
+import { type MatmulForm, matmulForm, tileShape } from "../../../compiler/schedule/contraction.js";
+import { fitTile, type Tile } from "../../../compiler/schedule/tiles.js";
 import { type Position, ravel, throughView } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -23,9 +24,10 @@ import {
   type Element,
   isPaired,
   rowsAt,
+  rowTiles,
   storeTile,
-  type Tile,
   tileKind,
+  tileParts,
   tiles,
   whenAtLeast,
 } from "./tile.js";
@@ -38,7 +40,9 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   if (form === null || result === undefined) throw new Bug("loops", "matmul without its operands");
   const element: Element = { a: form.a.type.dtype, b: form.b.type.dtype, sum: result.type.dtype };
   const kind = tileKind(element);
-  const tile: Tile = { mr: choiceOf(kernel, "mr"), nr: choiceOf(kernel, "nr") };
+  // Panels have the schedule's columns; a tile that the registers cannot hold takes a part of them.
+  const panel: Tile = { mr: choiceOf(kernel, "mr"), nr: choiceOf(kernel, "nr") };
+  const tile = fitTile(frame.unit, panel, tileShape(kernel.anchor));
   const scalar = (): Stmt[] => lowerContractionScalar(frame);
   if (kind === null) return scalar();
   const k0 = indexVar("k", form.k);
@@ -50,7 +54,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     return (s === undefined ? null : linearIn(offset, s)?.coeff) ?? 1;
   };
   const packed = constantOf(form.b) !== undefined;
-  const wantsPacking = packed && typeof form.n === "number" && typeof form.k === "number" && form.n >= tile.nr;
+  const wantsPacking = packed && typeof form.n === "number" && typeof form.k === "number" && form.n >= panel.nr;
   if (packed && !wantsPacking) return scalar();
   const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
   const paired = isPaired(element, packed) && strideA === 1;
@@ -59,7 +63,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     const { shape } = form.b.type;
     const matrices = shape.slice(0, -2).reduce<number>((n, d) => n * Number(d), 1);
     layout = {
-      nr: tile.nr,
+      nr: panel.nr,
       batch: matrices,
       k: form.k,
       n: form.n,
@@ -70,26 +74,28 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     };
     frame.pack(form.b, layout);
   }
-  const strideB = packed ? tile.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
-  const panelIndex = indexVar("panel", typeof form.n === "number" ? Math.max(1, Math.ceil(form.n / tile.nr)) : 1);
-  const panelOf = (column: Dim): Expr => {
+  const strideB = packed ? panel.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
+  const panelIndex = indexVar("panel", typeof form.n === "number" ? Math.max(1, Math.ceil(form.n / panel.nr)) : 1);
+  /** Where the panel of these columns starts, `part` columns into it. */
+  const panelOf = (column: Dim, part: Dim): Expr => {
     if (!packed) {
-      const { source, offset } = at.locate(form.b, form.positionB(batch, 0, column));
+      const { source, offset } = at.locate(form.b, form.positionB(batch, 0, add(column, part)));
       return frame.pool.address(frame.buffer(source), offset, bytesOf(element.b));
     }
-    const panels = Math.ceil(Number(form.n) / tile.nr);
+    const panels = Math.ceil(Number(form.n) / panel.nr);
     // Batches that the constant does not have share its one matrix.
     const own = form.batch.length === 0 ? 0 : batchOfConstant(form, batch);
     const t = typeof column === "number" ? 0 : panelIndex;
     return frame.pool.address(
       frame.buffer(form.b),
-      mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)),
+      add(mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)), mul(part, paired ? 2 : 1)),
       bytesOf(element.b),
     );
   };
 
-  /** `panel`: where the tile's columns start. */
-  const block = (mr: number, row: Dim, column: Dim, element: Element, panel: Expr): Stmt[] => {
+  /** `from`: where the tile's columns start, which are those of a panel's from `part` on. */
+  const block = (mr: number, row: Dim, first: Dim, part: Dim, element: Element, from: Expr): Stmt[] => {
+    const column = part === 0 ? first : frame.reader.dynamicIndex(frame.pool.index(add(first, part)), form.n);
     const acc = accumulators(frame, kind, { mr, nr: tile.nr });
     const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), 0)));
     const source = places[0]?.source ?? form.a;
@@ -98,13 +104,13 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     return [
       ...clearTile(frame, acc),
       ...(paired
-        ? accumulatePairs(frame, element, acc, rows, panel, ceildiv(form.k, 2))
+        ? accumulatePairs(frame, element, acc, rows, from, ceildiv(form.k, 2), panel.nr)
         : accumulate(
             frame,
             element,
             acc,
             rows,
-            panel,
+            from,
             form.k,
             bytes(frame, strideA, element.a),
             bytes(frame, strideB, element.b),
@@ -116,30 +122,21 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const widens = isWidened(frame, element, paired);
   const panels = (length: number, name: string): Stmt[] =>
     blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) =>
-      tiles(frame, "panel", tile.nr, form.n, (column) => {
-        const panel = panelOf(column);
-        if (!widens || length === 1 || layout === null)
-          return rows((row) => block(length, row, column, element, panel));
-        const scratch = frame.pool.address(frame.scratch, 0, 1);
-        return [
-          ...widenPanel(frame, panel, panelElements(layout)),
-          ...rows((row) => block(length, row, column, widened(element), scratch)),
-        ];
+      tiles(frame, "panel", panel.nr, form.n, (column) => {
+        const parts = (element: Element, from: (part: Dim) => Expr): Stmt[] =>
+          tileParts(panel.nr, tile.nr, (part) => rows((row) => block(length, row, column, part, element, from(part))));
+        if (!widens || length === 1 || layout === null) return parts(element, (part) => panelOf(column, part));
+        const scratch = (part: Dim): Expr => frame.pool.address(frame.scratch, mul(part, 2), bytesOf("i16"));
+        return [...widenPanel(frame, panelOf(column, 0), panelElements(layout)), ...parts(widened(element), scratch)];
       }),
     );
   const tiled = (): Stmt[] => {
-    let body = whenAtLeast(
-      frame,
-      form.m,
-      tile.mr,
-      () => panels(tile.mr, "tile"),
-      () => panels(1, "row"),
-    );
+    let body = rowTiles(frame, form.m, tile.mr, (mr) => panels(mr, mr === 1 ? "row" : `tile${mr}_`));
     for (let axis = batch.length - 1; axis >= 0; axis--)
       body = [parallelLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
     return body;
   };
-  return whenAtLeast(frame, form.n, tile.nr, tiled, scalar);
+  return whenAtLeast(frame, form.n, panel.nr, tiled, scalar);
 }
 
 function batchOfConstant(form: MatmulForm, batch: readonly Dim[]): Dim {

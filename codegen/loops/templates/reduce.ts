@@ -9,17 +9,8 @@ import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, mergeAxes, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
-import {
-  accumulator,
-  acrossLanes,
-  acrossWays,
-  combine,
-  fromAccumulator,
-  initialOf,
-  type ReduceKind,
-  toAccumulator,
-  WAYS,
-} from "../reduction.js";
+import { Partials, partialForm, partialLoops } from "../partials.js";
+import { accumulator, combine, fromAccumulator, initialOf, type ReduceKind, toAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -100,23 +91,21 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
   const size = inner.sizes[last];
   const out = finish(fromAccumulator(pool, dtype, acc));
   const store: Stmt = { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: out.value };
-  const vector =
-    v === undefined || size === undefined || range(size).hi < 2 * LANES ? null : contiguous(pool, element, v);
-  if (v === undefined || size === undefined || vector === null)
+  const isVector = v !== undefined && range(size ?? 0).hi >= 2 * LANES && contiguous(pool, element, v, LANES) !== null;
+  if (v === undefined || size === undefined || !isVector)
     return wrapKept([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
   const main = mul(floordiv(size, LANES), LANES);
-  const ways = range(size).hi >= 4 * WAYS * LANES ? WAYS : 1;
-  const wide = Array.from({ length: ways }, (_, w) => pool.variable({ kind: type.kind, lanes: LANES }, `wide${w}`));
-  const add4 = (target: Expr, value: Expr): Stmt => ({
-    kind: "set",
-    target,
-    value: combine(pool, kind, dtype, target, value),
+  const form = partialForm(pool, size);
+  const partials = new Partials(pool, type.kind, "", form);
+  const loops = partialLoops(v, main, form, [partials], (register, lanes, later) => {
+    const target = partials.at(register);
+    const vector = contiguous(pool, element, v, lanes) ?? target;
+    return [{ kind: "set", target, value: combine(pool, kind, dtype, target, reindex(pool, vector, later)) }];
   });
-  const loops = vectorLoops(v, main, ways, (w, later) => [add4(wide[w] ?? acc, reindex(pool, vector, later))]);
   const body: Stmt[] = [
-    ...wide.map((target): Stmt => ({ kind: "set", target, value: pool.constant(target.type, initialOf(kind, dtype)) })),
-    ...wrap(loops, inner.vars, inner.sizes, last),
-    { kind: "set", target: acc, value: acrossLanes(pool, kind, dtype, acrossWays(pool, kind, dtype, wide)) },
+    ...partials.clear(initialOf(kind, dtype)),
+    ...wrap(last > 0 ? [...loops, ...partials.widen()] : loops, inner.vars, inner.sizes, last),
+    { kind: "set", target: acc, value: partials.total(kind, dtype) },
   ];
   if (main !== size)
     body.push(
@@ -126,8 +115,8 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
 }
 
 /** The vector form over `v`, where it needs no element-by-element gathers. */
-function contiguous(pool: Frame["pool"], e: Expr, v: Dim): Expr | null {
-  const vector = new Vectorizer(pool, symbolOf(v), LANES).vector(e);
+function contiguous(pool: Frame["pool"], e: Expr, v: Dim, lanes: number): Expr | null {
+  const vector = new Vectorizer(pool, symbolOf(v), lanes).vector(e);
   return vector === null || gathers(vector, new Set()) ? null : vector;
 }
 
@@ -147,34 +136,32 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
   const size = outer.sizes[last];
   if (v === undefined || size === undefined || range(size).hi < LANES) return null;
   if (DTYPES[output.type.dtype].bits > 32) return null;
-  const vector = contiguous(pool, element, v);
+  const narrow = contiguous(pool, element, v, LANES);
   const reducedVar = inner.vars.at(-1);
   if (
-    vector === null ||
-    (reducedVar !== undefined && contiguous(pool, element, reducedVar) !== null && !cheaper(vector))
+    narrow === null ||
+    (reducedVar !== undefined && contiguous(pool, element, reducedVar, LANES) !== null && !cheaper(narrow))
   )
     return null;
   const type = accumulator(dtype);
   const acc = pool.variable(type, "acc");
-  const wide = pool.variable({ kind: type.kind, lanes: LANES }, "wide");
   const out = finish(fromAccumulator(pool, dtype, acc));
-  const vectorizer = new Vectorizer(pool, symbolOf(v), LANES);
-  vectorizer.bind(acc, wide);
-  const result = vectorizer.vector(out.value);
-  if (result === null) return null;
   const rest = outer.vars.slice(0, last);
   const block = (target: Expr, value: Expr, final: Expr): Stmt[] => [
     { kind: "set", target, value: pool.constant(target.type, initialOf(kind, dtype)) },
     ...wrap([{ kind: "set", target, value: combine(pool, kind, dtype, target, value) }], inner.vars, inner.sizes),
     { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: final },
   ];
-  const main = mul(floordiv(size, LANES), LANES);
-  const columns: Stmt[] = [];
-  const loop = (from: Dim, to: Dim, step: number, body: Stmt[]): void => {
-    columns.push({ kind: "for", v, from, to, step, body, parallel: true });
+  const wide = (lanes: number): Stmt[] | null => {
+    const sums = pool.variable({ kind: type.kind, lanes }, `wide${lanes}`);
+    const vectorizer = new Vectorizer(pool, symbolOf(v), lanes);
+    vectorizer.bind(acc, sums);
+    const vector = contiguous(pool, element, v, lanes);
+    const result = vectorizer.vector(out.value);
+    return vector === null || result === null ? null : block(sums, vector, result);
   };
-  loop(0, main, LANES, block(wide, vector, result));
-  if (main !== size) loop(main, size, 1, block(acc, element, out.value));
+  if (wide(LANES) === null) return null;
+  const columns = vectorLoops(pool, v, size, wide, block(acc, element, out.value), true);
   return wrapKept(columns, rest, outer.sizes.slice(0, last));
 }
 

@@ -9,19 +9,11 @@ import { isOp, type Node, type NodeOf, type Value } from "../../../compiler/ir/g
 import { sameShape } from "../../../compiler/ir/types.js";
 import { costOf } from "../../../compiler/schedule/uses.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
-import { reindex } from "../expr.js";
+import { type Expr, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
-import {
-  accumulator,
-  acrossLanes,
-  acrossWays,
-  combine,
-  fromAccumulator,
-  initialOf,
-  toAccumulator,
-  WAYS,
-} from "../reduction.js";
+import { Partials, partialForm, partialLoops } from "../partials.js";
+import { accumulator, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -180,22 +172,17 @@ function chooseSpills(
 
 /** One loop over the row with vector and scalar parts for a list of stores. */
 function columns(frame: Frame, column: Dim, width: Dim, stores: readonly (Stmt & { kind: "store" })[]): Stmt[] {
-  const vectors = vectorStores(frame, column, width, stores);
-  if (vectors === null) return [forLoop(column, width, stores)];
-  const main = mul(floordiv(width, LANES), LANES);
-  const out: Stmt[] = [{ kind: "for", v: column, from: 0, to: main, step: LANES, body: vectors }];
-  if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: stores });
-  return out;
+  const vector = (lanes: number): Stmt[] | null => vectorStores(frame, column, lanes, stores);
+  return vectorLoops(frame.pool, column, width, vector, stores, false);
 }
 
 function vectorStores(
   frame: Frame,
   column: Dim,
-  width: Dim,
+  lanes: number,
   stores: readonly (Stmt & { kind: "store" })[],
 ): (Stmt & { kind: "store" })[] | null {
-  if (range(width).hi < LANES) return null;
-  const vectorizer = new Vectorizer(frame.pool, symbolOf(column), LANES);
+  const vectorizer = new Vectorizer(frame.pool, symbolOf(column), lanes);
   const out: (Stmt & { kind: "store" })[] = [];
   for (const s of stores) {
     const value = bytesOf(s.dtype) > 4 ? null : vectorizer.vector(s.value);
@@ -203,6 +190,17 @@ function vectorStores(
     out.push({ ...s, value });
   }
   return out;
+}
+
+interface VectorStep {
+  /** The operand of each reduction. */
+  readonly elements: readonly Expr[];
+  readonly stores: readonly (Stmt & { kind: "store" })[];
+}
+
+function withoutNull(elements: readonly (Expr | null)[], stores: VectorStep["stores"]): VectorStep | null {
+  const all = elements.filter((e) => e !== null);
+  return all.length < elements.length ? null : { elements: all, stores };
 }
 
 /** One pass over a row that computes several reductions and fills scratch rows. */
@@ -215,7 +213,7 @@ function reducePass(
   stores: readonly (Stmt & { kind: "store" })[],
 ): Stmt[] {
   const { pool, reader } = frame;
-  const ways = range(width).hi >= 4 * WAYS * LANES ? WAYS : 1;
+  const form = partialForm(pool, width);
   const parts = now.map((r) => {
     const x = r.inputs[0];
     if (x === undefined) throw new Bug("loops", "a reduction without an operand");
@@ -226,16 +224,19 @@ function reducePass(
       dtype,
       element: toAccumulator(pool, dtype, reader.at(x, position)),
       acc: pool.variable(type, `acc${r.id}`),
-      wide: Array.from({ length: ways }, (_, w) =>
-        pool.variable({ kind: type.kind, lanes: LANES }, `wide${r.id}_${w}`),
-      ),
+      partials: new Partials(pool, type.kind, String(r.id), form),
       total: pool.variable(type, `total${r.id}`, true),
       initial: initialOf(r.attrs.kind, dtype),
     };
   });
-  const vectorizer = new Vectorizer(pool, symbolOf(column), LANES);
-  const vectors = range(width).hi < LANES ? [null] : parts.map((p) => vectorizer.vector(p.element));
-  const storesWide = vectorStores(frame, column, width, stores);
+  /** What one step over so many elements reads and stores; null without a vector form. */
+  const vectorStep = (lanes: number): VectorStep | null => {
+    const vectorizer = new Vectorizer(pool, symbolOf(column), lanes);
+    const elements = parts.map((p) => vectorizer.vector(p.element));
+    const own = vectorStores(frame, column, lanes, stores);
+    return own === null ? null : withoutNull(elements, own);
+  };
+  const steps = new Map([form.lanes, LANES].map((lanes) => [lanes, vectorStep(lanes)] as const));
   const scalarSteps: Stmt[] = [
     ...stores,
     ...parts.map(
@@ -243,30 +244,31 @@ function reducePass(
     ),
   ];
   const finish = parts.map((p): Stmt => ({ kind: "set", target: p.total, value: p.acc }));
-  if (vectors.includes(null) || storesWide === null)
+  if (range(width).hi < LANES || [...steps.values()].includes(null))
     return [
       ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: pool.constant(p.acc.type, p.initial) })),
       forLoop(column, width, scalarSteps),
       ...finish,
     ];
   const main = mul(floordiv(width, LANES), LANES);
-  const loops = vectorLoops(column, main, ways, (w, later) => [
-    ...storesWide.map((st): Stmt => ({ ...st, index: later(st.index), value: reindex(pool, st.value, later) })),
-    ...parts.map((p, i): Stmt => {
-      const target = p.wide[w] ?? p.acc;
-      const vector = vectors[i] ?? target;
-      return { kind: "set", target, value: combine(pool, p.kind, p.dtype, target, reindex(pool, vector, later)) };
-    }),
-  ]);
+  const all = parts.map((p) => p.partials);
+  const loops = partialLoops(column, main, form, all, (register, lanes, later) => {
+    const step = steps.get(lanes);
+    return [
+      ...(step?.stores ?? []).map(
+        (st): Stmt => ({ ...st, index: later(st.index), value: reindex(pool, st.value, later) }),
+      ),
+      ...parts.map((p, i): Stmt => {
+        const target = p.partials.at(register);
+        const element = step?.elements[i] ?? target;
+        return { kind: "set", target, value: combine(pool, p.kind, p.dtype, target, reindex(pool, element, later)) };
+      }),
+    ];
+  });
   const out: Stmt[] = [
-    ...parts.flatMap((p) =>
-      p.wide.map((target): Stmt => ({ kind: "set", target, value: pool.constant(target.type, p.initial) })),
-    ),
+    ...parts.flatMap((p) => p.partials.clear(p.initial)),
     ...loops,
-    ...parts.map((p): Stmt => {
-      const total = acrossWays(pool, p.kind, p.dtype, p.wide);
-      return { kind: "set", target: p.acc, value: acrossLanes(pool, p.kind, p.dtype, total) };
-    }),
+    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: p.partials.total(p.kind, p.dtype) })),
   ];
   if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: scalarSteps });
   return [...out, ...finish];

@@ -7,6 +7,7 @@ import type { DType } from "../../../compiler/ir/dtype.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import type { Value } from "../../../compiler/ir/graph.js";
 import { choiceOf } from "../../../compiler/schedule/choices.js";
+import type { Tile } from "../../../compiler/schedule/tiles.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32, type RegKind } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -14,11 +15,6 @@ import { LANES, parallelLoop, stored, symbolOf } from "../nest.js";
 import { fromAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
-
-export interface Tile {
-  readonly mr: number;
-  readonly nr: number;
-}
 
 /** What is multiplied: element types and what the sums are kept in. */
 export interface Element {
@@ -66,7 +62,7 @@ function rowPointers({ pool }: Frame, rows: readonly RowAt[]): ReadonlyMap<Expr,
 
 /**
  * acc += a[i] . b over `pairs` of k: both operands are read two elements of k at a time. Rows of odd length read one
- * element more, against a zero.
+ * element more, against a zero. `width`: columns of a step of the panel, of which the tile's are the first.
  */
 export function accumulatePairs(
   frame: Frame,
@@ -75,26 +71,27 @@ export function accumulatePairs(
   rows: readonly RowAt[],
   panel: Expr,
   pairs: Dim,
+  width: number,
 ): Stmt[] {
   const { pool } = frame;
-  const wide = { kind: "i32", lanes: LANES } as const;
-  const nr = (acc[0]?.length ?? 1) * LANES;
+  const lanes = acc[0]?.[0]?.type.lanes ?? LANES;
+  const wide = { kind: "i32", lanes } as const;
   const bytes = bytesOf(element.b);
   const pa = rowPointers(frame, rows);
   const pb = pool.variable(I32, "pb");
   const end = pool.variable(I32, "pend");
-  const step = nr * 2 * bytes;
+  const step = width * 2 * bytes;
   const body: Stmt[] = [];
   const columns = (acc[0] ?? []).map((_, j) => {
-    const b = pool.variable(wide, `b${j}`);
-    // Eight elements are four columns of pairs: 8-bit ones are widened on the way.
+    const b = pool.variable(wide, `b${lanes}_${j}`);
+    // Twice as many elements are the columns' pairs: 8-bit ones are widened on the way.
     const dtype = bytes === 1 ? "i8" : "i32";
-    const load = pool.loadAt(pb, j * LANES * 2 * bytes, dtype, bytes === 1 ? { kind: "i32", lanes: 8 } : wide);
+    const load = pool.loadAt(pb, j * lanes * 2 * bytes, dtype, bytes === 1 ? { kind: "i32", lanes: 2 * lanes } : wide);
     body.push({ kind: "set", target: b, value: load });
     return b;
   });
   for (const [i, row] of acc.entries()) {
-    const a = pool.variable(wide, "a");
+    const a = pool.variable(wide, `a${lanes}`);
     const { address = pb, offset = 0 } = rows[i] ?? {};
     body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, "i32", wide, true) });
     for (const [j, target] of row.entries())
@@ -110,9 +107,16 @@ export function accumulatePairs(
   ];
 }
 
-export function accumulators(frame: Frame, kind: RegKind, { mr, nr }: Tile): Expr[][] {
+/** Lanes of a tile's vectors: its columns are whole vectors. */
+export function tileLanes({ pool }: Frame, nr: number): number {
+  let lanes = pool.vectorLanes;
+  while (lanes > LANES && nr % lanes !== 0) lanes /= 2;
+  return lanes;
+}
+
+export function accumulators(frame: Frame, kind: RegKind, { mr, nr }: Tile, lanes = tileLanes(frame, nr)): Expr[][] {
   return Array.from({ length: mr }, (_, i) =>
-    Array.from({ length: nr / LANES }, (_, j) => frame.pool.variable({ kind, lanes: LANES }, `acc${i}_${j}`)),
+    Array.from({ length: nr / lanes }, (_, j) => frame.pool.variable({ kind, lanes }, `acc${lanes}_${i}_${j}`)),
   );
 }
 
@@ -134,8 +138,8 @@ export function accumulate(
   strideB: Expr,
 ): Stmt[] {
   const { pool } = frame;
-  const kind = acc[0]?.[0]?.type.kind ?? "f32";
-  const wide = { kind, lanes: LANES };
+  const wide = acc[0]?.[0]?.type ?? { kind: "f32", lanes: LANES };
+  const { lanes } = wide;
   const pa = rowPointers(frame, rows);
   const pb = pool.variable(I32, "pb");
   const end = pool.variable(I32, "pend", false);
@@ -147,12 +151,12 @@ export function accumulate(
   stmts.push({ kind: "set", target: end, value: length });
   const body: Stmt[] = [];
   const columns = (acc[0] ?? []).map((_, j) => {
-    const b = pool.variable(wide, `b${j}`);
-    body.push({ kind: "set", target: b, value: pool.loadAt(pb, j * LANES * bytesOf(element.b), element.b, wide) });
+    const b = pool.variable(wide, `b${lanes}_${j}`);
+    body.push({ kind: "set", target: b, value: pool.loadAt(pb, j * lanes * bytesOf(element.b), element.b, wide) });
     return b;
   });
   for (const [i, row] of acc.entries()) {
-    const a = pool.variable(wide, "a");
+    const a = pool.variable(wide, `a${lanes}`);
     const { address = pb, offset = 0 } = rows[i] ?? {};
     body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, element.a, wide, true) });
     for (const [j, target] of row.entries())
@@ -229,6 +233,29 @@ export function whenAtLeast(frame: Frame, size: Dim, length: number, large: () =
   return [{ kind: "if", mask, yes: large(), no: small() }];
 }
 
+/** The parts of a panel's columns that tiles take one after another. */
+export function tileParts(panel: number, nr: number, body: (part: Dim) => Stmt[]): Stmt[] {
+  if (panel === nr) return body(0);
+  const part = indexVar("part", panel / nr);
+  return [parallelLoop(part, panel / nr, body(mul(part, nr)))];
+}
+
+/** Rows of a tile below which there is a tile of a few rows before single ones. */
+const FEW = 4;
+
+/** Tiles of `mr` rows where there are as many; of fewer where the number of rows is only known when it runs. */
+export function rowTiles(frame: Frame, size: Dim, mr: number, body: (mr: number) => Stmt[]): Stmt[] {
+  if (mr === 1) return body(1);
+  const fewer = mr > FEW ? Math.ceil(mr / 3) : 1;
+  return whenAtLeast(
+    frame,
+    size,
+    mr,
+    () => body(mr),
+    () => rowTiles(frame, size, fewer, body),
+  );
+}
+
 /** Where a tile's elements go after the epilogue, which ends at `value`. */
 export interface Target {
   readonly value: Value;
@@ -259,17 +286,18 @@ export function storeTile(
   const { shape, dtype } = target.value.type;
   const out: Stmt[] = [];
   // A tile that starts at column 0 still needs a variable to vectorize over, whose range is that of the lanes.
-  const base = typeof column === "number" ? indexVar("column0", LANES) : column;
+  const lanes = acc[0]?.[0]?.type.lanes ?? LANES;
+  const base = typeof column === "number" ? indexVar("column0", lanes) : column;
   if (typeof column === "number") pool.dynamic.set(symbolOf(base), pool.i32(column));
   for (const [i, row] of acc.entries()) {
     for (const [j, sum] of row.entries()) {
       const scalar = pool.variable({ kind: sum.type.kind, lanes: 1 }, `sum${i}_${j}`);
       reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
       reader.reset();
-      const first = shift(base, j * LANES);
+      const first = shift(base, j * lanes);
       const at = flat(i, first);
       const value = stored(pool, dtype, reader.at(target.value, unravel(at, shape)));
-      const vectorizer = new Vectorizer(pool, symbolOf(base), LANES);
+      const vectorizer = new Vectorizer(pool, symbolOf(base), lanes);
       vectorizer.bind(scalar, sum);
       const vector = bytesOf(dtype) > 4 ? null : vectorizer.vector(value);
       const index = target.index(at, i, first);
@@ -291,7 +319,7 @@ function storeLanes(
   target: Target,
 ): Stmt[] {
   const { pool } = frame;
-  return Array.from({ length: LANES }, (_, lane) => {
+  return Array.from({ length: sum.type.lanes }, (_, lane) => {
     const at = shift(column, lane);
     return storeElement(frame, result, pool.lane(sum, lane), flat(i, at), i, at, target);
   });

@@ -1,0 +1,110 @@
+// Register tiles: how many rows by columns of a contraction are summed at a time. A tile changes speed and no bit. What a
+// target's registers hold is data; what is best for a shape follows from it.
+
+export interface Tile {
+  readonly mr: number;
+  readonly nr: number;
+}
+
+/** A contraction's result, at most: rows (or pixels along the last axis) by columns (or channels). */
+export interface TileShape {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface TileChooser {
+  matmul(shape: TileShape): Tile;
+  conv(shape: TileShape): Tile;
+  depthwise(shape: TileShape): Tile;
+}
+
+/** The vector registers of a target, as schedules and loops see them. */
+export interface VectorUnit {
+  /** 32-bit elements of a register. */
+  readonly lanes: number;
+  /** Registers that a tile may fill; Infinity: every tile that the schedule names is taken as it is. */
+  readonly registers: number;
+}
+
+/** Registers beside sums and columns: a row's element, and products that wait for their addition. */
+const SPARE = 2;
+/** Vector operations and loads that start in a cycle, and cycles from an addition to the next on the same sum. */
+const PER_CYCLE = 2;
+const LATENCY = 3;
+/** What a step costs beside them, in cycles: pointers and the loop. */
+const STEP = 0.5;
+const MOST_ROWS = 14;
+
+/** Vectors of a tile's row. */
+function vectorsOf({ lanes }: VectorUnit, nr: number): number {
+  return Math.ceil(nr / lanes);
+}
+
+export function fits(unit: VectorUnit, { mr, nr }: Tile): boolean {
+  const vectors = vectorsOf(unit, nr);
+  return mr * vectors + vectors + SPARE <= unit.registers;
+}
+
+/** Cycles of one step over the depth, of all tiles that cover the shape. */
+function cyclesOf(unit: VectorUnit, { mr, nr }: Tile, { rows, columns }: TileShape): number {
+  const vectors = vectorsOf(unit, nr);
+  const operations = (mr * vectors) / PER_CYCLE;
+  const loads = (mr + vectors) / PER_CYCLE;
+  const step = Math.max(operations, loads, LATENCY) + STEP;
+  return Math.ceil(rows / mr) * Math.ceil(columns / nr) * step;
+}
+
+/** The tile of one of these widths that covers a shape in the fewest cycles. */
+function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[]): Tile {
+  let best: Tile = { mr: 1, nr: widths.at(-1) ?? unit.lanes };
+  let cycles = Number.POSITIVE_INFINITY;
+  for (const nr of widths) {
+    for (let mr = Math.min(MOST_ROWS, shape.rows); mr >= 1; mr--) {
+      const tile = { mr, nr };
+      const own = cyclesOf(unit, tile, shape);
+      if (own >= cycles || !fits(unit, tile)) continue;
+      best = tile;
+      cycles = own;
+    }
+  }
+  return best;
+}
+
+/** The tile that fits a unit's registers in place of one that was chosen for another: its columns are a part of a panel. */
+export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
+  if (fits(unit, tile)) return tile;
+  const widths = [1, 2, 4, 8].map((parts) => tile.nr / parts).filter((nr) => Number.isInteger(nr) && nr >= 4);
+  return quickest(unit, { ...shape, columns: tile.nr }, widths);
+}
+
+const WIDTHS = [32, 16, 8, 4];
+
+/** Tiles for a machine whose registers are known. */
+export function registerTiles(unit: VectorUnit): TileChooser {
+  const widest = (columns: number): number[] => {
+    const some = WIDTHS.filter((nr) => nr <= columns);
+    return some.length === 0 ? [4] : some;
+  };
+  const product = (shape: TileShape): Tile => quickest(unit, shape, widest(shape.columns));
+  return {
+    matmul: product,
+    conv: product,
+    depthwise: ({ columns }) => ({ mr: 4, nr: widest(Math.min(columns, unit.lanes))[0] ?? 4 }),
+  };
+}
+
+/** Vectors of 128 bits whose registers an engine allocates, as on WebAssembly. */
+export const SIMD128: VectorUnit = { lanes: 4, registers: Number.POSITIVE_INFINITY };
+
+/**
+ * Tiles for SIMD128: engines load a step's columns before they use them, so sums and columns must fit sixteen registers
+ * together with room to spare. These are good on every engine that was measured.
+ */
+export const SIMD128_TILES: TileChooser = {
+  matmul: ({ rows, columns }) => {
+    if (rows === 1) return { mr: 1, nr: columns >= 16 ? 16 : 8 };
+    return columns >= 4 && columns < 8 ? { mr: 8, nr: 4 } : { mr: 4, nr: 8 };
+  },
+  conv: ({ columns }) => ({ mr: 4, nr: columns >= 4 && columns < 8 ? 4 : 8 }),
+  depthwise: () => ({ mr: 4, nr: 4 }),
+};
