@@ -6,15 +6,12 @@ import type { Builder, Value } from "../compiler/ir/graph.js";
 import type { Plan } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
-import { AARCH64 } from "./aarch64/target.js";
-import { bestUnit, buildNative, type NativeOptions, type NativeTarget } from "./llvm/native.js";
+import { bestUnit, buildNative, type NativeOptions } from "./llvm/native.js";
+import { NATIVE, type NativeName } from "./native-targets.js";
 import { WASM_THREADING } from "./wasm/threads.js";
-import { X86_64 } from "./x86-64/target.js";
 
-export type NativeName = "x86-64" | "aarch64";
 export type TargetName = "wasm" | NativeName;
 
-export const NATIVE: Readonly<Record<NativeName, NativeTarget>> = { "x86-64": X86_64, aarch64: AARCH64 };
 export const TARGET_NAMES: readonly TargetName[] = ["wasm", "x86-64", "aarch64"];
 
 /** The register tiles of a target: those of the best CPU level that code is made for. */

@@ -14,7 +14,7 @@ export interface BundleView {
   readonly source: string | null;
   readonly functional: string | null;
   readonly schedule: string | null;
-  /** WebAssembly modules, in the manifest's order. */
+  /** WebAssembly or shared libraries, in the manifest's order. */
   readonly modules: readonly Uint8Array[];
   readonly weights: Uint8Array;
 }

@@ -1,7 +1,7 @@
 // The loops that native code is held against compute what they say, at every level that this machine has.
 
 import test from "ava";
-import { NATIVE } from "../../targets/targets.js";
+import { NATIVE } from "../../targets/native-targets.js";
 import { nativeHost } from "../support/native.js";
 import { nativeLoops } from "./ceilings-native.js";
 import { platformOf } from "./platform.js";

@@ -1,20 +1,20 @@
 // How far results are from exact ones, tier by tier: every model is run in f32 and, for reference, with f64 in place of
 // f32, on the same inputs.
-//   node dist/tests/benchmarks/exactness.js [--only pattern]
+//   node dist/tests/benchmarks/exactness.js [--target wasm|native] [--cpu level] [--only pattern]
 // Prints the greatest difference of an output's element, relative to the output's largest magnitude, and fails where a
-// tier's is above what targets/wasm/exactness.ts states. A tier that this engine lacks is left out.
+// tier's is above what targets/wasm/exactness.ts states. A tier that this engine or CPU has no instructions for is left out.
 
 import { parseArgs } from "node:util";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import type { Tier } from "../../compiler/plan/plan.js";
-import { hasFeature } from "../../runtime-shim/features.js";
-import { type AnyModel, load, type Model } from "../../runtime-shim/index.js";
+import type { AnyModel, Model } from "../../runtime-shim/index.js";
 import { MEASURED_ERROR } from "../../targets/wasm/exactness.js";
 import { inF64 } from "../support/in-f64.js";
 import { ARCHITECTURE_ROWS } from "./architectures.js";
 import { MODELS } from "./models.js";
+import { type Platform, platformOf } from "./platform.js";
 import type { Row } from "./row.js";
 
 type Arrays = Readonly<Record<string, Float64Array>>;
@@ -46,13 +46,15 @@ function errorOf(have: Arrays, want: Arrays): number {
 }
 
 /** The model's result: in f64, or in f32 in a tier. */
-async function resultOf(row: Row, tier: Tier | "exact"): Promise<Arrays> {
+async function resultOf(row: Row, tier: Tier | "exact", platform: Platform): Promise<Arrays> {
   const builder = new Builder();
   const dims = row.dims === undefined ? {} : { dims: row.dims };
   const { graph } = importOnnx(row.model(), { builder, name: "exactness", ...dims });
   const compiled =
-    tier === "exact" ? compile({ graph: inF64(builder, graph), builder }) : compile({ graph, builder }, { tier });
-  const model = await load(compiled.bundle);
+    tier === "exact"
+      ? compile({ graph: inF64(builder, graph), builder }, platform.options)
+      : compile({ graph, builder }, { ...platform.options, tier });
+  const model = await platform.load(compiled.bundle, 1);
   try {
     return run(model, row);
   } finally {
@@ -68,16 +70,23 @@ function isSmooth(row: Row): boolean {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", default: "" },
+      target: { type: "string", default: "wasm" },
+      cpu: { type: "string" },
+    },
+  });
+  const platform = platformOf(values.target, values.cpu);
   const only = new RegExp(values.only, "i");
-  const tiers = (["strict", "relaxed"] as const).filter((t) => t === "strict" || hasFeature("relaxed-simd"));
+  const tiers = (["strict", "relaxed"] as const).filter((t) => t === "strict" || platform.fuses);
   const rows = [...MODELS, ...ARCHITECTURE_ROWS].filter((r) => isSmooth(r) && only.test(r.name));
   const worst = new Map<Tier, number>();
   for (const row of rows) {
-    const exact = await resultOf(row, "exact");
+    const exact = await resultOf(row, "exact", platform);
     const errors: string[] = [];
     for (const tier of tiers) {
-      const error = errorOf(await resultOf(row, tier), exact);
+      const error = errorOf(await resultOf(row, tier, platform), exact);
       worst.set(tier, Math.max(worst.get(tier) ?? 0, error));
       errors.push(`${tier} ${error.toExponential(1)}`);
     }

@@ -2,10 +2,11 @@
 // browser, or this machine's native code beside native peers.
 
 import type { CompileOptions } from "../../compiler/pipeline.js";
+import { hasFeature } from "../../runtime-shim/features.js";
 import type { AnyModel, Model } from "../../runtime-shim/index.js";
 import { hasCpuFeature, targetOfHost } from "../../runtime-shim/native-cpu.js";
 import type { NativeTarget } from "../../targets/llvm/native.js";
-import { NATIVE, type NativeName } from "../../targets/targets.js";
+import { NATIVE, type NativeName } from "../../targets/native-targets.js";
 import { type Ceilings, probeOf } from "./ceilings.js";
 import type { Engine } from "./engine.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
@@ -16,6 +17,8 @@ export interface Platform {
   /** The target, and the level of a CPU. */
   readonly text: string;
   readonly options: Pick<CompileOptions, "target" | "cpus">;
+  /** Whether the relaxed tier has the fused operation. */
+  readonly fuses: boolean;
   load(bundle: Uint8Array<ArrayBuffer>, threads: number): Promise<Model<AnyModel>>;
   /** Measures the ceilings each time it is called. */
   probe(): Promise<() => Ceilings>;
@@ -29,6 +32,7 @@ const WASM: Platform = {
   name: "wasm",
   text: "wasm",
   options: { target: "wasm" },
+  fuses: hasFeature("relaxed-simd"),
   load: async (bundle, threads) => (await import("../../runtime-shim/index.js")).load(bundle, { threads }),
   probe: async () => probeOf(await (await import("./ceilings-wasm.js")).wasmLoops()),
   peers: async (threads) => [await onnxruntimeWeb(threads), await onnxruntimeNode(threads)],
@@ -44,6 +48,7 @@ function native(name: NativeName, cpu: string): Platform {
     name: "native",
     text: `${name} ${cpu}`,
     options: { target: name, cpus: [cpu] },
+    fuses: level.dialect.fma,
     load: async (bundle, threads) => (await import("../../runtime-shim/native.js")).loadNative(bundle, { threads }),
     probe: async () => probeOf((await import("./ceilings-native.js")).nativeLoops(target, cpu, level)),
     peers: async (threads) => [await onnxruntimeNode(threads)],

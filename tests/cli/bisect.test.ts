@@ -39,7 +39,7 @@ async function prepared(): Promise<{ model: ModelProto; prepared: Prepared }> {
   const model = decodeMessage("ModelProto", twice, "twice");
   const builder = new Builder();
   const { graph } = importModel(model, { builder });
-  return { model, prepared: await prepare(graph, builder, "strict") };
+  return { model, prepared: await prepare(graph, builder, { tier: "strict" }) };
 }
 
 async function bisect(afterStep: NonNullable<StepsOptions["afterStep"]>): Promise<Compared> {

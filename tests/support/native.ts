@@ -4,7 +4,7 @@ import { env } from "node:process";
 import { hasCpuFeature, targetOfHost } from "../../runtime-shim/native-cpu.js";
 import { findLlvm } from "../../targets/llvm/library.js";
 import { findLinker } from "../../targets/llvm/link.js";
-import { NATIVE, type NativeName } from "../../targets/targets.js";
+import { NATIVE, type NativeName } from "../../targets/native-targets.js";
 
 /** This machine's target and the names of the levels that it runs, best first; else why there is none. */
 export function nativeHost(): { readonly target: NativeName; readonly levels: readonly string[] } | string {

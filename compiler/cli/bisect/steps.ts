@@ -3,7 +3,7 @@
 // values of the same graph values. The passes before the schedule are judged too: by the outputs of the graph before and
 // after each.
 
-import { type AnyModel, load, type Model, type ReadMemory } from "../../../runtime-shim/index.js";
+import type { AnyModel, Model, ReadMemory } from "../../../runtime-shim/index.js";
 import { wasmKeeps } from "../../../targets/wasm/capabilities.js";
 import { bytesOf } from "../../ir/dtype.js";
 import type { Builder, Graph, Node, Value } from "../../ir/graph.js";
@@ -11,11 +11,12 @@ import { settle } from "../../ir/settle.js";
 import { sizeOf, Tensor } from "../../ir/tensor.js";
 import { PIPELINE } from "../../passes/pipeline.js";
 import { runPass } from "../../passes/run.js";
-import { compileStages, type Stages } from "../../pipeline.js";
+import { type CompileOptions, compileStages, type Stages } from "../../pipeline.js";
 import type { Tier } from "../../plan/plan.js";
 import { interpret } from "../../reference/interpret.js";
 import type { Step } from "../../schedule/schedule.js";
 import { feedFrom, tensorOfView } from "../io/feed.js";
+import { loaderOf } from "../load-model.js";
 import { topSteps } from "../top-steps.js";
 import { type Difference, differenceOf } from "./difference.js";
 
@@ -58,9 +59,15 @@ export interface Prepared {
 }
 
 /** Throws Refused as `compile` does. */
-export async function prepare(graph: Graph, builder: Builder, tier: Tier): Promise<Prepared> {
-  const stages = compileStages({ graph, builder }, { tier });
-  return { graph, builder, stages, model: await load(stages.compiled.bundle) };
+export async function prepare(
+  graph: Graph,
+  builder: Builder,
+  options: Pick<CompileOptions, "target" | "cpus" | "tier">,
+): Promise<Prepared> {
+  const stages = compileStages({ graph, builder }, options);
+  const { bundle, plan } = stages.compiled;
+  const load = await loaderOf(plan.target);
+  return { graph, builder, stages, model: await load(bundle) };
 }
 
 /** Throws the runtime's errors where the run itself fails. */

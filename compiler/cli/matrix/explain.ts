@@ -1,6 +1,7 @@
 // What a target does with a graph, without generating code: its refusals, or how each op runs and how many kernels the
 // schedule has.
 
+import type { TargetName } from "../../../targets/targets.js";
 import { type Form, formOf, refusalsOf, wasmKeeps } from "../../../targets/wasm/capabilities.js";
 import type { DType } from "../../ir/dtype.js";
 import type { Refusal } from "../../ir/errors.js";
@@ -26,9 +27,9 @@ export interface Explanation {
   readonly kernels: Readonly<Record<string, number>>;
 }
 
-export function explain(graph: Graph, builder: Builder): Explanation {
+export function explain(graph: Graph, builder: Builder, target: TargetName): Explanation {
   const { graph: functional } = runPasses(builder, graph, { keeps: wasmKeeps });
-  const refusals = refusalsOf(functional, builder, "wasm");
+  const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) return { refusals, ops: [], kernels: {} };
   const counts = new Map<OpName, { nodes: number; dtypes: Set<DType> }>();
   for (const node of nodesOf(functional)) {

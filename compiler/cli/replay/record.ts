@@ -6,6 +6,9 @@ import { isDType } from "../../../runtime-shim/dtype.js";
 import { hasFeature } from "../../../runtime-shim/features.js";
 import { bytesOf, FEATURES } from "../../../runtime-shim/format.js";
 import type { AnyModel, Model, ReadMemory } from "../../../runtime-shim/index.js";
+import { hasCpuFeature } from "../../../runtime-shim/native-cpu.js";
+import type { NativeTarget } from "../../../targets/llvm/native.js";
+import { NATIVE } from "../../../targets/native-targets.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { BufferPlan, DimJson, EntryPlan, Plan, StepPlan } from "../../plan/plan.js";
 import { feedFrom, sha256, tensorOfView } from "../io/feed.js";
@@ -38,13 +41,21 @@ export function record(
     outputs: outputs.sort(byName),
     states: model.states.map((s) => digestOf(s.name, tensorOfView(model.state(s.name).get()))),
     steps: target === undefined ? null : steps,
-    host: host(),
+    host: hostOf(model.target),
   };
 }
 
-function host(): Host {
+function hostOf(target: string): Host {
   const { node = "", v8 = "" } = process.versions;
-  return { node, v8, platform: process.platform, arch: process.arch, features: FEATURES.filter(hasFeature) };
+  const native = Object.values(NATIVE).find((t) => t.name === target);
+  const features = native === undefined ? FEATURES.filter(hasFeature) : cpuFeatures(native);
+  return { node, v8, platform: process.platform, arch: process.arch, features };
+}
+
+/** Of those that the target's levels ask for, what this machine has. */
+function cpuFeatures({ levels }: NativeTarget): string[] {
+  const asked = new Set(Object.values(levels).flatMap((l) => l.features));
+  return [...asked].filter(hasCpuFeature).sort();
 }
 
 function digestOf(name: string, t: Tensor): ArrayDigest {

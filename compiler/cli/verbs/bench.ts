@@ -21,6 +21,8 @@ interface Measured {
   readonly digest: string;
   readonly tier: string;
   readonly target: string;
+  /** What the module that ran needs of the engine or the CPU. */
+  readonly features: readonly string[];
   readonly entry: string;
   readonly inputs: Readonly<Record<string, string>>;
   readonly threads: number;
@@ -70,7 +72,7 @@ export const benchVerb: Leaf = {
     const [path = ""] = command.args;
     const options = command.opts<Options>();
     const repeat = options.repeat === undefined ? null : parseRepeat(options.repeat);
-    const [{ openModel }, { chooseEntry }, { feedFrom }, { statOf }, { openView }] = await Promise.all([
+    const [{ openerOf }, { chooseEntry }, { feedFrom }, { statOf }, { openView }] = await Promise.all([
       import("../open-model.js"),
       import("../feeds.js"),
       import("../io/feed.js"),
@@ -78,12 +80,13 @@ export const benchVerb: Leaf = {
       import("../open-view.js"),
     ]);
     const wanted = parseVariant(options);
+    const open = await openerOf(path);
     const loads: number[] = [];
     let model: Model<AnyModel> | undefined;
     for (let i = 0; i < LOADS; i++) {
       model?.dispose();
       const start = performance.now();
-      model = await openModel(path, wanted);
+      model = await open(wanted);
       loads.push(performance.now() - start);
     }
     if (model === undefined) throw usage("nothing was loaded");
@@ -98,6 +101,7 @@ export const benchVerb: Leaf = {
       digest: model.digest,
       tier: model.variant.tier,
       target: model.target,
+      features: model.variant.features,
       entry: entry.name,
       inputs: Object.fromEntries([...inputs].map(([name, t]) => [name, `${t.dtype}[${t.shape.join(", ")}]`])),
       threads: model.variant.threads,
@@ -170,6 +174,7 @@ async function print(cx: Context, m: Measured): Promise<void> {
     `${cx.style.bold(m.entry)} on ${m.target}, ${m.tier}, ${counted(m.threads, "thread")}, plan ${m.digest.slice(0, 16)}`,
   );
   for (const [name, type] of Object.entries(m.inputs)) cx.print(`  input ${name}: ${type}`);
+  cx.print(`module   ${m.features.join(", ") || "needs nothing"}`);
   cx.print(`load     ${ms(t.load)} (median of ${LOADS}; ${bytesText(bytes.bundle)}, every digest recomputed)`);
   cx.print(`first    ${ms(t.first)}`);
   cx.print(`warm     ${ms(t.median)} (median of ${m.runs}; fastest ${ms(t.fastest)}, 95% within ${ms(t.p95)})`);

@@ -1,21 +1,19 @@
 // `psionic compile`: an ONNX file to a bundle. Import, the pipeline, and the files written, all or none.
 
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { type Command, Option } from "commander";
-import type { TargetName } from "../../../targets/targets.js";
+import type { Command } from "commander";
 import type { CompileOptions } from "../../pipeline.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import type { ImportOptions } from "../import-file.js";
 import { checkWritable, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
+import { declareTarget, parseTarget, type TargetOptions } from "../target.js";
 import { type TuningOptions, tuningFrom } from "../tuning-file.js";
 import { parseTiers } from "../variant.js";
 import { type Leaf, repeated } from "../verb.js";
 
-interface Options extends TuningOptions, ImportOptions {
-  readonly target: TargetName;
-  readonly cpu?: string;
+interface Options extends TuningOptions, ImportOptions, TargetOptions {
   readonly tier: string;
   readonly threads?: boolean;
   readonly name?: string;
@@ -46,15 +44,9 @@ export const compileVerb: Leaf = {
     ["psionic compile det.onnx --threads --tier strict,relaxed", "four modules: the runtime picks one"],
   ],
   declare(command: Command): void {
+    command.argument("<model.onnx>", "the model");
+    declareTarget(command);
     command
-      .argument("<model.onnx>", "the model")
-      .addOption(
-        new Option("--target <name>", "what to compile for").choices(["wasm", "x86-64", "aarch64"]).default("wasm"),
-      )
-      .option(
-        "--cpu <levels>",
-        "levels of a native target's CPUs: v2, v3, v4, v4vnni; neon, dotprod; or several: v4,v2",
-      )
       .option(
         "--tier <names>",
         "strict: the same bits everywhere; relaxed: fastest; strict,relaxed: a module of each",
@@ -109,12 +101,11 @@ export const compileVerb: Leaf = {
       // Only now: a model that is refused does not wait for the code generator to load.
       const { compile } = await import("../../pipeline.js");
       const entry = options.entry === undefined ? {} : { entry: options.entry };
-      const { target, threads = false } = options;
+      const { threads = false } = options;
       const compiled = compile(imported, {
         tier: tiers,
         threads,
-        target,
-        ...(options.cpu === undefined ? {} : { cpus: options.cpu.split(",") }),
+        ...parseTarget(options),
         ...entry,
         ...tuning,
         ...cacheFrom(options.cache),

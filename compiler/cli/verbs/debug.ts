@@ -10,11 +10,11 @@ import { parseDims } from "../dims.js";
 import { badInput, type ExitCode, usage } from "../failures.js";
 import { makeFolder, readBytes, writeFiles } from "../io/files.js";
 import { counted } from "../style.js";
+import { declareTarget, parseTarget, type TargetOptions } from "../target.js";
 import { type Group, type Leaf, parseBound, repeated } from "../verb.js";
 import { INPUT_HELP } from "./run.js";
 
-interface Options {
-  readonly target: "wasm";
+interface Options extends TargetOptions {
   readonly tier: "strict" | "relaxed";
   readonly against: "reference" | "onnxruntime";
   readonly dim?: readonly string[];
@@ -29,15 +29,16 @@ const bisectVerb: Leaf = {
   summary: "find the first node or kernel of a model whose values differ",
   examples: [
     ["psionic debug bisect rec.onnx --dim width=320 --input x=@picture.npy", "each kernel, against the reference"],
+    ["psionic debug bisect rec.onnx --input x=@picture.npy --target x86-64 --cpu v3", "the kernels of native code"],
     [
       "psionic debug bisect rec.onnx --dim width=320 --input x=@picture.npy --against onnxruntime -o case",
       "each node against onnxruntime, then each kernel; what differs is cut out of the model into the folder",
     ],
   ],
   declare(command: Command): void {
+    declareTarget(command);
     command
       .argument("<model.onnx>", "the model")
-      .addOption(new Option("--target <name>", "what to compile for").choices(["wasm"]).default("wasm"))
       .addOption(new Option("--tier <name>", "as for compile").choices(["strict", "relaxed"]).default("strict"))
       .addOption(
         new Option("--against <name>", "what is right; onnxruntime also judges the import")
@@ -75,7 +76,7 @@ const bisectVerb: Leaf = {
     const builder = new Builder();
     const { graph } = importModel(model, { ...how, builder });
     if (graph.strings !== undefined) throw badInput("bisect compares numbers, and this model has strings");
-    const prepared = await steps.prepare(graph, builder, options.tier);
+    const prepared = await steps.prepare(graph, builder, { ...parseTarget(options), tier: options.tier });
     const inputs = await feeds.readInputs(options.input ?? [], feeds.chooseEntry(prepared.model, undefined));
     const arrays = Object.fromEntries(inputs);
     const whole = named.selfContained(model, readExternal);
@@ -96,6 +97,7 @@ const bisectVerb: Leaf = {
       const values = truth ?? named.referenceValues(whole, arrays, how);
       const shown = [
         `--target ${options.target}`,
+        ...(options.cpu === undefined ? [] : [`--cpu ${options.cpu}`]),
         `--tier ${options.tier}`,
         `--against ${options.against}`,
         `--tolerance ${options.tolerance}`,

@@ -2,6 +2,7 @@
 
 import { basename, dirname, extname } from "node:path";
 import { type Command, Option } from "commander";
+import type { TargetName } from "../../../targets/targets.js";
 import type { OnnxImport } from "../../import/onnx/import.js";
 import type { Refusal } from "../../ir/errors.js";
 import type { Context } from "../context.js";
@@ -11,7 +12,7 @@ import { readBytes } from "../io/files.js";
 import { type Leaf, parseBound, repeated } from "../verb.js";
 
 interface Options {
-  readonly target: "wasm";
+  readonly target: TargetName;
   readonly dim?: readonly string[];
   readonly bound?: string;
 }
@@ -26,7 +27,7 @@ export const explainVerb: Leaf = {
   declare(command: Command): void {
     command
       .argument("<model.onnx>", "the model")
-      .addOption(new Option("--target <name>", "the target").choices(["wasm"]).default("wasm"))
+      .addOption(new Option("--target <name>", "the target").choices(["wasm", "x86-64", "aarch64"]).default("wasm"))
       .option("--dim <name=size>", "size of a dynamic dimension, as for compile; repeatable", repeated)
       .option("--bound <n>", "upper bound for sizes that depend on data and that nothing else bounds")
       .option("--json", "as JSON on stdout");
@@ -53,7 +54,7 @@ export const explainVerb: Leaf = {
       if (!(e instanceof Refused)) throw e;
       return refused(e.refusals, options.target, cx);
     }
-    const found = explain(imported.graph, builder);
+    const found = explain(imported.graph, builder, options.target);
     if (found.refusals.length > 0) return refused(found.refusals, options.target, cx);
     const { counted, table } = await import("../style.js");
     cx.document({

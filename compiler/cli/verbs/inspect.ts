@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import type { BundleView } from "../bundle-view.js";
 import type { Context } from "../context.js";
 import { badInput, type ExitCode } from "../failures.js";
+import { isNative } from "../load-model.js";
 import type { Leaf } from "../verb.js";
 
 interface Options {
@@ -77,6 +78,11 @@ async function partsOf(view: BundleView, options: Options, cx: Context): Promise
   if (options.wat !== undefined) {
     const { disassemble, functionText } = await import("../inspect/wat.js");
     const [first] = view.modules;
+    if (isNative(view.manifest.target))
+      throw badInput(
+        `"${view.path}" holds shared libraries for ${view.manifest.target}, which have no text as WebAssembly`,
+        "compile the model for wasm to read its kernels",
+      );
     if (first === undefined) throw badInput(`"${view.path}" has no module`);
     const wat = await disassemble(first);
     const text = options.wat === "all" ? wat : functionText(wat, options.wat, view.plan);

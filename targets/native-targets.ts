@@ -1,0 +1,9 @@
+// The CPU families that native code is made for, as data.
+
+import { AARCH64 } from "./aarch64/target.js";
+import type { NativeTarget } from "./llvm/native.js";
+import { X86_64 } from "./x86-64/target.js";
+
+export type NativeName = "x86-64" | "aarch64";
+
+export const NATIVE: Readonly<Record<NativeName, NativeTarget>> = { "x86-64": X86_64, aarch64: AARCH64 };
