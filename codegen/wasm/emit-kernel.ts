@@ -24,6 +24,8 @@ export class KernelEmitter {
   readonly #scopes: Scopes;
   readonly #indices: Indices;
   readonly #uses: ReadonlyMap<Expr, number>;
+  /** Depth of the scope around the innermost loop, where that loop has none inside: its constants are made there. */
+  #around: number | null = null;
   /** Whether parallel loops are to be divided: not yet inside one, in a function that runs in parts. */
   #divides: boolean;
 
@@ -129,6 +131,8 @@ export class KernelEmitter {
     if (trips !== null && trips <= 0) return;
     this.#scopes.push(set(local, this.#indices.dim(from)));
     const limit = this.#indices.dim(to);
+    const outside = this.#around;
+    this.#around = hasLoop(s.body) ? null : this.#scopes.depth;
     const body = this.#scopes.inside(
       () => {
         this.#scopes.loopVars.set(v, { local, depth: this.#scopes.depth });
@@ -140,6 +144,7 @@ export class KernelEmitter {
       false,
       range(sub(to, from)).lo <= 0,
     );
+    this.#around = outside;
     if (before === undefined) this.#scopes.loopVars.delete(v);
     else this.#scopes.loopVars.set(v, before);
     if (trips === 1) this.#scopes.push(["block", ...body]);
@@ -150,7 +155,11 @@ export class KernelEmitter {
   // -- values
 
   #value(e: Expr): Instruction {
-    if (e.kind === "const") return this.#constant(e);
+    if (e.kind === "const") {
+      // Engines may make a vector constant anew for each use; a zero costs nothing.
+      if (this.#around === null || e.type.lanes === 1 || isZero(e.value)) return this.#constant(e);
+      return this.#scopes.keep(e, this.#around, "v128", () => this.#constant(e));
+    }
     if (e.kind === "var") {
       const at = this.#scopes.vars.get(e.name);
       if (at === undefined) throw new Bug("wasm", `register ${e.name} is read before it is set`);
@@ -218,4 +227,12 @@ export class KernelEmitter {
           : [`${kind}.const`, Number(e.value)];
     return [`${vectorName(kind)}.splat`, scalar];
   }
+}
+
+function isZero(value: number | bigint): boolean {
+  return value === 0n || Object.is(value, 0);
+}
+
+function hasLoop(body: readonly Stmt[]): boolean {
+  return body.some((s) => (s.kind === "if" ? hasLoop(s.yes) || hasLoop(s.no) : s.kind === "for" || s.kind === "while"));
 }

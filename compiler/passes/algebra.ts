@@ -5,8 +5,8 @@ import { DTYPES, type DType, isFloat, isInteger } from "../ir/dtype.js";
 import { type Builder, constantOf, type Value } from "../ir/graph.js";
 import { provenSameType } from "../ir/map-graph.js";
 import { type Rule, rewrite, rule } from "../ir/rewrite.js";
-import { scalarTensor, tensorFrom } from "../ir/tensor.js";
 import { isNonNegative } from "../ir/signs.js";
+import { scalarTensor, tensorFrom } from "../ir/tensor.js";
 import type { Pass } from "./pass.js";
 import { inputOf } from "./shapes.js";
 
