@@ -37,8 +37,9 @@ function nextOf(m: Maker, slot: Value): Value {
     (v) => v !== slot && v.type.dtype === slot.type.dtype && v.type.shape.join() === slot.type.shape.join(),
   );
   if (like !== undefined) return like;
-  const next = slot.type.dtype === "bool" ? ir.not(m.b, slot) : ir.add(m.b, slot, 1);
-  return isFloat(slot.type.dtype) ? ir.tanh(m.b, next) : next;
+  if (slot.type.dtype === "bool") return ir.not(m.b, slot);
+  // Floats stay small and exact: 0, 1, 0, ...
+  return isFloat(slot.type.dtype) ? ir.neg(m.b, ir.sub(m.b, slot, 1)) : ir.add(m.b, slot, 1);
 }
 
 function build(steps: readonly Step[], options: RandomGraphOptions): RandomGraph {
