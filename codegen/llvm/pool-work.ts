@@ -180,10 +180,15 @@ done:
 `;
 }
 
+/** prctl's: the name by which tools show a thread. */
+const SET_NAME = 15;
+
 /** psn_worker: a worker's life. It waits for jobs and takes part in them, until the pool ends. */
 function worker({ pause }: PoolMachine, { workerSpins }: Threading): string {
-  return `define internal ptr @psn_worker(ptr %self) #1 {
+  return `@psn_name = private constant [8 x i8] c"psionic\\00"
+define internal ptr @psn_worker(ptr %self) #1 {
 entry:
+  %named = call i32 (i32, ...) @prctl(i32 ${SET_NAME}, ptr @psn_name)
 ${at("%pool.at", "%self", POOL)}
   %pool = load ptr, ptr %pool.at
 ${at("%sleepers.at", "%pool", SLEEPERS)}

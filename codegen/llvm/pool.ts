@@ -38,6 +38,7 @@ const DECLARATIONS: readonly string[] = [
   "declare i32 @pthread_join(i64, ptr)",
   "declare i32 @pthread_sigmask(i32, ptr, ptr)",
   "declare i32 @sigfillset(ptr)",
+  "declare i32 @prctl(i32, ...)",
   "declare i64 @syscall(i64, ...)",
 ];
 
