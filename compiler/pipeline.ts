@@ -3,7 +3,8 @@
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import type { Threading } from "../codegen/threading.js";
-import { build, type TargetName, tilesOf } from "../targets/targets.js";
+import { type CLibrary, type CLibraryOptions, checkCLibrary } from "../targets/llvm/c-library.js";
+import { type Build, build, type TargetName, tilesOf } from "../targets/targets.js";
 import { refusalsOf, wasmKeeps } from "../targets/wasm/capabilities.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
@@ -43,6 +44,8 @@ export interface CompileOptions {
   /** A folder of results by content: what was compiled before is read from it. The bundle is the same either way. */
   readonly cache?: Cache;
   readonly schedule?: ScheduleOptions;
+  /** Also a shared library with a C face and its header, for a native target. */
+  readonly library?: CLibraryOptions;
 }
 
 export interface Compiled {
@@ -53,6 +56,8 @@ export interface Compiled {
   readonly texts: { readonly source: string; readonly functional: string; readonly schedule: string };
   /** Entries of the tuning file, for this tier and class of machines, that no kernel of the model has. */
   readonly unusedTuning: readonly TuningEntry[];
+  /** The library with a C face, where it was asked for. */
+  readonly library?: CLibrary;
 }
 
 /** What compilation goes through, for tools that look between the stages. */
@@ -76,7 +81,8 @@ export function compile(
 ): Compiled {
   const { cache, ...told } = options;
   // Native code depends on the machine's LLVM and linker as well: it is made again.
-  if (cache === undefined || (told.target ?? "wasm") !== "wasm") return compileStages(source, told).compiled;
+  const isKept = (told.target ?? "wasm") === "wasm" && told.library === undefined;
+  if (cache === undefined || !isKept) return compileStages(source, told).compiled;
   const lock = told.tuning?.lock ?? { entries: [] };
   const key = cacheKey(source.graph, source.builder, told);
   const known = key === null ? null : readCompiled(cache, key, lock);
@@ -97,6 +103,7 @@ export function compileStages(
   const variants = variantsOf(options);
   // All variants run one graph on the same weights: it keeps what the strictest of them promises.
   const tier = variants.some((v) => v.tier === "strict") ? "strict" : "relaxed";
+  if (options.library !== undefined) checkCLibrary(target, target !== "wasm", options.library);
   const sourceText = print(graph).text;
   const { graph: functional, log } = runPasses(builder, graph, { tier, keeps: wasmKeeps });
   const refusals = refusalsOf(functional, builder, target);
@@ -118,8 +125,24 @@ export function compileStages(
     texts,
     producer,
   });
-  const compiled = { bundle, plan, levels, texts, unusedTuning: replay?.unused() ?? [] };
+  const compiled = {
+    bundle,
+    plan,
+    levels,
+    texts,
+    unusedTuning: replay?.unused() ?? [],
+    ...libraryOf(built, options.library, bundle, producer),
+  };
   return { compiled, functional, schedule: scheduled, placeOf };
+}
+
+function libraryOf(
+  { library }: Build,
+  wanted: CLibraryOptions | undefined,
+  bundle: Uint8Array,
+  producer: string,
+): Pick<Compiled, "library"> {
+  return wanted === undefined || library === undefined ? {} : { library: library(wanted, bundle, producer) };
 }
 
 /** The modules that a bundle holds: of each tier one thread first, then threads. */

@@ -6,7 +6,7 @@ import type { Builder, Value } from "../compiler/ir/graph.js";
 import type { Plan } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
-import { bestUnit, buildNative, type NativeOptions } from "./llvm/native.js";
+import { bestUnit, buildNative, type NativeBuild, type NativeOptions } from "./llvm/native.js";
 import { NATIVE, type NativeName } from "./native-targets.js";
 import { WASM_THREADING } from "./wasm/threads.js";
 
@@ -26,6 +26,8 @@ export interface Build {
   readonly modules: readonly ModuleVariant[];
   /** Byte offset of a value's buffer; null where it has none. */
   readonly placeOf: (v: Value) => number | null;
+  /** Makes the library with a C face; WebAssembly has none. */
+  readonly library?: NativeBuild["library"];
 }
 
 export interface BuildOptions extends NativeOptions {

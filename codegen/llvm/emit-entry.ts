@@ -1,16 +1,19 @@
-// The exported function of an entry point:
+// The function of an entry point:
 //   i32 run_<entry>(memory, weights, i32 start, i32 stop, const i32 *symbols, pool)
-// `pool` is the threads that share kernels (pool.ts), null for the caller's alone. `memory` is the plan's memory with zeros where nothing was written; `weights` is where the weights region lies, inside
-// memory or elsewhere. It runs top-level steps start..stop-1 and returns a status. It keeps nothing between calls and
+// `pool` is the threads that share kernels (pool.ts), null for the caller's alone. `memory` is the plan's memory with zeros
+// where nothing was written; `weights` is where the weights region lies, inside memory or elsewhere (then memory may be
+// without it). It runs top-level steps start..stop-1 and returns a status. It keeps nothing between calls and
 // writes nothing but memory: symbols and the note of failed checks are on its stack.
 
 import type { DimJson, EntryPlan, Plan } from "../../compiler/plan/plan.js";
 import { type EntryCode, entryCode } from "../entry.js";
+import { type EntryForm, placeApart } from "./entry-form.js";
 import { grainsOf, type KernelFunction } from "./jobs.js";
 import type { SymbolTable } from "./symbol-table.js";
-import { FunctionText } from "./text.js";
+import { FunctionText, globalName } from "./text.js";
 
 export interface EntryContext {
+  readonly form: EntryForm;
   /** Has every symbol of the run. */
   readonly symbols: SymbolTable;
   readonly declarations: Set<string>;
@@ -63,7 +66,9 @@ class EntryEmitter {
     this.#all(entryCode(this.#plan, this.#entry));
     out.line("ret i32 0");
     const params = "(ptr %memory, ptr %weights, i32 %start, i32 %stop, ptr %symbols, ptr %pool)";
-    return `define i32 @${quoted(this.#entry.export)}${params} #1 {\n${out.body()}\n}\n`;
+    const { suffix, isInside } = this.#context.form;
+    const name = globalName(`${this.#entry.export}${suffix}`);
+    return `define ${isInside ? "hidden " : ""}i32 @${name}${params} #1 {\n${out.body()}\n}\n`;
   }
 
   /** Symbols that earlier steps left in memory: a call may begin in the middle of a run. */
@@ -197,10 +202,9 @@ class EntryEmitter {
   }
 
   #address(offset: number): string {
-    const { weights } = this.#plan.memory;
-    const inside = offset >= weights.offset && offset < weights.offset + weights.bytes;
-    const [base, at] = inside ? ["%weights", offset - weights.offset] : ["%memory", offset];
-    return this.#out.value(`getelementptr i8, ptr ${base}, i64 ${at}`);
+    const { base, offset: apart } = placeApart(this.#plan, offset);
+    const at = base === "weights" || this.#context.form.isInside ? apart : offset;
+    return this.#out.value(`getelementptr i8, ptr %${base}, i64 ${at}`);
   }
 
   #bool(offset: number): string {
@@ -243,15 +247,4 @@ class EntryEmitter {
       }
     }
   }
-}
-
-/** A global's name as LLVM reads it. */
-function quoted(name: string): string {
-  const plain = /^[\x20-\x7e]$/u;
-  const bytes = [...new TextEncoder().encode(name)];
-  const text = bytes.map((b) => {
-    const c = String.fromCharCode(b);
-    return plain.test(c) && c !== '"' && c !== "\\" ? c : `\\${b.toString(16).padStart(2, "0")}`;
-  });
-  return `"${text.join("")}"`;
 }

@@ -6,6 +6,7 @@ import type { Plan } from "../../compiler/plan/plan.js";
 import { symbolsOfRun } from "../entry.js";
 import type { Threading } from "../threading.js";
 import { emitEntry } from "./emit-entry.js";
+import type { EntryForm } from "./entry-form.js";
 import { jobText, type KernelFunction } from "./jobs.js";
 import { ALIAS_NODES } from "./memory.js";
 import { poolDeclarations, poolText } from "./pool.js";
@@ -13,7 +14,7 @@ import type { PoolMachine } from "./pool-layout.js";
 import type { SymbolTable } from "./symbol-table.js";
 
 /** Quotient and remainder that round down. A zero divisor is the size of an empty value: nothing is read with the result. */
-const HELPERS = `define internal i64 @floordiv(i64 %a, i64 %b) #2 {
+export const HELPERS = `define internal i64 @floordiv(i64 %a, i64 %b) #2 {
   %empty = icmp eq i64 %b, 0
   %d = select i1 %empty, i64 1, i64 %b
   %q = sdiv i64 %a, %d
@@ -57,18 +58,19 @@ export function moduleText(
   symbols: SymbolTable,
   declarations: Set<string>,
   pool: PoolOptions | null,
+  form: EntryForm,
 ): string {
   const functions = kernels.map(({ text }, i) => `define internal void @k${i}${text}`);
   for (const name of symbolsOfRun(plan)) symbols.indexOf(name);
   const jobs = new Set<number>();
   const sharing = pool === null ? null : { kernels, grain: pool.threading.grain, jobs };
-  const entries = plan.entries.map((e) => emitEntry(plan, e, { symbols, declarations, sharing }));
+  const entries = plan.entries.map((e) => emitEntry(plan, e, { form, symbols, declarations, sharing }));
   if (pool !== null) for (const d of poolDeclarations(pool.machine)) declarations.add(d);
   return [
     ...functions,
     ...kernels.flatMap((k, i) => (jobs.has(i) ? [jobText(i, k)] : [])),
     ...entries,
-    pool === null ? "" : poolText(pool.scratch, pool.machine, pool.threading),
+    pool === null ? "" : poolText(pool.scratch, pool.machine, pool.threading, form),
     HELPERS,
     ...[...declarations].sort(),
     "attributes #0 = { nounwind noinline }",

@@ -11,6 +11,7 @@
 // sleep. In a child of fork(), which has none of the threads, a run does everything itself.
 
 import type { Threading } from "../threading.js";
+import type { EntryForm } from "./entry-form.js";
 import {
   at,
   COUNT,
@@ -25,6 +26,7 @@ import {
   SHARED,
 } from "./pool-layout.js";
 import { workText } from "./pool-work.js";
+import { globalName } from "./text.js";
 
 export function poolDeclarations({ pause }: PoolMachine): readonly string[] {
   return [pause.declaration, ...DECLARATIONS];
@@ -43,8 +45,8 @@ const DECLARATIONS: readonly string[] = [
 ];
 
 /** The functions of the pool. */
-export function poolText(scratch: number, machine: PoolMachine, threading: Threading): string {
-  return [workText(scratch, machine, threading), life(poolMemory(scratch).each)].join("\n");
+export function poolText(scratch: number, machine: PoolMachine, threading: Threading, form: EntryForm): string {
+  return [workText(scratch, machine, threading), life(poolMemory(scratch).each, form)].join("\n");
 }
 
 const READ_WRITE = 3;
@@ -57,7 +59,8 @@ const SIGNAL_BYTES = 128;
  * psn_pool_new and psn_pool_free; psn_own, the pool, or null in another process than the one that made it. Signals of the host are no business of the
  * workers: they block all.
  */
-function life(each: number): string {
+function life(each: number, { suffix, isInside }: EntryForm): string {
+  const seen = isInside ? "hidden" : "protected";
   return `define internal ptr @psn_own(ptr %pool) #1 {
   %none = icmp eq ptr %pool, null
   br i1 %none, label %alone, label %ask
@@ -72,7 +75,7 @@ own:
 alone:
   ret ptr null
 }
-define protected ptr @psn_pool_new(i32 %threads) #1 {
+define ${seen} ptr @${globalName(`psn_pool_new${suffix}`)}(i32 %threads) #1 {
 entry:
   %all = alloca [${SIGNAL_BYTES} x i8], align 16
   %before = alloca [${SIGNAL_BYTES} x i8], align 16
@@ -126,7 +129,7 @@ done:
 nothing:
   ret ptr null
 }
-define protected void @psn_pool_free(ptr %pool) #1 {
+define ${seen} void @${globalName(`psn_pool_free${suffix}`)}(ptr %pool) #1 {
   %none = icmp eq ptr %pool, null
   br i1 %none, label %done, label %end
 end:

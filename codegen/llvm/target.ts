@@ -15,6 +15,7 @@ import { isDivisible } from "../loops/parts.js";
 import type { BufferUse, LoopKernel } from "../loops/stmt.js";
 import type { Threading } from "../threading.js";
 import { emitKernel, runsInParts } from "./emit-kernel.js";
+import type { EntryForm } from "./entry-form.js";
 import { moduleText } from "./module.js";
 import { type PoolMachine, type PoolMemory, poolMemory } from "./pool-layout.js";
 import type { Dialect } from "./spell.js";
@@ -31,7 +32,8 @@ export interface CpuLevel {
 export interface LlvmModule<L extends CpuLevel> {
   readonly variant: Variant;
   readonly level: L;
-  readonly text: string;
+  /** Its text with functions that stand in a library as this form says. */
+  readonly textIn: (form: EntryForm) => string;
   /** What a pool takes; null without threads. */
   readonly threads: PoolMemory | null;
 }
@@ -111,8 +113,8 @@ export function buildLlvm<L extends CpuLevel>(
       return { buffers, text: texts[at] ?? "", inParts: loops !== undefined && runsInParts(loops, variant) };
     });
     const pool = variant.threads ? { scratch, machine, threading } : null;
-    const text = moduleText(plan, kernels, symbols, declarations, pool);
-    return { variant, level, text, threads: pool === null ? null : poolMemory(scratch) };
+    const textIn = (form: EntryForm): string => moduleText(plan, kernels, symbols, declarations, pool, form);
+    return { variant, level, textIn, threads: pool === null ? null : poolMemory(scratch) };
   });
   return { plan, weights, modules, placeOf };
 }

@@ -57,3 +57,14 @@ export class FunctionText {
     return ["entry:", ...this.#slots, ...this.#lines].join("\n");
   }
 }
+
+/** A global's name as LLVM reads it. */
+export function globalName(name: string): string {
+  const plain = /^[\x20-\x7e]$/u;
+  const bytes = [...new TextEncoder().encode(name)];
+  const text = bytes.map((b) => {
+    const c = String.fromCharCode(b);
+    return plain.test(c) && c !== '"' && c !== "\\" ? c : `\\${b.toString(16).padStart(2, "0")}`;
+  });
+  return `"${text.join("")}"`;
+}

@@ -8,6 +8,7 @@ const NEON: VectorUnit = { lanes: 4, registers: 32 };
 export const AARCH64: NativeTarget = {
   name: "aarch64",
   triple: "aarch64-unknown-linux-gnu",
+  baseline: "generic",
   link: { name: "aarch64", arch: "arm64", emulation: "aarch64linux", linkers: ["aarch64-linux-gnu-ld"] },
   pool: {
     futex: 98,

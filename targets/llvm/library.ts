@@ -98,7 +98,7 @@ export function openLlvm(): Llvm {
 }
 
 const BACK_ENDS = ["X86", "AArch64"];
-const PARTS = ["TargetInfo", "Target", "TargetMC", "AsmPrinter"];
+const PARTS = ["TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser"];
 
 function bind(): Llvm {
   const path = findLlvm();

@@ -1,5 +1,5 @@
-// An object file in, a shared library out, by a linker of this machine: the target's own, the system's where it is for the
-// same CPU, or lld. The result depends on the object and the linker's version alone.
+// Object files in, a shared library out, by a linker of this machine: the target's own, the system's where it is for the
+// same CPU, or lld. The result depends on the objects and the linker's version alone.
 
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -51,8 +51,12 @@ export function findLinker(target: LinkTarget): string | null {
   return null;
 }
 
-/** Throws Refused where there is no linker. `exports` is all that can be seen from outside. */
-export function linkShared(object: Uint8Array, target: LinkTarget): Uint8Array {
+/** Throws Refused where there is no linker. `soname`: what programs that are linked with the library look for. */
+export function linkShared(
+  objects: readonly Uint8Array[],
+  target: LinkTarget,
+  { soname }: { readonly soname?: string } = {},
+): Uint8Array {
   const linker = findLinker(target);
   if (linker === null)
     return refuse({
@@ -66,8 +70,10 @@ export function linkShared(object: Uint8Array, target: LinkTarget): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), "psionic-link-"));
   try {
     // Names without the folder, so that no path gets into the result.
-    writeFileSync(join(folder, "model.o"), object);
-    const args = ["-shared", "-m", target.emulation, ...FLAGS, "-o", "model.so", "model.o"];
+    const names = objects.map((_, i) => `model${i}.o`);
+    for (const [i, object] of objects.entries()) writeFileSync(join(folder, `model${i}.o`), object);
+    const own = soname === undefined ? [] : ["-soname", soname, "-Bsymbolic"];
+    const args = ["-shared", "-m", target.emulation, ...FLAGS, ...own, "-o", "model.so", ...names];
     const { status, stderr, error } = spawnSync(linker, args, {
       cwd: folder,
       encoding: "utf8",

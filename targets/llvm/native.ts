@@ -1,6 +1,7 @@
 // A CPU family as data, and the way from a schedule to the shared libraries of its levels.
 
 import type { ModuleVariant } from "../../codegen/bundle/write.js";
+import { EXPORTED } from "../../codegen/llvm/entry-form.js";
 import type { PoolMachine } from "../../codegen/llvm/pool-layout.js";
 import { buildLlvm, type CpuLevel } from "../../codegen/llvm/target.js";
 import type { Threading } from "../../codegen/threading.js";
@@ -9,6 +10,7 @@ import type { Builder, Value } from "../../compiler/ir/graph.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import type { Schedule } from "../../compiler/schedule/schedule.js";
 import type { VectorUnit } from "../../compiler/schedule/tiles.js";
+import { type CLibrary, type CLibraryOptions, makeCLibrary } from "./c-library.js";
 import { compileObject } from "./compile.js";
 import { type LinkTarget, linkShared } from "./link.js";
 import { NATIVE_THREADING } from "./threads.js";
@@ -23,6 +25,8 @@ export interface NativeLevel extends CpuLevel {
 export interface NativeTarget {
   readonly name: string;
   readonly triple: string;
+  /** LLVM's name of the CPU that every machine of the family has: for code that runs before a level is chosen. */
+  readonly baseline: string;
   readonly link: LinkTarget;
   readonly pool: PoolMachine;
   /** By name, best first. */
@@ -37,6 +41,8 @@ export interface NativeBuild {
   /** Shared libraries, best first. */
   readonly modules: readonly ModuleVariant[];
   readonly placeOf: (v: Value) => number | null;
+  /** The library with a C face that belongs to this bundle: code of the first variant on every level. */
+  readonly library: (wanted: CLibraryOptions, bundle: Uint8Array, producer: string) => CLibrary;
 }
 
 export interface NativeOptions {
@@ -71,9 +77,10 @@ export function buildNative(
     plan,
     weights,
     placeOf,
-    modules: modules.map(({ variant, level, text, threads }) => {
-      const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
-      return { variant, features: level.features, threads, wasm: linkShared(object, target.link) };
+    library: (wanted, bundle, producer) => makeCLibrary(target, { plan, modules, weights, bundle, producer }, wanted),
+    modules: modules.map(({ variant, level, textIn, threads }) => {
+      const object = compileObject(textIn(EXPORTED), { triple: target.triple, cpu: level.cpu, features: level.enable });
+      return { variant, features: level.features, threads, wasm: linkShared([object], target.link) };
     }),
   };
 }

@@ -11,6 +11,7 @@ const SSE: VectorUnit = { lanes: 4, registers: 16 };
 export const X86_64: NativeTarget = {
   name: "x86-64",
   triple: "x86_64-unknown-linux-gnu",
+  baseline: "x86-64",
   link: { name: "x86-64", arch: "x64", emulation: "elf_x86_64", linkers: ["x86_64-linux-gnu-ld"] },
   pool: {
     futex: 202,

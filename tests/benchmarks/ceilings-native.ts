@@ -95,7 +95,7 @@ export function nativeLoops(target: NativeTarget, name: string, level: NativeLev
     readText(wide / 32),
   ].join("\n");
   const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
-  const library = openLibrary(linkShared(object, target.link));
+  const library = openLibrary(linkShared([object], target.link));
   const memory = allocate(MEMORY_BYTES);
   const results = allocate(4096);
   const sizes = new Int32Array(1);

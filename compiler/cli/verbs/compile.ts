@@ -3,17 +3,18 @@
 import { basename, dirname, extname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { CompileOptions } from "../../pipeline.js";
+import { type CLibraryFlags, cLibraryFiles, wantedCLibrary } from "../c-library.js";
 import type { Context } from "../context.js";
 import { type ExitCode, usage } from "../failures.js";
 import type { ImportOptions } from "../import-file.js";
-import { checkWritable, readBytes, writeFiles } from "../io/files.js";
+import { checkWritable, makeFolder, readBytes, writeFiles } from "../io/files.js";
 import { progress } from "../progress.js";
 import { declareTarget, parseTarget, type TargetOptions } from "../target.js";
 import { type TuningOptions, tuningFrom } from "../tuning-file.js";
 import { parseTiers } from "../variant.js";
 import { type Leaf, repeated } from "../verb.js";
 
-interface Options extends TuningOptions, ImportOptions, TargetOptions {
+interface Options extends TuningOptions, ImportOptions, TargetOptions, CLibraryFlags {
   readonly tier: string;
   readonly threads?: boolean;
   readonly name?: string;
@@ -41,6 +42,7 @@ export const compileVerb: Leaf = {
       "also writes TypeScript types of its inputs and outputs",
     ],
     ["psionic compile det.onnx --target x86-64 --cpu v4,v3", "native code for two levels of CPUs; the runtime picks"],
+    ["psionic compile vad.onnx --target x86-64 --c-library out", "writes libvad.so, vad.h and vad.psn, to link with C"],
     ["psionic compile det.onnx --threads --tier strict,relaxed", "four modules: the runtime picks one"],
   ],
   declare(command: Command): void {
@@ -74,7 +76,10 @@ export const compileVerb: Leaf = {
       .option("--cache <folder>", "reuse what was compiled before from this folder (default: $PSIONIC_CACHE, or none)")
       .option("--no-cache", "compile, whatever PSIONIC_CACHE says")
       .option("--types <file.d.ts>", "also write TypeScript types for load()")
-      .option("-o, --output <file.psn>", "the bundle (default: the model's path with .psn)")
+      .option("--c-library <folder>", "also write lib<name>.so and <name>.h there, for programs in C; a native target")
+      .option("--c-prefix <word>", "what the names of the library's functions begin with (default: psn)")
+      .option("--embed-weights", "put the weights into the library, which else maps them from the bundle")
+      .option("-o, --output <file.psn>", "the bundle (default: the model's path with .psn, or in the library's folder)")
       .option("--json", "what was written, as JSON on stdout");
   },
   async run(command: Command, cx: Context): Promise<ExitCode> {
@@ -84,14 +89,18 @@ export const compileVerb: Leaf = {
     const { load } = await importer(options);
     const tiers = parseTiers(options.tier);
     const name = options.name ?? basename(path, extname(path));
-    const output = options.output ?? join(dirname(path), `${basename(path, extname(path))}.psn`);
+    const wanted = wantedCLibrary(options, name);
+    const beside = join(dirname(path), `${basename(path, extname(path))}.psn`);
+    const output = options.output ?? wanted?.bundle ?? beside;
     if (name === "") throw usage("--name is empty", "leave it out, or name the model");
     const bytes = readBytes(path, "model");
     const tuning = await tuningFrom(options);
     for (const file of [output, options.types])
       if (file !== undefined && resolve(file) === resolve(path))
         throw usage(`the output "${file}" would replace the model`, "choose another with -o");
-    for (const file of [output, options.types ?? output]) checkWritable(file);
+    if (wanted !== null) makeFolder(wanted.folder);
+    for (const file of [output, options.types, wanted?.library, wanted?.header])
+      if (file !== undefined) checkWritable(file);
     const clock = progress(["loading the compiler", `importing ${basename(path)}`, `compiling ${name}`, "writing"]);
     try {
       const importFile = await load();
@@ -107,6 +116,7 @@ export const compileVerb: Leaf = {
         threads,
         ...parseTarget(options),
         ...entry,
+        ...(wanted === null ? {} : { library: wanted.options }),
         ...tuning,
         ...cacheFrom(options.cache),
       });
@@ -119,6 +129,7 @@ export const compileVerb: Leaf = {
         ]);
         files.push({ path: options.types, bytes: modelTypes(compiled.plan, typeName(name)) });
       }
+      files.push(...cLibraryFiles(wanted, compiled.library));
       writeFiles(files);
       await clock.done();
       const { parseHeader } = await import("../../../runtime-shim/format.js");
@@ -132,6 +143,7 @@ export const compileVerb: Leaf = {
         kernels: compiled.plan.kernels.length,
         memory: compiled.plan.memory.bytes,
         ...(options.types === undefined ? {} : { types: options.types }),
+        ...(wanted === null ? {} : { library: wanted.library, header: wanted.header }),
         notes,
       });
       const { bytesText, counted } = await import("../style.js");
@@ -140,6 +152,7 @@ export const compileVerb: Leaf = {
         `${output}  ${bytesText(compiled.bundle.byteLength)}, ${counted(kernels.length, "kernel")}, ${bytesText(memory.bytes)} of memory`,
       );
       cx.print(`plan digest ${digest}`);
+      if (wanted !== null) cx.print(`${wanted.library}, ${wanted.header}`);
       return 0;
     } finally {
       await clock.done();

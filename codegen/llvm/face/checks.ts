@@ -1,0 +1,84 @@
+// What psn_load proves before it makes a model: that the file is the bundle that the library was made with, whole, and
+// that the weights have their digests.
+
+import { CHUNK_BYTES, HEADER_BYTES, MAGIC } from "../../../runtime-shim/format.js";
+import { type Bool, i32, i64, signature } from "./code.js";
+import { LIBC } from "./libc.js";
+import { type FaceModule, type Sink, statusValue } from "./module.js";
+import { SHA256 } from "./sha256.js";
+
+/** (the file's first bytes, how many there are, bytes of the file, its name; error, its bytes) -> status */
+export const CHECK_HEADER = signature("face.check_header", "i32", ["ptr", "i64", "i64", "ptr", "ptr", "i64"]);
+
+/** (weights, error, its bytes) -> status */
+export const CHECK_WEIGHTS = signature("face.check_weights", "i32", ["ptr", "ptr", "i64"]);
+
+/** (digest, where 64 digits and a zero go) */
+const HEX = signature("face.hex", "void", ["ptr", "ptr"]);
+
+export function writeChecks(module: FaceModule): void {
+  const { bundle } = module.model;
+  const header = module.data.bytes("header", bundle.header, 8);
+  const digits = module.data.bytes("digits", new TextEncoder().encode("0123456789abcdef"), 1);
+
+  module.define(HEX, (code, digest, text) => {
+    code.each(i64(32), (i) => {
+      const byte = code.wide(code.load("i8", code.at(digest, i)));
+      const to = code.element(text, i, 2);
+      code.store(code.load("i8", code.at(digits, code.op("lshr", byte, i64(4)))), to);
+      code.store(code.load("i8", code.at(digits, code.op("and", byte, i64(15)))), code.at(to, 1));
+    });
+    code.store({ type: "i8", text: "0" }, code.at(text, 64));
+    code.return();
+  });
+
+  module.define(CHECK_HEADER, (code, bytes, have, size, name, text, textBytes) => {
+    const sink: Sink = { text, bytes: textBytes };
+    const want = "want a bundle that psionic wrote";
+    code.if(code.compare("ult", have, i64(HEADER_BYTES)), () =>
+      module.fail(code, sink, "MALFORMED", `bundle "%.200s": have %lld bytes, ${want}`, name, size),
+    );
+    const differs = (from: number, length: number): Bool =>
+      code.compare(
+        "ne",
+        code.callOutside(LIBC.memcmp, [code.at(bytes, from), code.at(header, from), i64(length)]),
+        i32(0),
+      );
+    code.if(differs(0, MAGIC.length), () =>
+      module.fail(code, sink, "MALFORMED", `bundle "%.200s": have another magic number, ${want}`, name),
+    );
+    code.if(differs(8, HEADER_BYTES - 8), () => {
+      const hex = code.room(65);
+      code.call(HEX, code.at(bytes, 16), hex);
+      const format = `bundle "%.200s": have plan digest %s, want %s: use the bundle that was written with this library`;
+      module.fail(code, sink, "FOREIGN_BUNDLE", format, name, hex, module.data.text(bundle.digest));
+    });
+    code.if(code.compare("ne", size, i64(bundle.bytes)), () => {
+      const format = `bundle "%.200s": have %lld bytes, want ${bundle.bytes}: copy it again, whole`;
+      module.fail(code, sink, "MALFORMED", format, name, size);
+    });
+    code.return(statusValue("OK"));
+  });
+
+  const { bytes: weightsBytes } = module.model.plan.memory.weights;
+  const digests = module.data.bytes("chunks", Uint8Array.from(bundle.chunks.flatMap(bytesOfHex)), 8);
+  module.define(CHECK_WEIGHTS, (code, weights, text, textBytes) => {
+    const digest = code.room(32);
+    code.each(i64(bundle.chunks.length), (i) => {
+      const at = code.mul(i, i64(CHUNK_BYTES));
+      const length = code.min(code.sub(i64(weightsBytes), at), i64(CHUNK_BYTES));
+      code.call(SHA256, code.at(weights, at), length, digest);
+      const differs = code.callOutside(LIBC.memcmp, [digest, code.element(digests, i, 32), i64(32)]);
+      code.if(code.compare("ne", differs, i32(0)), () => {
+        const format =
+          "weights, chunk %lld: another digest than the bundle's: copy it again, or compile the model again";
+        module.fail(code, { text, bytes: textBytes }, "DIGEST_MISMATCH", format, i);
+      });
+    });
+    code.return(statusValue("OK"));
+  });
+}
+
+function bytesOfHex(hex: string): number[] {
+  return Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+}

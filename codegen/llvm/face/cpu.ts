@@ -1,0 +1,106 @@
+// Which of the library's levels this CPU runs: asked of the CPU itself on x86-64, of the system elsewhere. Every feature
+// is bits of a few words.
+
+import { Bug } from "../../../compiler/ir/errors.js";
+import { type Code, type I32, i32, i64, type Ptr, signature } from "./code.js";
+import { LIBC } from "./libc.js";
+import type { FaceModule } from "./module.js";
+
+/** () -> index of the best level that runs, or -1 */
+export const CHOOSE_LEVEL = signature("face.choose_level", "i32", []);
+
+const WORDS = 5;
+type Words = readonly [number, number, number, number, number];
+
+const bits = (...places: readonly number[]): number => places.reduce((mask, b) => mask | (1 << b), 0);
+
+/** Leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, leaf 0x80000001 ecx, and what the system keeps of the registers (xcr0). */
+const X86: Readonly<Record<string, Words>> = {
+  "x86-64-v2": [bits(0, 9, 13, 19, 20, 23), 0, 0, bits(0), 0],
+  "x86-64-v3": [bits(0, 9, 12, 13, 19, 20, 22, 23, 26, 27, 28, 29), bits(3, 5, 8), 0, bits(0, 5), bits(1, 2)],
+  "x86-64-v4": [
+    bits(0, 9, 12, 13, 19, 20, 22, 23, 26, 27, 28, 29),
+    bits(3, 5, 8, 16, 17, 28, 30, 31),
+    0,
+    bits(0, 5),
+    bits(1, 2, 5, 6, 7),
+  ],
+  avx512vnni: [0, 0, bits(11), 0, 0],
+};
+
+/** AT_HWCAP. */
+const AARCH64: Readonly<Record<string, Words>> = {
+  neon: [bits(1), 0, 0, 0, 0],
+  asimddp: [bits(20), 0, 0, 0, 0],
+};
+
+interface Machine {
+  readonly features: Readonly<Record<string, Words>>;
+  /** Fills the words; they are zeros. */
+  readonly read: (code: Code, words: Ptr) => void;
+}
+
+const MACHINES: Readonly<Record<string, Machine>> = {
+  "x86-64": { features: X86, read: readX86 },
+  aarch64: { features: AARCH64, read: readAarch64 },
+};
+
+const HWCAP = 16;
+
+function readAarch64(code: Code, words: Ptr): void {
+  code.store(code.low(code.callOutside(LIBC.getauxval, [i64(HWCAP)])), words);
+}
+
+function readX86(code: Code, words: Ptr): void {
+  const cpuid = (leaf: number, register: "ax" | "bx" | "cx"): I32 => {
+    const names = "={ax},={bx},={cx},={dx},{ax},{cx},~{dirflag},~{fpsr},~{flags}";
+    const type = "{ i32, i32, i32, i32 }";
+    const all = code.value("i32", `call ${type} asm sideeffect "cpuid", "${names}"(i32 ${leaf}, i32 0)`);
+    return code.value("i32", `extractvalue ${type} ${all.text}, ${["ax", "bx", "cx"].indexOf(register)}`);
+  };
+  const put = (word: number, value: I32): void => code.store(value, code.at(words, word * 4));
+  const base = cpuid(1, "cx");
+  put(0, base);
+  code.if(code.compare("uge", cpuid(0, "ax"), i32(7)), () => {
+    put(1, cpuid(7, "bx"));
+    put(2, cpuid(7, "cx"));
+  });
+  put(3, cpuid(0x80000001 | 0, "cx"));
+  const hasXgetbv = code.compare("ne", code.op("and", base, i32(1 << 27)), i32(0));
+  code.if(hasXgetbv, () => {
+    const names = "={ax},={dx},{cx},~{dirflag},~{fpsr},~{flags}";
+    const both = code.value("i32", `call { i32, i32 } asm sideeffect "xgetbv", "${names}"(i32 0)`);
+    put(4, code.value("i32", `extractvalue { i32, i32 } ${both.text}, 0`));
+  });
+}
+
+export function writeCpu(module: FaceModule): void {
+  const { target, levels } = module.model;
+  const machine = MACHINES[target];
+  if (machine === undefined) throw new Bug("face", `no way to ask a CPU of ${target} what it has`);
+  const needs = levels.flatMap(({ features }) => {
+    const each = features.map((f) => {
+      const words = machine.features[f];
+      if (words === undefined) throw new Bug("face", `no way to ask a CPU of ${target} for ${f}`);
+      return words;
+    });
+    return Array.from({ length: WORDS }, (_, i) => each.reduce((mask, words) => mask | (words[i] ?? 0), 0));
+  });
+  const table = module.data.words("levels", "i32", needs);
+  module.define(CHOOSE_LEVEL, (code) => {
+    const words = code.room(WORDS * 4);
+    for (let i = 0; i < WORDS; i++) code.store(i32(0), code.at(words, i * 4));
+    machine.read(code, words);
+    code.each(i64(levels.length), (level) => {
+      const missing = code.local(i32(0));
+      code.each(i64(WORDS), (i) => {
+        const want = code.load("i32", code.element(code.element(table, level, WORDS * 4), i, 4));
+        const have = code.load("i32", code.element(words, i, 4));
+        const lacks = code.op("and", want, code.op("xor", have, i32(-1)));
+        missing.set(code.op("or", missing.get(), lacks));
+      });
+      code.if(code.compare("eq", missing.get(), i32(0)), () => code.return(code.low(level)));
+    });
+    code.return(i32(-1));
+  });
+}

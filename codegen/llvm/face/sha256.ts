@@ -1,0 +1,97 @@
+// SHA-256 (FIPS 180-4), for the digests of the weights.
+
+import { type Code, type I32, i8, i32, i64, type Ptr, signature } from "./code.js";
+import { LIBC } from "./libc.js";
+import type { FaceModule } from "./module.js";
+
+/** (data, bytes, where 32 bytes of digest go) */
+export const SHA256 = signature("face.sha256", "void", ["ptr", "i64", "ptr"]);
+
+/** (eight words of state, a block of 64 bytes) */
+const COMPRESS = signature("face.sha256_block", "void", ["ptr", "ptr"]);
+
+const BLOCK = 64;
+
+/** The first 32 bits of the fractional part of a number, as an i32. */
+function fraction(x: number): number {
+  return Math.floor((x - Math.floor(x)) * 2 ** 32) | 0;
+}
+
+function primes(count: number): number[] {
+  const found: number[] = [];
+  for (let n = 2; found.length < count; n++) if (found.every((p) => n % p !== 0)) found.push(n);
+  return found;
+}
+
+const START = primes(8).map((p) => fraction(Math.sqrt(p)));
+const ROUNDS = primes(64).map((p) => fraction(Math.cbrt(p)));
+
+export function writeSha256(module: FaceModule): void {
+  const start = module.data.words("sha256_start", "i32", START);
+  const rounds = module.data.words("sha256_rounds", "i32", ROUNDS);
+  const swap = (code: Code, x: I32): I32 => {
+    module.declare("declare i32 @llvm.bswap.i32(i32)");
+    return code.value("i32", `call i32 @llvm.bswap.i32(i32 ${x.text})`);
+  };
+  const turn = (code: Code, x: I32, bits: number): I32 => {
+    module.declare("declare i32 @llvm.fshr.i32(i32, i32, i32)");
+    return code.value("i32", `call i32 @llvm.fshr.i32(i32 ${x.text}, i32 ${x.text}, i32 ${bits})`);
+  };
+  const mixed = (code: Code, parts: readonly I32[]): I32 => parts.reduce((a, b) => code.op("xor", a, b));
+
+  module.define(COMPRESS, (code, state, block) => {
+    const words = code.room(256);
+    const word = (index: ReturnType<typeof i64>): Ptr => code.element(words, index, 4);
+    code.each(i64(16), (i) => code.store(swap(code, code.load("i32", code.element(block, i, 4), 1)), word(i)));
+    code.each(i64(48), (i) => {
+      const before = (n: number): I32 => code.load("i32", code.at(word(i), (16 - n) * 4));
+      const [a, b] = [before(15), before(2)];
+      const s0 = mixed(code, [turn(code, a, 7), turn(code, a, 18), code.op("lshr", a, i32(3))]);
+      const s1 = mixed(code, [turn(code, b, 17), turn(code, b, 19), code.op("lshr", b, i32(10))]);
+      const sum = code.add(code.add(before(16), s0), code.add(before(7), s1));
+      code.store(sum, code.at(word(i), 64));
+    });
+    const names = Array.from({ length: 8 }, (_, i) => code.local(code.load("i32", code.at(state, i * 4))));
+    code.each(i64(64), (i) => {
+      const [a, b, c, d, e, f, g, h] = names.map((n) => n.get()) as [I32, I32, I32, I32, I32, I32, I32, I32];
+      const s1 = mixed(code, [turn(code, e, 6), turn(code, e, 11), turn(code, e, 25)]);
+      const choice = code.op("xor", g, code.op("and", e, code.op("xor", f, g)));
+      const round = code.add(code.load("i32", code.element(rounds, i, 4)), code.load("i32", word(i)));
+      const t1 = code.add(code.add(h, s1), code.add(choice, round));
+      const s0 = mixed(code, [turn(code, a, 2), turn(code, a, 13), turn(code, a, 22)]);
+      const majority = code.op("or", code.op("and", a, b), code.op("and", c, code.op("or", a, b)));
+      const t2 = code.add(s0, majority);
+      const next = [code.add(t1, t2), a, b, c, code.add(d, t1), e, f, g];
+      for (const [k, value] of next.entries()) names[k]?.set(value);
+    });
+    for (const [i, n] of names.entries()) {
+      const at = code.at(state, i * 4);
+      code.store(code.add(code.load("i32", at), n.get()), at);
+    }
+    code.return();
+  });
+
+  module.define(SHA256, (code, data, bytes, digest) => {
+    const state = code.room(32);
+    code.callOutside(LIBC.memcpy, [state, start, i64(32)]);
+    const blocks = code.op("lshr", bytes, i64(6));
+    code.each(blocks, (i) => code.call(COMPRESS, state, code.element(data, i, BLOCK)));
+    // What is left, a one bit, zeros, and the length in bits: one block, or two.
+    const tail = code.room(2 * BLOCK);
+    const left = code.op("and", bytes, i64(BLOCK - 1));
+    code.callOutside(LIBC.memset, [tail, i32(0), i64(2 * BLOCK)]);
+    code.callOutside(LIBC.memcpy, [tail, code.element(data, blocks, BLOCK), left]);
+    code.store(i8(-128), code.at(tail, left));
+    const isShort = code.compare("ult", left, i64(BLOCK - 8));
+    const last = code.at(tail, code.select(isShort, i64(0), i64(BLOCK)));
+    const bits = code.op("shl", bytes, i64(3));
+    code.store(swap(code, code.low(code.op("lshr", bits, i64(32)))), code.at(last, BLOCK - 8));
+    code.store(swap(code, code.low(bits)), code.at(last, BLOCK - 4));
+    code.call(COMPRESS, state, tail);
+    code.if(code.not(isShort), () => code.call(COMPRESS, state, last));
+    code.each(i64(8), (i) =>
+      code.store(swap(code, code.load("i32", code.element(state, i, 4))), code.element(digest, i, 4)),
+    );
+    code.return();
+  });
+}

@@ -1,0 +1,222 @@
+// Libraries for C as C programs meet them: the header compiles without a warning, the library asks for nothing but the C
+// library, the example finds what onnxruntime finds, and every wrong argument is a status and a text.
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+import { bool, compile, dim, f32, state, tensor, trace, where } from "../../compiler/index.js";
+import type { CompileOptions } from "../../compiler/pipeline.js";
+import { findCompiler } from "../support/c-compiler.js";
+import { MODEL_FILES } from "../support/models.js";
+import { nativeHost } from "../support/native.js";
+import { openOracle, type Value } from "../support/oracle.js";
+import { voice } from "../support/sound.js";
+import { repositoryRoot } from "../support/suites.js";
+
+const host = nativeHost();
+const cc = typeof host === "string" ? null : findCompiler();
+const reason = typeof host === "string" ? host : cc === null ? "this machine has no C compiler: install gcc" : null;
+const native = reason === null ? test : test.skip;
+if (reason !== null) test("libraries in C programs", (t) => t.pass(`skipped: ${reason}`));
+
+const root = repositoryRoot();
+const folder = mkdtempSync(join(tmpdir(), "psionic-c-"));
+test.after.always(() => rmSync(folder, { recursive: true }));
+
+function run(command: string, args: readonly string[], input: Uint8Array | string = ""): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { input, maxBuffer: 1 << 26 });
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? `${String(status)}\n${stdout}${stderr}`}`);
+  return stdout.toString();
+}
+
+const STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/** Links a program with the library that lies in a folder beside it. */
+function build(source: string, at: string, name: string): string {
+  const program = join(at, "program");
+  const flags = ["-std=c99", "-O1", ...STRICT, `-I${at}`, source, `-L${at}`, `-l${name}`, "-Wl,-rpath,$ORIGIN"];
+  run(cc ?? "cc", [...flags, "-o", program]);
+  return program;
+}
+
+/** x + w + the number of runs where `keep` says so, else 0. The weight 42 tells where in the file the weights are. */
+function gate(w = 42) {
+  const n = dim("n", 2, 5);
+  const weights = tensor(new Float32Array([w, 1, 1, 1]), [4]);
+  return trace({ x: f32(n, 4), keep: bool(n) }, ({ x, keep }) => {
+    const runs = state("runs", f32(1));
+    runs.add_(1);
+    return { y: where(keep.unsqueeze(1), x.add(weights).add(runs), 0) };
+  });
+}
+
+/** The folder that it is in. */
+function writeLibrary(name: string, options: CompileOptions = {}): string {
+  const at = mkdtempSync(join(folder, `${name}-`));
+  const target = typeof host === "string" ? "x86-64" : host.target;
+  const { bundle, library } = compile(gate(), { target, library: { name }, ...options });
+  if (library === undefined) throw new Error("no library was made");
+  writeFileSync(join(at, `${name}.psn`), bundle);
+  writeFileSync(join(at, `lib${name}.so`), library.library);
+  writeFileSync(join(at, `${name}.h`), library.header);
+  return at;
+}
+
+native("a header compiles as C99, C11 and C++ without a warning, and two of them together", (t) => {
+  const at = writeLibrary("gate");
+  const { library } = compile(gate(), {
+    target: typeof host === "string" ? "x86-64" : host.target,
+    library: { name: "second", prefix: "second" },
+  });
+  writeFileSync(join(at, "second.h"), library?.header ?? "");
+  const source = '#include "gate.h"\n#include "second.h"\nint main(void) { return psn_free == second_free; }\n';
+  for (const std of ["c99", "c11"])
+    run(cc ?? "cc", ["-x", "c", `-std=${std}`, ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
+  const cxx = findCompiler("c++");
+  if (cxx === null) t.log("C++: skipped, this machine has no C++ compiler");
+  else run(cxx, ["-x", "c++", "-std=c++11", ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
+  t.pass();
+});
+
+/** All that a library may ask of the program that it is loaded into. */
+const OUTSIDE = [
+  ..."__errno_location bcmp close getauxval lseek memcmp memcpy memmove memset mmap munmap open read snprintf".split(
+    " ",
+  ),
+  ..."getpid pthread_create pthread_join pthread_sigmask sigfillset syscall".split(" "),
+];
+
+native("a library exports the header's functions and asks for nothing but the C library", (t) => {
+  for (const [name, options] of [
+    ["alone", {}],
+    ["shared", { threads: true, tier: ["strict", "relaxed"] }],
+  ] as const) {
+    const at = writeLibrary(name, options);
+    const path = join(at, `lib${name}.so`);
+    const lines = run("nm", ["-D", path]).trimEnd().split("\n");
+    const named = (kind: string): string[] =>
+      lines.flatMap((l) => l.match(new RegExp(`^[0-9a-f ]* ${kind} (\\w+)`))?.[1] ?? []).sort();
+    t.deepEqual(
+      named("U").filter((f) => !OUTSIDE.includes(f)),
+      [],
+    );
+    const header = readFileSync(join(at, `${name}.h`), "utf8");
+    const declared = [...header.matchAll(/^[a-z].*?\b(psn_\w+)\(/gm)].map((m) => m[1] ?? "").sort();
+    t.true(declared.length > 20);
+    t.deepEqual(named("T"), declared);
+    t.deepEqual(
+      lines.filter((l) => !/ [UT] /.test(l)),
+      [],
+    );
+    const needed = [...run("readelf", ["-d", path]).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map((m) => m[1] ?? "");
+    t.deepEqual(
+      needed.filter((n) => !/^lib(c|m|pthread)\.so/.test(n)),
+      [],
+    );
+  }
+});
+
+native("two compilations give the same library and header", (t) => {
+  const made = (): (string | Uint8Array)[] => {
+    const at = writeLibrary("same");
+    return [readFileSync(join(at, "libsame.so")), readFileSync(join(at, "same.h"), "utf8")];
+  };
+  t.deepEqual(made(), made());
+});
+
+native("every wrong argument is a status and a text", (t) => {
+  const at = writeLibrary("gate");
+  const other = join(at, "other.psn");
+  const target = typeof host === "string" ? "x86-64" : host.target;
+  writeFileSync(other, compile(gate(43), { target }).bundle);
+  const program = build(join(root, "tests/native/programs/errors.c"), at, "gate");
+  const files = join(at, "files");
+  mkdirSync(files, { recursive: true });
+  const said = run(program, [join(at, "gate.psn"), other, files]);
+  const told = said
+    .replaceAll(at, "<folder>")
+    .replaceAll(/\b[0-9a-f]{64}\b/g, "<digest>")
+    .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
+    .replaceAll(/\b\d{4,}\b/g, "<size>");
+  t.is(told, readFileSync(join(root, "tests/native/programs/errors.txt"), "utf8"));
+});
+
+const CHUNKS = 8;
+const SAMPLES = 512;
+
+/** What onnxruntime finds in the sound, with the memory passed around by hand. */
+async function judged(sound: Float32Array): Promise<number[]> {
+  const oracle = await openOracle(MODEL_FILES["silero-v5"]);
+  const sr: Value = { dtype: "i64", shape: [], data: BigInt64Array.of(16000n) };
+  let memory: Value = { dtype: "f32", shape: [2, 1, 128], data: new Float32Array(256) };
+  const found: number[] = [];
+  for (let i = 0; i < CHUNKS; i++) {
+    const data = sound.slice(i * SAMPLES, (i + 1) * SAMPLES);
+    const { output, stateN } = await oracle({ input: { dtype: "f32", shape: [1, SAMPLES], data }, sr, state: memory });
+    if (output === undefined || stateN === undefined) throw new Error("the oracle gives no output");
+    found.push(Number(output.data[0]));
+    memory = stateN;
+  }
+  return found;
+}
+
+/** The example's own command line. */
+const SILERO = "--dim input.0=1 --dim input.1=512 --dim state.1=1 --state state=stateN --name vad --target".split(" ");
+
+const PYTHON = `
+import ctypes, sys
+class Tensor(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("bytes", ctypes.c_uint64), ("capacity", ctypes.c_uint64),
+                ("dtype", ctypes.c_uint32), ("rank", ctypes.c_uint32), ("dims", ctypes.c_int64 * 32)]
+lib = ctypes.CDLL(sys.argv[1])
+lib.psn_error.restype = ctypes.c_char_p
+lib.psn_error.argtypes = lib.psn_free.argtypes = [ctypes.c_void_p]
+lib.psn_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]
+model, error = ctypes.c_void_p(), ctypes.create_string_buffer(512)
+if lib.psn_load(sys.argv[2].encode(), None, ctypes.byref(model), error, ctypes.c_size_t(512)):
+    sys.exit(error.value)
+rate = ctypes.c_int64(16000)
+while True:
+    samples = sys.stdin.buffer.read(2048)
+    if len(samples) < 2048: break
+    probability = ctypes.c_float()
+    inputs = (Tensor * 2)(
+        Tensor(ctypes.cast(samples, ctypes.c_void_p), 2048, 0, 1, 2, (1, 512)),
+        Tensor(ctypes.addressof(rate), 8, 0, 8, 0))
+    outputs = (Tensor * 1)(Tensor(ctypes.addressof(probability), 0, 4))
+    if lib.psn_run(model, inputs, 2, outputs, 1):
+        sys.exit(lib.psn_error(model))
+    print(repr(probability.value))
+lib.psn_free(model)
+`;
+
+native("the example, built with cc, finds in a sound what onnxruntime finds; Python gets the same bits", async (t) => {
+  const at = join(folder, "vad");
+  const args = ["compile", MODEL_FILES["silero-v5"], ...SILERO, typeof host === "string" ? "" : host.target];
+  run(process.execPath, [join(root, "dist/compiler/cli/main.js"), ...args, "--c-library", at]);
+  const program = build(join(root, "examples/c/vad.c"), at, "vad");
+  const sound = voice(CHUNKS * SAMPLES, 16000);
+  const bytes = new Uint8Array(sound.buffer);
+  const said = run(program, [join(at, "vad.psn")], bytes)
+    .trim()
+    .split("\n")
+    .map(Number);
+  const want = await judged(sound);
+  t.is(said.length, CHUNKS);
+  for (const [i, w] of want.entries()) t.true(Math.abs((said[i] ?? 0) - w) <= 1e-4 * Math.max(...want), `chunk ${i}`);
+  t.throws(() => run(program, [join(at, "vad.h")]), { message: /vad: bundle ".*vad\.h": have another magic number/ });
+
+  const [, snippet = ""] = /```c\n(.*?)```/s.exec(readFileSync(join(root, "docs/c.md"), "utf8")) ?? [];
+  const source = join(at, "main.c");
+  writeFileSync(source, snippet);
+  build(source, at, "vad");
+  const silence = spawnSync(join(at, "program"), { cwd: at, encoding: "utf8" });
+  t.regex(silence.stdout, /^0\.\d+\n$/, "the program in docs/c.md");
+
+  if (spawnSync("python3", ["--version"]).status !== 0) return void t.log("Python: skipped, there is no python3");
+  const python = run("python3", ["-c", PYTHON, join(at, "libvad.so"), join(at, "vad.psn")], bytes);
+  t.deepEqual(python.trim().split("\n").map(Number).map(Math.fround), said.map(Math.fround));
+});
