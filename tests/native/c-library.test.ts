@@ -86,7 +86,7 @@ const OUTSIDE = [
   ..."__errno_location bcmp close getauxval lseek memcmp memcpy memmove memset mmap munmap open read snprintf".split(
     " ",
   ),
-  ..."getpid pthread_create pthread_join pthread_sigmask sigfillset syscall".split(" "),
+  ..."getpid prctl pthread_create pthread_join pthread_sigmask sigfillset syscall".split(" "),
 ];
 
 native("a library exports the header's functions and asks for nothing but the C library", (t) => {
