@@ -19,6 +19,11 @@ export function tilesOf(target: TargetName, cpus?: readonly string[]): TileChoos
   return target === "wasm" ? SIMD128_TILES : registerTiles(bestUnit(NATIVE[target], cpus));
 }
 
+/** Whether products of bytes run as they are, four of them to a lane: on the others they are pairs of 16 bits. */
+export function hasByteDots(target: TargetName): boolean {
+  return target !== "wasm";
+}
+
 export interface Build {
   readonly plan: Plan;
   readonly weights: Uint8Array;
