@@ -54,10 +54,13 @@ function shiftedBytes(v: Value, b: Builder): Shifted | null {
 function sumsOf(node: Node, w: Value, b: Builder): Value {
   const wide = ir.cast(b, w, "i32");
   const rank = w.type.shape.length;
-  if (node.op === "matmul") return ir.sum(b, wide, [rank - 2], true);
-  const spatial = Array.from({ length: rank - 2 }, () => 1);
-  const axes = Array.from({ length: rank - 1 }, (_, i) => i + 1);
-  return ir.reshape(b, ir.sum(b, wide, axes), [w.type.shape[0] ?? 1, ...spatial]);
+  const axes = node.op === "matmul" ? [rank - 2] : Array.from({ length: rank - 1 }, (_, i) => i + 1);
+  const sums = evaluated(ir.sum(b, wide, axes, true), b);
+  if (sums === null) throw new RangeError("sums of weights that are not known");
+  const { shape } = sums;
+  // One per output channel stands before the spatial axes.
+  const broadcast = node.op === "matmul" ? shape : [shape[0] ?? 1, ...shape.slice(2)];
+  return ir.reshape(b, ir.constant(b, sums), broadcast);
 }
 
 /** Padding with a value in place of the convolution's own. */
