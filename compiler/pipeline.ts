@@ -4,8 +4,8 @@ import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import type { Threading } from "../codegen/threading.js";
 import { type CLibrary, type CLibraryOptions, checkCLibrary } from "../targets/llvm/c-library.js";
-import { type Build, build, hasByteDots, type TargetName, tilesOf } from "../targets/targets.js";
-import { refusalsOf, wasmKeeps } from "../targets/wasm/capabilities.js";
+import { type Build, build, passOptionsOf, type TargetName, tilesOf } from "../targets/targets.js";
+import { refusalsOf } from "../targets/wasm/capabilities.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
 import { memoIn, noMemo } from "./cache/memo.js";
@@ -107,8 +107,7 @@ export function compileStages(
   const sourceText = print(graph).text;
   const { graph: functional, log } = runPasses(builder, graph, {
     tier,
-    keeps: wasmKeeps,
-    byteDots: hasByteDots(target),
+    ...passOptionsOf(target),
   });
   const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) throw new Refused(refusals);
