@@ -9,7 +9,7 @@ NODE ?= node
 # npm writes this file at the end of an install: it is older than the lock file when the install is out of date.
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help setup build demo test lint format clean conformance matrix bench fuzz profile pack chromium llvm
+.PHONY: help setup build demo test lint format clean conformance matrix bench fuzz profile pack chromium llvm rigs sanitize
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,10 +26,10 @@ $(INSTALLED): package-lock.json
 build: setup ## compile the TypeScript sources into dist/
 	@$(NODE) scripts/build.mjs
 
-demo: build ## compile the OCR pipeline and read an image with it: TARGET=wasm|native CPU=level
-	@$(NODE) dist/examples/ocr/demo.js $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)")
+demo: build ## compile the OCR pipeline and read an image with it
+	@$(NODE) dist/examples/ocr/demo.js
 
-test: setup lint build chromium llvm ## lint, build and run every test; the last line is "N passed, N failed, N skipped"
+test: setup lint build chromium llvm rigs ## lint, build and run every test; the last line is "N passed, N failed, N skipped"
 	@$(NODE) dist/scripts/test.js
 
 lint: setup ## check format, lint rules and the build scripts' types
@@ -41,8 +41,11 @@ format: setup ## rewrite the sources in the project's format
 clean: ## remove dist/
 	@$(NODE) scripts/clean.mjs
 
-conformance: build ## run a conformance suite: SUITE=folder, TARGET=reference|wasm|native|wasm+native (default: the first two)
+conformance: build $(if $(filter guarded memcheck aarch64,$(TARGET)),llvm rigs) ## run a conformance suite: SUITE=folder, TARGET=reference|wasm|native|wasm+native|guarded|memcheck|aarch64 (default: the first two)
 	@$(NODE) dist/tests/conformance/run.js $(if $(SUITE),--suite "$(SUITE)") $(if $(TARGET),--target "$(TARGET)")
+
+sanitize: build llvm rigs ## run native code of the suite under memcheck, with guards around all memory: ONLY=pattern
+	@$(NODE) dist/tests/conformance/run.js --target memcheck $(if $(ONLY),--only "$(ONLY)")
 
 matrix: build ## run every op on every dtype and the suite, and rewrite docs/operators.md from what passed
 	@$(NODE) dist/tests/conformance/matrix.js
@@ -69,3 +72,8 @@ chromium: build
 # Debian's libLLVM, for the tests of native code; PSIONIC_LLVM=/path names another, SKIP_LLVM=1 does without.
 llvm: build
 	@$(NODE) dist/scripts/llvm.js
+
+# gcc, valgrind, and an emulator and gcc for aarch64, from Debian, for the rigs that native code is watched on;
+# SKIP_RIGS=1 does without.
+rigs: build
+	@$(NODE) dist/scripts/rigs.js

@@ -4,18 +4,11 @@
 // SKIP_LLVM=1 says that there is none and that the tests of native code are to be skipped, in so many words.
 
 import { spawnSync } from "node:child_process";
-import { env, exit, getuid } from "node:process";
+import { env, exit } from "node:process";
 import { findLlvm } from "../targets/llvm/library.js";
+import { apt, install } from "./apt.js";
 
 const PACKAGES = ["libllvm16", "libllvm15", "libllvm19", "libllvm14"];
-
-/** Runs apt-get; returns what it said where it failed. */
-function apt(...args: readonly string[]): string | undefined {
-  const prefix = getuid?.() === 0 ? ["env"] : ["sudo", "-n", "env"];
-  const [command = "env", ...rest] = [...prefix, "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", ...args];
-  const { status, stdout, stderr, error } = spawnSync(command, rest, { encoding: "utf8", maxBuffer: 1 << 26 });
-  return status === 0 ? undefined : (error?.message ?? stdout + stderr);
-}
 
 function main(): number {
   if (env["SKIP_LLVM"]) {
@@ -26,7 +19,7 @@ function main(): number {
   console.log("llvm: the tests of native code need libLLVM and none was found; installing Debian's package");
   let reason = apt("update");
   for (const name of PACKAGES) {
-    reason = apt("install", "--yes", "--no-install-recommends", name, "binutils");
+    reason = install(name, "binutils");
     if (findLlvm() !== null) return compiler();
   }
   console.error(`llvm: cannot install it: ${reason ?? "no package brought the library"}`);
@@ -38,7 +31,7 @@ function compiler(): number {
   const isThere = (): boolean => spawnSync("cc", ["--version"]).status === 0;
   if (isThere()) return 0;
   console.log("llvm: the tests of libraries for C need a C compiler and none was found; installing Debian's package");
-  const reason = apt("update") ?? apt("install", "--yes", "--no-install-recommends", "gcc", "libc6-dev");
+  const reason = apt("update") ?? install("gcc", "libc6-dev");
   if (!isThere())
     console.log(`llvm: cannot install it, so those tests will be skipped: ${reason ?? "it brought no cc"}`);
   return 0;

@@ -5,7 +5,12 @@ import type { Builder, Graph } from "../../compiler/ir/graph.js";
 import type { StringTable } from "../../compiler/ir/strings.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
 import { interpretWith } from "../../compiler/reference/strings.js";
+import type { Model } from "../../runtime-shim/model.js";
+import { hasCpuFeature } from "../../runtime-shim/native-cpu.js";
+import { NATIVE, type NativeName } from "../../targets/native-targets.js";
 import type { TargetName } from "../../targets/targets.js";
+import type { RigName } from "../native/rig/hosts.js";
+import type { Rig } from "../native/rig/rig.js";
 import { bitDifference } from "../support/bits.js";
 import { fromValue, toValue } from "../support/values.js";
 
@@ -25,42 +30,76 @@ const compiled =
     // Only here: a run on the reference alone does not load the compiler.
     const { compile } = await import("../../compiler/pipeline.js");
     const { bundle } = compile({ graph, builder }, { target });
-    const model =
+    return runOf(
       target === "wasm"
         ? await (await import("../../runtime-shim/index.js")).load(bundle)
-        : await (await import("../../runtime-shim/native.js")).loadNative(bundle);
-    return async (inputs, strings) => {
-      const feeds = Object.fromEntries(
-        Object.entries(inputs)
-          .filter(([name]) => model.inputs.some((p) => p.name === name))
-          .map(([name, t]) => [name, toValue(t, strings)]),
-      );
-      const outputs = model.runSync(feeds);
-      return Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v, strings)]));
-    };
+        : await (await import("../../runtime-shim/native.js")).loadNative(bundle),
+    );
   };
 
-/** The second target's results, which must be the first one's bit for bit. */
-const both =
-  (first: Target, second: Target): Target =>
+/** One level of a native target on a rig. */
+const onRig = (target: NativeName, cpu: string, name: RigName): Target => {
+  let rig: Promise<Rig> | null = null;
+  return async (graph, builder) => {
+    const { compileStages } = await import("../../compiler/pipeline.js");
+    const { guardedModels } = await import("../native/rig/guarded.js");
+    rig ??= import("../native/rig/rig.js").then((m) => new m.Rig(name));
+    const [model] = guardedModels(compileStages({ graph, builder }, { target, cpus: [cpu] }), await rig);
+    if (model === undefined) throw new Error("a bundle without a library");
+    return runOf(model);
+  };
+};
+
+function runOf(model: Pick<Model, "inputs" | "runSync">): RunGraph {
+  return async (inputs, strings) => {
+    const feeds = Object.fromEntries(
+      Object.entries(inputs)
+        .filter(([name]) => model.inputs.some((p) => p.name === name))
+        .map(([name, t]) => [name, toValue(t, strings)]),
+    );
+    const outputs = model.runSync(feeds);
+    return Object.fromEntries(Object.entries(outputs).map(([name, v]) => [name, fromValue(v, strings)]));
+  };
+}
+
+/** The results of the first, which must be those of all others bit for bit. */
+const alike =
+  (first: Target, ...others: readonly Target[]): Target =>
   async (graph, builder) => {
-    const [expect, run] = [await first(graph, builder), await second(graph, builder)];
+    const expect = await first(graph, builder);
+    const runs: RunGraph[] = [];
+    for (const other of others) runs.push(await other(graph, builder));
     return async (inputs, strings) => {
       const want = await expect(inputs, strings);
-      const have = await run(inputs, strings);
-      const found = bitDifference(have, want);
-      if (found !== null) throw new Error(`the targets differ: ${found}`);
-      return have;
+      for (const run of runs) {
+        const have = await run(inputs, strings).catch((e: unknown) => {
+          throw new Error(`only one target fails: ${e instanceof Error ? e.message : String(e)}`);
+        });
+        const found = bitDifference(have, want);
+        if (found !== null) throw new Error(`the targets differ: ${found}`);
+      }
+      return want;
     };
   };
 
 const wasm = compiled("wasm");
-const native = compiled(process.arch === "arm64" ? "aarch64" : "x86-64");
+const host: NativeName = process.arch === "arm64" ? "aarch64" : "x86-64";
+const native = compiled(host);
+/** Of this machine's CPU. */
+const levels = Object.entries(NATIVE[host].levels)
+  .filter(([, { features }]) => features.every(hasCpuFeature))
+  .map(([name]) => name);
 
-/** `native` is this machine's own CPU family; `wasm+native` also compares the two bit for bit. */
+/**
+ * `native` is this machine's own CPU family; `wasm+native` also compares the two bit for bit, as do those on a rig:
+ * `guarded` on this machine's every level, `memcheck`, and `aarch64`, emulated where this machine is of another family.
+ */
 export const TARGETS: Readonly<Record<string, Target>> = {
   reference,
   wasm,
   native,
-  "wasm+native": both(wasm, native),
+  "wasm+native": alike(wasm, native),
+  guarded: alike(wasm, ...levels.map((level) => onRig(host, level, "host"))),
+  memcheck: alike(wasm, onRig(host, NATIVE[host].standard[0] ?? "", "memcheck")),
+  aarch64: alike(wasm, ...Object.keys(NATIVE.aarch64.levels).map((level) => onRig("aarch64", level, "aarch64"))),
 };
