@@ -1,5 +1,6 @@
 // The package's public face.
 
+export type { CLibrary, CLibraryOptions } from "../targets/llvm/c-library.js";
 export * from "./frontend/index.js";
 export { importOnnx, type OnnxImport, type OnnxOptions } from "./import/onnx/import.js";
 export type { Dim } from "./ir/dim.js";

@@ -1,5 +1,5 @@
 // A library's C face gives the bits that the bundle gives in Node: random graphs with sizes that vary, states, branches and
-// loops, with the weights mapped and inside. What fails in one fails in the other, with a status of the same meaning.
+// loops, with the weights mapped and inside, on one thread and on several. What fails in one fails in the other, with a status of the same meaning.
 // PSIONIC_RUNS multiplies the number of graphs, PSIONIC_SEED adds to the seeds.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,6 +19,7 @@ import type { Values } from "../support/oracle.js";
 import { arbitraryGraph, type RandomGraph, type RandomGraphOptions } from "../support/random-graph.js";
 import { sampleInputs } from "../support/sample.js";
 import { fromValue, toValue } from "../support/values.js";
+import { FINEST } from "../threads/finest.js";
 
 const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
 const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
@@ -66,10 +67,23 @@ function compare(library: CLibrary, mine: CModel, model: Model, inputs: Values):
   return null;
 }
 
-function compiled({ graph, builder }: RandomGraph, embedWeights: boolean): Compiled | null {
+/** Which kinds of library a graph is made into, by its seed. */
+interface Kind {
+  readonly embedWeights: boolean;
+  readonly threads: boolean;
+  readonly cpus: readonly string[];
+}
+
+function kindOf(seed: number): Kind {
+  const cpus = typeof host === "string" ? [] : host.levels.slice(0, 1 + (seed % host.levels.length));
+  return { embedWeights: seed % 2 === 0, threads: seed % 3 === 0, cpus };
+}
+
+function compiled({ graph, builder }: RandomGraph, { embedWeights, threads, cpus }: Kind): Compiled | null {
   if (typeof host === "string") return null;
+  const library = { name: "m", embedWeights };
   try {
-    return compile({ graph, builder }, { target: host.target, library: { name: "m", embedWeights } });
+    return compile({ graph, builder }, { target: host.target, cpus, threads, threading: FINEST, library });
   } catch (e) {
     if (e instanceof Refused) return null;
     throw e;
@@ -78,8 +92,9 @@ function compiled({ graph, builder }: RandomGraph, embedWeights: boolean): Compi
 
 /** Whether the graph was compared; throws at the first difference. */
 async function judge(made: RandomGraph, seed: number): Promise<boolean> {
-  const embedWeights = seed % 2 === 0;
-  const result = compiled(made, embedWeights);
+  const kind = kindOf(seed);
+  const { embedWeights, threads } = kind;
+  const result = compiled(made, kind);
   if (result?.library === undefined) return false;
   const folder = mkdtempSync(join(tmpdir(), "psionic-c-"));
   try {
@@ -87,7 +102,7 @@ async function judge(made: RandomGraph, seed: number): Promise<boolean> {
     writeFileSync(path, result.library.library);
     if (!embedWeights) writeFileSync(bundle, result.bundle);
     const library = new CLibrary(path);
-    const mine = library.load(embedWeights ? null : bundle);
+    const mine = library.load(embedWeights ? null : bundle, threads ? { threads: 3 } : null);
     if (isStatus(mine)) throw new Error(`status ${mine.status}: ${(mine satisfies CStatus).text}`);
     const model = await loadNative(result.bundle);
     for (const round of [seed, seed + 1, seed + 2]) {
@@ -109,7 +124,7 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { name: "floats and integers, any op", runs: 30, graphs: { steps: 10 } },
+  { name: "floats and integers, any op", runs: 18, graphs: { steps: 10 } },
   {
     name: "many dtypes",
     runs: 12,

@@ -35,10 +35,10 @@ function run(command: string, args: readonly string[], input: Uint8Array | strin
 const STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /** Links a program with the library that lies in a folder beside it. */
-function build(source: string, at: string, name: string): string {
+function build(source: string, at: string, name: string, more: readonly string[] = []): string {
   const program = join(at, "program");
   const flags = ["-std=c99", "-O1", ...STRICT, `-I${at}`, source, `-L${at}`, `-l${name}`, "-Wl,-rpath,$ORIGIN"];
-  run(cc ?? "cc", [...flags, "-o", program]);
+  run(cc ?? "cc", [...flags, ...more, "-o", program]);
   return program;
 }
 
@@ -142,6 +142,13 @@ native("every wrong argument is a status and a text", (t) => {
     .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
     .replaceAll(/\b\d{4,}\b/g, "<size>");
   t.is(told, readFileSync(join(root, "tests/native/programs/errors.txt"), "utf8"));
+});
+
+native("models run at the same time on threads of their own, and one takes one call at a time", (t) => {
+  const at = writeLibrary("gate");
+  const program = build(join(root, "tests/native/programs/threads.c"), at, "gate", ["-pthread"]);
+  const said = run(program, [join(at, "gate.psn")]);
+  t.is(said, "own: 8000 of 8000\ntogether: 4000 of 4000\nruns in all: 4000\n");
 });
 
 const CHUNKS = 8;

@@ -2,7 +2,7 @@
 // elements themselves where their dtype has fewer values than bytes, and room for outputs.
 
 import { bytesWithoutWeights } from "../entry-form.js";
-import { RANGE, TENSOR } from "./abi.js";
+import { RANGE, TENSOR } from "./abi-structs.js";
 import { type Bool, type Code, type I64, i32, i64, type Ptr, signature } from "./code.js";
 import { type FaceModule, MODEL, sinkOf, statusValue } from "./module.js";
 import { DIMS_BYTES, ELEMENTS, INPUT_DIMS, OUTPUT_DIMS, SHAPE_TEXT } from "./shapes.js";

@@ -2,9 +2,9 @@
 // functions are written with it, so that no C compiler is needed to make a library.
 
 import { FunctionText } from "../text.js";
+import { BYTES, type Field, type Scalar, type Single, type Struct, type TypeOf } from "./struct.js";
 
-export type Scalar = "i1" | "i8" | "i32" | "i64" | "ptr";
-type Result = Scalar | "void";
+export type Result = Scalar | "void";
 
 export interface Val<T extends Result = Scalar> {
   readonly type: T;
@@ -21,46 +21,6 @@ export const i8 = (n: number): Val<"i8"> => ({ type: "i8", text: String(n) });
 export const i32 = (n: number): I32 => ({ type: "i32", text: String(n) });
 export const i64 = (n: number): I64 => ({ type: "i64", text: String(n) });
 export const global = (name: string): Ptr => ({ type: "ptr", text: `@${name}` });
-
-/** One value, or so many of a type. */
-export type Field = Scalar | readonly [Scalar, number];
-
-const BYTES: Readonly<Record<Scalar, number>> = { i1: 1, i8: 1, i32: 4, i64: 8, ptr: 8 };
-
-/** A struct as C lays it out on a machine of 64 bits. */
-export class Struct<F extends Readonly<Record<string, Field>>> {
-  readonly fields: F;
-  readonly bytes: number;
-  /** LLVM's type of it. */
-  readonly text: string;
-  readonly #offsets: Readonly<Record<string, number>>;
-
-  constructor(fields: F) {
-    this.fields = fields;
-    let at = 0;
-    let widest = 1;
-    const offsets: Record<string, number> = {};
-    for (const [name, field] of Object.entries(fields)) {
-      const [type, count] = typeof field === "string" ? [field, 1] : field;
-      at = Math.ceil(at / BYTES[type]) * BYTES[type];
-      offsets[name] = at;
-      at += BYTES[type] * count;
-      widest = Math.max(widest, BYTES[type]);
-    }
-    this.#offsets = offsets;
-    this.bytes = Math.ceil(at / widest) * widest;
-    const types = Object.values(fields).map((f) => (typeof f === "string" ? f : `[${f[1]} x ${f[0]}]`));
-    this.text = `{ ${types.join(", ")} }`;
-  }
-
-  offset(name: keyof F & string): number {
-    return this.#offsets[name] ?? 0;
-  }
-}
-
-/** The fields that hold one value. */
-type Single<F> = { [K in keyof F]: F[K] extends Scalar ? K : never }[keyof F] & string;
-type TypeOf<F, K extends keyof F> = F[K] extends Scalar ? F[K] : never;
 
 /** A function as its callers see it. */
 export interface Signature<R extends Result = Result, P extends readonly Scalar[] = readonly Scalar[]> {

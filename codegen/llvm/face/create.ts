@@ -4,7 +4,8 @@
 import type { Plan } from "../../../compiler/plan/plan.js";
 import { bytesWithoutWeights } from "../entry-form.js";
 import { MOST_THREADS } from "../pool-layout.js";
-import { OPTIONS, type StatusName } from "./abi.js";
+import type { StatusName } from "./abi.js";
+import { OPTIONS } from "./abi-structs.js";
 import { CHECK_WEIGHTS } from "./checks.js";
 import { type I64, i32, i64, NULL, type Ptr, signature } from "./code.js";
 import { CHOOSE_LEVEL } from "./cpu.js";

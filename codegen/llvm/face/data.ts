@@ -1,6 +1,7 @@
 // Constant data of a library: texts with their zero, tables of structs, arrays. Equal texts are one.
 
-import { type Field, global, type Ptr, type Scalar, type Struct } from "./code.js";
+import { global, type Ptr } from "./code.js";
+import type { Field, Scalar, Struct } from "./struct.js";
 
 /** A field of a constant: a number, several, or what a pointer points at. */
 export type Item = number | bigint | Ptr | readonly (number | bigint)[];

@@ -3,7 +3,8 @@
 
 import type { Plan, Port, StatePlan, Tier } from "../../../compiler/plan/plan.js";
 import { dimText } from "../../../runtime-shim/format.js";
-import { ABI_VERSION, DTYPE_NUMBERS, FUNCTIONS, MAX_RANK, STATUSES, STRUCTS } from "./abi.js";
+import { ABI_VERSION, DTYPE_NUMBERS, FUNCTIONS, STATUSES } from "./abi.js";
+import { MAX_RANK, STRUCTS } from "./abi-structs.js";
 import { arenaBytes } from "./create.js";
 import { ERROR_BYTES } from "./module.js";
 import { entryOf } from "./tables.js";
@@ -82,7 +83,7 @@ function typesText(): readonly string[] {
     "",
   ]);
   return [
-    `#ifndef PSN_ABI_VERSION`,
+    "#ifndef PSN_ABI_VERSION",
     ...comment("Of the types below and of all functions: a library of another number is another library.", ""),
     `#define PSN_ABI_VERSION ${ABI_VERSION}`,
     "",
@@ -110,7 +111,7 @@ function typesText(): readonly string[] {
     "typedef struct psn_model psn_model;",
     "",
     ...structs.slice(0, -1),
-    "#elif PSN_ABI_VERSION != 1".replace("1", String(ABI_VERSION)),
+    `#elif PSN_ABI_VERSION != ${ABI_VERSION}`,
     '#error "headers of two ABI versions"',
     "#endif",
   ];

@@ -2,20 +2,10 @@
 
 import type { Plan } from "../../../compiler/plan/plan.js";
 import { type FaceSignature, type FunctionName, faceSignature, STATUSES, type StatusName } from "./abi.js";
-import {
-  type Code,
-  define,
-  type I64,
-  i32,
-  type Ptr,
-  type Scalar,
-  type Signature,
-  Struct,
-  type Val,
-  type Vals,
-} from "./code.js";
+import { type Code, define, type I64, i32, type Ptr, type Signature, type Val, type Vals } from "./code.js";
 import { Data } from "./data.js";
 import { LIBC } from "./libc.js";
+import { type Scalar, Struct } from "./struct.js";
 
 /** What the library knows of the bundle that it belongs to. */
 export interface BundleFacts {

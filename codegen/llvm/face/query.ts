@@ -1,7 +1,8 @@
 // The functions that describe a model without one: they read constant tables and nothing else.
 
 import { bytesOf } from "../../../compiler/ir/dtype.js";
-import { ABI_VERSION, DTYPE_NUMBERS, type FaceDType, PORT, RANGE, STATUSES } from "./abi.js";
+import { ABI_VERSION, DTYPE_NUMBERS, type FaceDType, STATUSES } from "./abi.js";
+import { PORT, RANGE } from "./abi-structs.js";
 import { type Code, type I64, i32, i64, NULL, type Ptr } from "./code.js";
 import { arenaBytes } from "./create.js";
 import { LIBC } from "./libc.js";

@@ -1,7 +1,7 @@
 // psn_run and psn_output_shapes: inputs are checked against the model's shapes and copied in, the entry's code runs, and
 // outputs are copied out or left in place. Whatever is wrong with the arguments is found before anything runs.
 
-import { RANGE, TENSOR } from "./abi.js";
+import { RANGE, TENSOR } from "./abi-structs.js";
 import { BIND, CHECK_DATA, CHECK_OUTPUTS, isInPlace } from "./arguments.js";
 import { type Code, type I64, i32, i64, type Ptr, signature, type Val } from "./code.js";
 import { ENTRY } from "./levels.js";

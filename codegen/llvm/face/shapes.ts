@@ -2,7 +2,8 @@
 // the port's row. Also the text of a shape, for errors.
 
 import type { DimJson, Port } from "../../../compiler/plan/plan.js";
-import { DTYPE_NUMBERS, MAX_RANK } from "./abi.js";
+import { DTYPE_NUMBERS } from "./abi.js";
+import { MAX_RANK } from "./abi-structs.js";
 import { type Code, type I64, i64, type Ptr, signature } from "./code.js";
 import { LIBC } from "./libc.js";
 import type { FaceModule } from "./module.js";

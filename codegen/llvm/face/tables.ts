@@ -7,9 +7,11 @@ import { symbolNames } from "../../../compiler/plan/dim-json.js";
 import type { DimJson, EntryPlan, Plan, Port, StatePlan } from "../../../compiler/plan/plan.js";
 import { dimText } from "../../../runtime-shim/format.js";
 import { placeApart } from "../entry-form.js";
-import { DTYPE_NUMBERS, isFaceDType, isNarrow, MAX_RANK, PORT, RANGE } from "./abi.js";
-import { type Ptr, Struct } from "./code.js";
+import { DTYPE_NUMBERS, isFaceDType, isNarrow } from "./abi.js";
+import { MAX_RANK, PORT, RANGE } from "./abi-structs.js";
+import type { Ptr } from "./code.js";
 import type { Data, Item } from "./data.js";
+import { Struct } from "./struct.js";
 
 /** A port as the header shows it, and what the library needs besides. */
 export const PORT_ROW = new Struct({
