@@ -8,12 +8,14 @@ import { join } from "node:path";
 import test from "ava";
 import { bool, compile, dim, f32, state, tensor, trace, where } from "../../compiler/index.js";
 import type { CompileOptions } from "../../compiler/pipeline.js";
+import type { NativeName } from "../../targets/native-targets.js";
 import { findCompiler } from "../support/c-compiler.js";
 import { MODEL_FILES } from "../support/models.js";
 import { nativeHost } from "../support/native.js";
 import { openOracle, type Value } from "../support/oracle.js";
 import { voice } from "../support/sound.js";
 import { repositoryRoot } from "../support/suites.js";
+import { HOSTS, MEMCHECK_LOG, RIG_NAMES, type RigName, rigProblem } from "./rig/hosts.js";
 
 const host = nativeHost();
 const cc = typeof host === "string" ? null : findCompiler();
@@ -22,6 +24,7 @@ const native = reason === null ? test : test.skip;
 if (reason !== null) test("libraries in C programs", (t) => t.pass(`skipped: ${reason}`));
 
 const root = repositoryRoot();
+const target = typeof host === "string" ? "x86-64" : host.target;
 const folder = mkdtempSync(join(tmpdir(), "psionic-c-"));
 test.after.always(() => rmSync(folder, { recursive: true }));
 
@@ -35,10 +38,15 @@ function run(command: string, args: readonly string[], input: Uint8Array | strin
 const STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /** Links a program with the library that lies in a folder beside it. */
-function build(source: string, at: string, name: string, more: readonly string[] = []): string {
+function build(
+  source: string,
+  at: string,
+  name: string,
+  { compiler = cc ?? "cc", more = [] as string[] } = {},
+): string {
   const program = join(at, "program");
   const flags = ["-std=c99", "-O1", ...STRICT, `-I${at}`, source, `-L${at}`, `-l${name}`, "-Wl,-rpath,$ORIGIN"];
-  run(cc ?? "cc", [...flags, ...more, "-o", program]);
+  run(compiler, [...flags, ...more, "-o", program]);
   return program;
 }
 
@@ -56,7 +64,6 @@ function gate(w = 42) {
 /** The folder that it is in. */
 function writeLibrary(name: string, options: CompileOptions = {}): string {
   const at = mkdtempSync(join(folder, `${name}-`));
-  const target = typeof host === "string" ? "x86-64" : host.target;
   const { bundle, library } = compile(gate(), { target, library: { name }, ...options });
   if (library === undefined) throw new Error("no library was made");
   writeFileSync(join(at, `${name}.psn`), bundle);
@@ -68,7 +75,7 @@ function writeLibrary(name: string, options: CompileOptions = {}): string {
 native("a header compiles as C99, C11 and C++ without a warning, and two of them together", (t) => {
   const at = writeLibrary("gate");
   const { library } = compile(gate(), {
-    target: typeof host === "string" ? "x86-64" : host.target,
+    target,
     library: { name: "second", prefix: "second" },
   });
   writeFileSync(join(at, "second.h"), library?.header ?? "");
@@ -127,26 +134,34 @@ native("two compilations give the same library and header", (t) => {
   t.deepEqual(made(), made());
 });
 
-native("every wrong argument is a status and a text", (t) => {
-  const at = writeLibrary("gate");
-  const other = join(at, "other.psn");
-  const target = typeof host === "string" ? "x86-64" : host.target;
-  writeFileSync(other, compile(gate(43), { target }).bundle);
-  const program = build(join(root, "tests/native/programs/errors.c"), at, "gate");
-  const files = join(at, "files");
-  mkdirSync(files, { recursive: true });
-  const said = run(program, [join(at, "gate.psn"), other, files]);
-  const told = said
-    .replaceAll(at, "<folder>")
-    .replaceAll(/\b[0-9a-f]{64}\b/g, "<digest>")
-    .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
-    .replaceAll(/\b\d{4,}\b/g, "<size>");
-  t.is(told, readFileSync(join(root, "tests/native/programs/errors.txt"), "utf8"));
-});
+const TARGETS: Readonly<Record<RigName, NativeName>> = { host: target, memcheck: target, aarch64: "aarch64" };
+
+for (const name of RIG_NAMES) {
+  const problem = reason ?? rigProblem(name);
+  const on = name === "host" ? "here" : `on the rig ${name}`;
+  (problem === null ? test : test.skip)(`every wrong argument is a status and a text, ${on}`, (t) => {
+    const options = { target: TARGETS[name] };
+    const at = writeLibrary("gate", options);
+    const other = join(at, "other.psn");
+    writeFileSync(other, compile(gate(43), options).bundle);
+    const { compiler, runner } = HOSTS[name];
+    const program = build(join(root, "tests/native/programs/errors.c"), at, "gate", { compiler });
+    const files = join(at, "files");
+    mkdirSync(files);
+    const [first = program, ...args] = [...runner(at), program, join(at, "gate.psn"), other, files];
+    const told = run(first, args)
+      .replaceAll(at, "<folder>")
+      .replaceAll(/\b[0-9a-f]{64}\b/g, "<digest>")
+      .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
+      .replaceAll(/\b\d{4,}\b/g, "<size>");
+    t.is(told, readFileSync(join(root, "tests/native/programs/errors.txt"), "utf8"));
+    if (name === "memcheck") t.is(readFileSync(join(at, MEMCHECK_LOG), "utf8"), "");
+  });
+}
 
 native("models run at the same time on threads of their own, and one takes one call at a time", (t) => {
   const at = writeLibrary("gate");
-  const program = build(join(root, "tests/native/programs/threads.c"), at, "gate", ["-pthread"]);
+  const program = build(join(root, "tests/native/programs/threads.c"), at, "gate", { more: ["-pthread"] });
   const said = run(program, [join(at, "gate.psn")]);
   t.is(said, "own: 8000 of 8000\ntogether: 4000 of 4000\nruns in all: 4000\n");
 });
@@ -202,7 +217,7 @@ lib.psn_free(model)
 
 native("the example, built with cc, finds in a sound what onnxruntime finds; Python gets the same bits", async (t) => {
   const at = join(folder, "vad");
-  const args = ["compile", MODEL_FILES["silero-v5"], ...SILERO, typeof host === "string" ? "" : host.target];
+  const args = ["compile", MODEL_FILES["silero-v5"], ...SILERO, target];
   run(process.execPath, [join(root, "dist/compiler/cli/main.js"), ...args, "--c-library", at]);
   const program = build(join(root, "examples/c/vad.c"), at, "vad");
   const sound = voice(CHUNKS * SAMPLES, 16000);
