@@ -116,7 +116,7 @@ export function compileStages(
   const built = build(target, scheduled, builder, { entry, variants, threading, memo, cpus: options.cpus });
   const { plan, weights, modules, placeOf } = built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
-  const levels = levelsOf(plan, texts, log);
+  const levels = levelsOf(plan, texts, log, built.tools);
   const bundle = writeBundle({
     plan,
     modules,

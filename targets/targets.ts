@@ -26,6 +26,8 @@ export interface Build {
   readonly modules: readonly ModuleVariant[];
   /** Byte offset of a value's buffer; null where it has none. */
   readonly placeOf: (v: Value) => number | null;
+  /** Programs of this machine that made the modules, with their versions. */
+  readonly tools?: NativeBuild["tools"];
   /** Makes the library with a C face; WebAssembly has none. */
   readonly library?: NativeBuild["library"];
 }

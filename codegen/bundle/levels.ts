@@ -39,6 +39,8 @@ export type Levels = {
   readonly weights: readonly WeightLevel[];
   /** Steps of each entry, all with their bodies. */
   readonly steps: { readonly [entry: string]: string };
+  /** Programs of the machine that made the modules, with their versions; not there where the compiler is all there is. */
+  readonly tools?: readonly string[];
 };
 
 function digestOf(value: unknown): string {
@@ -64,8 +66,13 @@ function memoryOf(plan: Plan): unknown {
   };
 }
 
-/** The levels of a plan. `passes` is what the pass manager saw, in order. */
-export function levelsOf(plan: Plan, texts: BundleTexts, passes: readonly PassLevel[]): Levels {
+/** The levels of a plan. `passes` is what the pass manager saw, in order; `tools` made the modules. */
+export function levelsOf(
+  plan: Plan,
+  texts: BundleTexts,
+  passes: readonly PassLevel[],
+  tools: readonly string[] = [],
+): Levels {
   const textDigest = (text: string | undefined): string => (text === undefined ? "" : sha256Hex(text));
   return {
     signature: digestOf(signatureOf(plan)),
@@ -83,7 +90,12 @@ export function levelsOf(plan: Plan, texts: BundleTexts, passes: readonly PassLe
       digest,
     })),
     steps: Object.fromEntries(plan.entries.map((e) => [e.name, digestOf(e.steps)])),
+    ...toolsField(tools),
   };
+}
+
+function toolsField(tools: readonly string[]): Pick<Levels, "tools"> {
+  return tools.length === 0 ? {} : { tools };
 }
 
 // ---- reading back
@@ -124,5 +136,6 @@ export function toLevels(json: Fields): Levels {
       digest: str(w["digest"]),
     })),
     steps: Object.fromEntries(steps),
+    ...toolsField(Array.isArray(json["tools"]) ? json["tools"].map((tool: Json) => str(tool)) : []),
   };
 }

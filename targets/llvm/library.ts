@@ -74,6 +74,8 @@ export interface Llvm {
   readonly path: string;
   /** The major version; 14 stands for anything before 15. */
   readonly version: number;
+  /** "LLVM 16.0.6"; the major version alone where the library does not tell more. */
+  readonly name: string;
   /** Calls a function of the C API. */
   call(name: keyof typeof SIGNATURES, ...args: readonly Argument[]): unknown;
   /** The text at an address, up to its zero. */
@@ -120,7 +122,7 @@ function bind(): Llvm {
     functions.set(name, made);
     return made;
   };
-  const version = versionOf(library);
+  const [version = 14, ...rest] = versionOf(library);
   // LLVM 14 reads pointers without a pointee only when told; later ones know nothing else.
   if (version === 14)
     find(
@@ -132,6 +134,7 @@ function bind(): Llvm {
   return {
     path,
     version,
+    name: `LLVM ${[version, ...rest].join(".")}`,
     call: (name, ...args) => find(name, SIGNATURES[name])(...args),
     textAt: (address) => String(koffi.decode(address, "char", -1)),
     bytesAt: (address, bytes) => new Uint8Array(koffi.view(address, bytes)).slice(),
@@ -146,16 +149,15 @@ function tryFind(library: LibraryHandle, signature: string): LibraryFunction | n
   }
 }
 
-/** Asked since LLVM 16; before, told by a function that 15 brought. */
-function versionOf(library: LibraryHandle): number {
+/** Major, minor and patch are asked since LLVM 16; before, a function that 15 brought tells the major version. */
+function versionOf(library: LibraryHandle): readonly number[] {
   const ask = tryFind(
     library,
     "void LLVMGetVersion(_Out_ uint32_t *major, _Out_ uint32_t *minor, _Out_ uint32_t *patch)",
   );
-  if (ask !== null) {
-    const major: [number] = [0];
-    ask(major, [0], [0]);
-    return major[0];
-  }
-  return tryFind(library, "void LLVMContextSetOpaquePointers(void *context, int on)") === null ? 14 : 15;
+  if (ask === null)
+    return [tryFind(library, "void LLVMContextSetOpaquePointers(void *context, int on)") === null ? 14 : 15];
+  const parts: [number][] = [[0], [0], [0]];
+  ask(...parts);
+  return parts.map(([n]) => n);
 }

@@ -51,32 +51,58 @@ export function findLinker(target: LinkTarget): string | null {
   return null;
 }
 
-/** Throws Refused where there is no linker. `soname`: what programs that are linked with the library look for. */
-export function linkShared(
-  objects: readonly Uint8Array[],
-  target: LinkTarget,
-  { soname }: { readonly soname?: string } = {},
-): Uint8Array {
-  const linker = findLinker(target);
-  if (linker === null)
-    return refuse({
+/** The linker's name and version, as it says them itself. Throws Refused where there is no linker. */
+export function linkerName(target: LinkTarget): string {
+  const linker = linkerOf(target);
+  let name = names.get(linker);
+  if (name === undefined) {
+    const { stdout, error } = spawnSync(linker, ["--version"], { encoding: "utf8", env: plainEnv() });
+    if (error !== undefined) throw new Bug(target.name, `${linker} failed: ${error.message}`);
+    name = stdout.split("\n", 1)[0]?.trim() ?? "";
+    names.set(linker, name);
+  }
+  return name;
+}
+
+const names = new Map<string, string>();
+
+/** In no language but the program's own: what it says gets into bundles. */
+function plainEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: "C" };
+}
+
+function linkerOf(target: LinkTarget): string {
+  return (
+    findLinker(target) ??
+    refuse({
       code: "unsupported_backend_capability",
       scope: target.name,
       subject: "linker",
       detail: `a shared library for ${target.name} needs a linker, and this machine has none of ${[...target.linkers, ...LLD.slice(0, 1)].join(", ")}`,
       at: "",
       hint: "install binutils for the target (Debian: binutils, binutils-aarch64-linux-gnu) or lld",
-    });
+    })
+  );
+}
+
+/** Throws Refused where there is no linker. `soname`: what programs that are linked with the library look for. */
+export function linkShared(
+  objects: readonly Uint8Array[],
+  target: LinkTarget,
+  { soname }: { readonly soname?: string } = {},
+): Uint8Array {
+  const linker = linkerOf(target);
   const folder = mkdtempSync(join(tmpdir(), "psionic-link-"));
   try {
     // Names without the folder, so that no path gets into the result.
-    const names = objects.map((_, i) => `model${i}.o`);
+    const files = objects.map((_, i) => `model${i}.o`);
     for (const [i, object] of objects.entries()) writeFileSync(join(folder, `model${i}.o`), object);
     const own = soname === undefined ? [] : ["-soname", soname, "-Bsymbolic"];
-    const args = ["-shared", "-m", target.emulation, ...FLAGS, ...own, "-o", "model.so", ...names];
+    const args = ["-shared", "-m", target.emulation, ...FLAGS, ...own, "-o", "model.so", ...files];
     const { status, stderr, error } = spawnSync(linker, args, {
       cwd: folder,
       encoding: "utf8",
+      env: plainEnv(),
     });
     if (status !== 0) throw new Bug(target.name, `${linker} failed: ${error?.message ?? stderr}`);
     return readFileSync(join(folder, "model.so"));

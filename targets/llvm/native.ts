@@ -12,7 +12,8 @@ import type { Schedule } from "../../compiler/schedule/schedule.js";
 import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import { type CLibrary, type CLibraryOptions, makeCLibrary } from "./c-library.js";
 import { compileObject } from "./compile.js";
-import { type LinkTarget, linkShared } from "./link.js";
+import { openLlvm } from "./library.js";
+import { type LinkTarget, linkerName, linkShared } from "./link.js";
 import { NATIVE_THREADING } from "./threads.js";
 
 export interface NativeLevel extends CpuLevel {
@@ -41,6 +42,8 @@ export interface NativeBuild {
   /** Shared libraries, best first. */
   readonly modules: readonly ModuleVariant[];
   readonly placeOf: (v: Value) => number | null;
+  /** LLVM and the linker, with their versions: the modules' bytes depend on them. */
+  readonly tools: readonly string[];
   /** The library with a C face that belongs to this bundle: code of the first variant on every level. */
   readonly library: (wanted: CLibraryOptions, bundle: Uint8Array, producer: string) => CLibrary;
 }
@@ -77,6 +80,7 @@ export function buildNative(
     plan,
     weights,
     placeOf,
+    tools: [openLlvm().name, linkerName(target.link)],
     library: (wanted, bundle, producer) => makeCLibrary(target, { plan, modules, weights, bundle, producer }, wanted),
     modules: modules.map(({ variant, level, textIn, threads }) => {
       const object = compileObject(textIn(EXPORTED), { triple: target.triple, cpu: level.cpu, features: level.enable });

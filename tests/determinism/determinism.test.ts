@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import test from "ava";
 import { compileModel, MODEL_FILES, type Recipe } from "../support/models.js";
+import { nativeHost } from "../support/native.js";
 import type { Job } from "./compile-once.js";
 import { compileIn, otherNodes, SURROUNDINGS, versionOf } from "./processes.js";
 
@@ -18,7 +19,19 @@ const JOBS: readonly Job[] = [
   { model: "silero-legacy", dims: { batch: 1, sequence: 512 }, states: memory },
   { model: "ocr-cls", dims: { height: 48, width: side } },
   { model: "hey-jarvis", tier: "relaxed" },
+  ...nativeJobs(),
 ];
+
+/** Native code too: what LLVM and the linker make must not depend on surroundings either. */
+function nativeJobs(): readonly Job[] {
+  const host = nativeHost();
+  if (typeof host === "string") return [];
+  const { target, levels } = host;
+  return [
+    { model: "hey-jarvis", target, cpus: levels },
+    { model: "silero-legacy", dims: { batch: 1, sequence: 512 }, states: memory, target, threads: true },
+  ];
+}
 
 function digest({ model, ...recipe }: Job): string {
   const { bundle } = compileModel(MODEL_FILES[model], recipe);

@@ -9,6 +9,7 @@ import { Builder } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import type { Plan, Tier } from "../../compiler/plan/plan.js";
 import { load, type Model } from "../../runtime-shim/index.js";
+import type { TargetName } from "../../targets/targets.js";
 import { noise } from "./noise.js";
 import type { Values } from "./oracle.js";
 import { repositoryRoot } from "./suites.js";
@@ -43,6 +44,9 @@ export interface Recipe {
   readonly states?: readonly StatePair[];
   readonly tier?: Tier | readonly Tier[];
   readonly threads?: boolean;
+  /** Default: wasm. */
+  readonly target?: TargetName;
+  readonly cpus?: readonly string[];
 }
 
 export interface CompiledModel {
@@ -61,13 +65,16 @@ export interface LoadedModel extends CompiledModel {
 
 /** Compiles an ONNX file, or its bytes. */
 export function compileModel(file: string | Uint8Array, recipe: Recipe = {}): CompiledModel {
-  const { dims = {}, states = [], tier = "strict", threads = false } = recipe;
+  const { dims = {}, states = [], tier = "strict", threads = false, target = "wasm", cpus } = recipe;
   const bytes = typeof file === "string" ? readFileSync(file) : file;
   const start = performance.now();
   const builder = new Builder();
   const { graph: imported } = importOnnx(bytes, { builder, dims });
   const graph = states.length === 0 ? imported : withStates(imported, builder, states);
-  const { bundle, plan } = compile({ graph, builder }, { target: "wasm", tier, threads });
+  const { bundle, plan } = compile(
+    { graph, builder },
+    { target, tier, threads, ...(cpus === undefined ? {} : { cpus }) },
+  );
   const compileMs = performance.now() - start;
   return { bundle, plan, moduleBytes: moduleBytesOf(bundle), compileMs };
 }

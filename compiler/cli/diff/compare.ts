@@ -96,12 +96,13 @@ function level(name: Level, summary: string, text: TextDiff | null, items: reado
 
 function compilerItems(b: BundleView): ReturnType<typeof byName> {
   const { producer, target, modules, levels } = b.manifest;
-  const passes = toLevels(levels).passes.map((p) => p.name);
+  const { passes, tools = [] } = toLevels(levels);
   return byName([
     ["producer", { value: producer }],
+    ["tools", { value: tools.join(", ") }],
     ["target", { value: target }],
     ["modules", { value: modules.map(moduleName).join(", ") }],
-    ["passes", { value: passes.join(" ") }],
+    ["passes", { value: passes.map((p) => p.name).join(" ") }],
   ]);
 }
 

@@ -60,6 +60,7 @@ export function summaryText(b: BundleView, style: Style): string {
     `${style.bold(b.path)}  ${bytesText(b.bytes.byteLength)}`,
     `plan digest  ${b.digest}`,
     `producer     ${m.producer}`,
+    ...(toLevels(m.levels).tools ?? []).map((tool, i) => `${i === 0 ? "tools" : ""}`.padEnd(13) + tool),
     `target       ${m.target}`,
     ...m.modules.map((x, i) => `${i === 0 ? "modules" : ""}`.padEnd(13) + moduleName(x)),
     ...tiersOf(b).map((t, i) => `${i === 0 ? "exactness" : ""}`.padEnd(13) + exactnessText(t)),

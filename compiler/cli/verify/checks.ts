@@ -121,7 +121,7 @@ function levelIssues({ manifest, plan, source, functional, schedule }: BundleVie
     ...(functional === null ? {} : { functional }),
     ...(schedule === null ? {} : { schedule }),
   };
-  const want = levelsOf(plan, texts, have.passes);
+  const want = levelsOf(plan, texts, have.passes, have.tools);
   const recorded = new Map(Object.entries(have));
   return Object.entries(want)
     .filter(([key, value]) => canonicalJson(recorded.get(key)) !== canonicalJson(value))
