@@ -9,7 +9,7 @@ export const AARCH64: NativeTarget = {
   name: "aarch64",
   triple: "aarch64-unknown-linux-gnu",
   baseline: "generic",
-  link: { name: "aarch64", arch: "arm64", emulation: "aarch64linux", linkers: ["aarch64-linux-gnu-ld"] },
+  link: { name: "aarch64", arch: "arm64", emulation: "aarch64linux", machine: 183, linkers: ["aarch64-linux-gnu-ld"] },
   pool: {
     futex: 98,
     pause: { declaration: "declare void @llvm.aarch64.hint(i32)", call: "call void @llvm.aarch64.hint(i32 1)" },

@@ -4,10 +4,12 @@
 import { faceText } from "../../codegen/llvm/face/face.js";
 import { bundleFacts } from "../../codegen/llvm/face/facts.js";
 import { headerText } from "../../codegen/llvm/face/header.js";
+import { WEIGHTS } from "../../codegen/llvm/face/load.js";
 import type { LlvmModule } from "../../codegen/llvm/target.js";
 import { Bug, refuse } from "../../compiler/ir/errors.js";
 import type { Plan } from "../../compiler/plan/plan.js";
 import { compileObject } from "./compile.js";
+import { dataObject } from "./data-object.js";
 import { linkShared } from "./link.js";
 import type { NativeLevel, NativeTarget } from "./native.js";
 
@@ -36,8 +38,8 @@ interface LibraryParts {
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** More would make a text of LLVM that no string holds. */
-const MOST_EMBEDDED = 128 << 20;
+/** Code reaches data in its library within 2 GiB. */
+const MOST_EMBEDDED = 2 ** 30;
 
 /** Throws Refused where no library can be made for the target, or of this name. */
 export function checkCLibrary(target: string, isNative: boolean, { name, prefix = "psn" }: CLibraryOptions): void {
@@ -92,12 +94,13 @@ export function makeCLibrary(
     threads: variant.threads,
     bundle: facts,
     prefix,
-    embedded: embedWeights ? weights : null,
+    embedded: embedWeights,
   });
   const objects = levels.map(({ level: { cpu, enable }, textIn, suffix }) =>
     compileObject(textIn({ suffix, isInside: true }), { triple, cpu, features: enable }),
   );
-  const all = [compileObject(face, { triple, cpu: baseline, features: "" }), ...objects];
+  const data = embedWeights ? [dataObject(target.link.machine, WEIGHTS, weights)] : [];
+  const all = [compileObject(face, { triple, cpu: baseline, features: "" }), ...objects, ...data];
   const features = levels.map((l) => l.features.join(" and "));
   return {
     library: linkShared(all, target.link, { soname: `lib${name}.so` }),

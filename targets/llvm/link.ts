@@ -6,6 +6,7 @@ import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { Bug, refuse } from "../../compiler/ir/errors.js";
+import type { ElfMachine } from "./data-object.js";
 
 export interface LinkTarget {
   readonly name: string;
@@ -13,6 +14,7 @@ export interface LinkTarget {
   readonly arch: string;
   /** The linker's name of the output's format. */
   readonly emulation: string;
+  readonly machine: ElfMachine;
   /** Names of linkers for this target alone. */
   readonly linkers: readonly string[];
 }

@@ -12,7 +12,7 @@ export const X86_64: NativeTarget = {
   name: "x86-64",
   triple: "x86_64-unknown-linux-gnu",
   baseline: "x86-64",
-  link: { name: "x86-64", arch: "x64", emulation: "elf_x86_64", linkers: ["x86_64-linux-gnu-ld"] },
+  link: { name: "x86-64", arch: "x64", emulation: "elf_x86_64", machine: 62, linkers: ["x86_64-linux-gnu-ld"] },
   pool: {
     futex: 202,
     pause: { declaration: "declare void @llvm.x86.sse2.pause()", call: "call void @llvm.x86.sse2.pause()" },

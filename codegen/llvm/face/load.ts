@@ -3,15 +3,14 @@
 import { HEADER_BYTES } from "../../../runtime-shim/format.js";
 import { placeApart } from "../entry-form.js";
 import { CHECK_HEADER, writeChecks } from "./checks.js";
-import { type Bool, type Code, type I32, type I64, i32, i64, NULL, type Ptr, signature } from "./code.js";
+import { type Bool, type Code, global, type I32, type I64, i32, i64, NULL, type Ptr, signature } from "./code.js";
 import { CREATE, ownerOf, writeCreate } from "./create.js";
 import { END_POOL } from "./levels.js";
 import { isFailedMap, LIBC, MAP_PRIVATE, O_RDONLY_CLOEXEC, PROT_READ, SEEK_END } from "./libc.js";
 import { type FaceModule, MODEL, type Sink, sinkOf, statusValue } from "./module.js";
 
-/** Bytes that a vector's read may pass the end of the weights by. */
-const SLACK = 64;
-const ALIGN = 64;
+/** What weights inside the library are called there: another object's. */
+export const WEIGHTS = "face.weights";
 
 const CHECKED: Bool = { type: "i1", text: "true" };
 const UNCHECKED: Bool = { type: "i1", text: "false" };
@@ -87,15 +86,16 @@ function begin(module: FaceModule, code: Code, model: Ptr, sink: Sink): void {
 
 function writeFromFile(module: FaceModule): void {
   const { bundle, embedded } = module.model;
-  const inside = embedded === null ? null : module.data.bytes("weights", withSlack(embedded), ALIGN);
+  if (embedded) module.declare(`@${WEIGHTS} = external hidden constant i8`);
   module.publish("load", (code, path, options, model, text, textBytes) => {
     const sink = callersSink(code, text, textBytes);
     begin(module, code, model, sink);
     code.if(code.isNull(path), () => {
-      if (inside === null) {
+      if (!embedded) {
         const problem = "bundle: have NULL, want a path: this library has no weights inside";
         module.fail(code, sink, "INVALID_ARGUMENT", problem);
-      } else code.return(code.call(CREATE, inside, NULL, i64(0), UNCHECKED, options, model, sink.text, sink.bytes));
+      } else
+        code.return(code.call(CREATE, global(WEIGHTS), NULL, i64(0), UNCHECKED, options, model, sink.text, sink.bytes));
     });
     const unless = (isDone: Bool, what: string, close: () => void): void =>
       code.if(code.not(isDone), () => {
@@ -125,12 +125,6 @@ function writeFromFile(module: FaceModule): void {
     code.if(code.compare("ne", status.get(), statusValue("OK")), () => code.callOutside(LIBC.munmap, [map, size]));
     code.return(status.get());
   });
-}
-
-function withSlack(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(bytes.length + SLACK);
-  out.set(bytes);
-  return out;
 }
 
 /** Linux's numbers of what can be wrong with a path. */

@@ -39,8 +39,8 @@ export interface FaceModel {
   readonly bundle: BundleFacts;
   /** Begins the names of all functions, before "_". */
   readonly prefix: string;
-  /** Weights to put into the library; null where they are mapped from the bundle. */
-  readonly embedded: Uint8Array | null;
+  /** Whether the weights are in the library too, in an object of their own. */
+  readonly embedded: boolean;
 }
 
 export const ERROR_BYTES = 512;

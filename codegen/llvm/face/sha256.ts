@@ -23,6 +23,8 @@ function primes(count: number): number[] {
   return found;
 }
 
+type Eight = readonly [I32, I32, I32, I32, I32, I32, I32, I32];
+
 const START = primes(8).map((p) => fraction(Math.sqrt(p)));
 const ROUNDS = primes(64).map((p) => fraction(Math.cbrt(p)));
 
@@ -39,6 +41,16 @@ export function writeSha256(module: FaceModule): void {
   };
   const mixed = (code: Code, parts: readonly I32[]): I32 => parts.reduce((a, b) => code.op("xor", a, b));
 
+  /** The next eight values: new ones of a and e, and the others moved on. */
+  const round = (code: Code, [a, b, c, d, e, f, g, h]: Eight, term: I32): Eight => {
+    const s1 = mixed(code, [turn(code, e, 6), turn(code, e, 11), turn(code, e, 25)]);
+    const choice = code.op("xor", g, code.op("and", e, code.op("xor", f, g)));
+    const t1 = code.add(code.add(h, s1), code.add(choice, term));
+    const s0 = mixed(code, [turn(code, a, 2), turn(code, a, 13), turn(code, a, 22)]);
+    const majority = code.op("or", code.op("and", a, b), code.op("and", c, code.op("or", a, b)));
+    return [code.add(t1, code.add(s0, majority)), a, b, c, code.add(d, t1), e, f, g];
+  };
+
   module.define(COMPRESS, (code, state, block) => {
     const words = code.room(256);
     const word = (index: ReturnType<typeof i64>): Ptr => code.element(words, index, 4);
@@ -52,17 +64,15 @@ export function writeSha256(module: FaceModule): void {
       code.store(sum, code.at(word(i), 64));
     });
     const names = Array.from({ length: 8 }, (_, i) => code.local(code.load("i32", code.at(state, i * 4))));
-    code.each(i64(64), (i) => {
-      const [a, b, c, d, e, f, g, h] = names.map((n) => n.get()) as [I32, I32, I32, I32, I32, I32, I32, I32];
-      const s1 = mixed(code, [turn(code, e, 6), turn(code, e, 11), turn(code, e, 25)]);
-      const choice = code.op("xor", g, code.op("and", e, code.op("xor", f, g)));
-      const round = code.add(code.load("i32", code.element(rounds, i, 4)), code.load("i32", word(i)));
-      const t1 = code.add(code.add(h, s1), code.add(choice, round));
-      const s0 = mixed(code, [turn(code, a, 2), turn(code, a, 13), turn(code, a, 22)]);
-      const majority = code.op("or", code.op("and", a, b), code.op("and", c, code.op("or", a, b)));
-      const t2 = code.add(s0, majority);
-      const next = [code.add(t1, t2), a, b, c, code.add(d, t1), e, f, g];
-      for (const [k, value] of next.entries()) names[k]?.set(value);
+    // Eight rounds at a time: then every name is back in its place.
+    code.each(i64(64 / 8), (group) => {
+      let values = names.map((n) => n.get()) as unknown as Eight;
+      for (let r = 0; r < 8; r++) {
+        const i = code.add(code.mul(group, i64(8)), i64(r));
+        const term = code.add(code.load("i32", code.element(rounds, i, 4)), code.load("i32", word(i)));
+        values = round(code, values, term);
+      }
+      for (const [k, value] of values.entries()) names[k]?.set(value);
     });
     for (const [i, n] of names.entries()) {
       const at = code.at(state, i * 4);
