@@ -1,11 +1,12 @@
 // What psn_load proves before it makes a model: that the file is the bundle that the library was made with, whole, and
 // that the weights have their digests.
 
+import { Bug } from "../../../compiler/ir/errors.js";
 import { CHUNK_BYTES, HEADER_BYTES, MAGIC } from "../../../runtime-shim/format.js";
 import { type Bool, i32, i64, signature } from "./code.js";
 import { LIBC } from "./libc.js";
 import { type FaceModule, type Sink, statusValue } from "./module.js";
-import { SHA256 } from "./sha256.js";
+import { BLOCK, SHA256 } from "./sha256.js";
 
 /** (the file's first bytes, how many there are, bytes of the file, its name; error, its bytes) -> status */
 export const CHECK_HEADER = signature("face.check_header", "i32", ["ptr", "i64", "i64", "ptr", "ptr", "i64"]);
@@ -61,13 +62,15 @@ export function writeChecks(module: FaceModule): void {
   });
 
   const { bytes: weightsBytes } = module.model.plan.memory.weights;
+  if (weightsBytes % BLOCK !== 0)
+    throw new Bug("face", `${weightsBytes} bytes of weights, want whole blocks of ${BLOCK}`);
   const digests = module.data.bytes("chunks", Uint8Array.from(bundle.chunks.flatMap(bytesOfHex)), 8);
   module.define(CHECK_WEIGHTS, (code, weights, text, textBytes) => {
     const digest = code.room(32);
     code.each(i64(bundle.chunks.length), (i) => {
       const at = code.mul(i, i64(CHUNK_BYTES));
       const length = code.min(code.sub(i64(weightsBytes), at), i64(CHUNK_BYTES));
-      code.call(SHA256, code.at(weights, at), length, digest);
+      code.call(SHA256, code.at(weights, at), code.op("lshr", length, i64(Math.log2(BLOCK))), digest);
       const differs = code.callOutside(LIBC.memcmp, [digest, code.element(digests, i, 32), i64(32)]);
       code.if(code.compare("ne", differs, i32(0)), () => {
         const format =

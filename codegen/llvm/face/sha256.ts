@@ -1,16 +1,16 @@
-// SHA-256 (FIPS 180-4), for the digests of the weights.
+// SHA-256 (FIPS 180-4) of whole blocks, for the digests of the weights.
 
 import { type Code, type I32, i8, i32, i64, type Ptr, signature } from "./code.js";
 import { LIBC } from "./libc.js";
 import type { FaceModule } from "./module.js";
 
-/** (data, bytes, where 32 bytes of digest go) */
+export const BLOCK = 64;
+
+/** (data, how many blocks it is, fewer than 2^23; where 32 bytes of digest go) */
 export const SHA256 = signature("face.sha256", "void", ["ptr", "i64", "ptr"]);
 
 /** (eight words of state, a block of 64 bytes) */
 const COMPRESS = signature("face.sha256_block", "void", ["ptr", "ptr"]);
-
-const BLOCK = 64;
 
 /** The first 32 bits of the fractional part of a number, as an i32. */
 function fraction(x: number): number {
@@ -81,24 +81,16 @@ export function writeSha256(module: FaceModule): void {
     code.return();
   });
 
-  module.define(SHA256, (code, data, bytes, digest) => {
+  module.define(SHA256, (code, data, blocks, digest) => {
     const state = code.room(32);
     code.callOutside(LIBC.memcpy, [state, start, i64(32)]);
-    const blocks = code.op("lshr", bytes, i64(6));
     code.each(blocks, (i) => code.call(COMPRESS, state, code.element(data, i, BLOCK)));
-    // What is left, a one bit, zeros, and the length in bits: one block, or two.
-    const tail = code.room(2 * BLOCK);
-    const left = code.op("and", bytes, i64(BLOCK - 1));
-    code.callOutside(LIBC.memset, [tail, i32(0), i64(2 * BLOCK)]);
-    code.callOutside(LIBC.memcpy, [tail, code.element(data, blocks, BLOCK), left]);
-    code.store(i8(-128), code.at(tail, left));
-    const isShort = code.compare("ult", left, i64(BLOCK - 8));
-    const last = code.at(tail, code.select(isShort, i64(0), i64(BLOCK)));
-    const bits = code.op("shl", bytes, i64(3));
-    code.store(swap(code, code.low(code.op("lshr", bits, i64(32)))), code.at(last, BLOCK - 8));
-    code.store(swap(code, code.low(bits)), code.at(last, BLOCK - 4));
-    code.call(COMPRESS, state, tail);
-    code.if(code.not(isShort), () => code.call(COMPRESS, state, last));
+    // The end is a block of its own: a one bit, zeros, and the length in bits.
+    const last = code.room(BLOCK);
+    code.callOutside(LIBC.memset, [last, i32(0), i64(BLOCK)]);
+    code.store(i8(-128), last);
+    code.store(swap(code, code.low(code.op("shl", blocks, i64(9)))), code.at(last, BLOCK - 4));
+    code.call(COMPRESS, state, last);
     code.each(i64(8), (i) =>
       code.store(swap(code, code.load("i32", code.element(state, i, 4))), code.element(digest, i, 4)),
     );
