@@ -26,8 +26,8 @@ $(INSTALLED): package-lock.json
 build: setup ## compile the TypeScript sources into dist/
 	@$(NODE) scripts/build.mjs
 
-demo: build ## compile the OCR pipeline and read an image with it
-	@$(NODE) dist/examples/ocr/demo.js
+demo: build ## compile the OCR pipeline and read an image with it: TARGET=wasm|native CPU=level
+	@$(NODE) dist/examples/ocr/demo.js $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)")
 
 test: setup lint build chromium llvm rigs ## lint, build and run every test; the last line is "N passed, N failed, N skipped"
 	@$(NODE) dist/scripts/test.js

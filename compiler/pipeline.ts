@@ -4,8 +4,8 @@ import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import type { Threading } from "../codegen/threading.js";
 import { type CLibrary, type CLibraryOptions, checkCLibrary } from "../targets/llvm/c-library.js";
-import { type Build, build, type TargetName, tilesOf } from "../targets/targets.js";
-import { refusalsOf, wasmKeeps } from "../targets/wasm/capabilities.js";
+import { type Build, build, passOptionsOf, type TargetName, tilesOf } from "../targets/targets.js";
+import { refusalsOf } from "../targets/wasm/capabilities.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
 import { memoIn, noMemo } from "./cache/memo.js";
@@ -105,7 +105,10 @@ export function compileStages(
   const tier = variants.some((v) => v.tier === "strict") ? "strict" : "relaxed";
   if (options.library !== undefined) checkCLibrary(target, target !== "wasm", options.library);
   const sourceText = print(graph).text;
-  const { graph: functional, log } = runPasses(builder, graph, { tier, keeps: wasmKeeps });
+  const { graph: functional, log } = runPasses(builder, graph, {
+    tier,
+    ...passOptionsOf(target),
+  });
   const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) throw new Refused(refusals);
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });

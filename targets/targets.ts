@@ -2,12 +2,13 @@
 
 import type { ModuleVariant } from "../codegen/bundle/write.js";
 import { buildWasm, type Memo } from "../codegen/wasm/target.js";
-import type { Builder, Value } from "../compiler/ir/graph.js";
+import type { Builder, Node, Value } from "../compiler/ir/graph.js";
 import type { Plan } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
 import { bestUnit, buildNative, type NativeBuild, type NativeOptions } from "./llvm/native.js";
 import { NATIVE, type NativeName } from "./native-targets.js";
+import { wasmKeeps } from "./wasm/capabilities.js";
 import { WASM_THREADING } from "./wasm/threads.js";
 
 export type TargetName = "wasm" | NativeName;
@@ -17,6 +18,14 @@ export const TARGET_NAMES: readonly TargetName[] = ["wasm", "x86-64", "aarch64"]
 /** The register tiles of a target: those of the best CPU level that code is made for. */
 export function tilesOf(target: TargetName, cpus?: readonly string[]): TileChooser {
   return target === "wasm" ? SIMD128_TILES : registerTiles(bestUnit(NATIVE[target], cpus));
+}
+
+/** What passes have to know of a target. Products of bytes run as they are in native code, and as pairs of 16 bits elsewhere. */
+export function passOptionsOf(target: TargetName): {
+  readonly keeps: (node: Node) => boolean;
+  readonly byteDots: boolean;
+} {
+  return { keeps: wasmKeeps, byteDots: target !== "wasm" };
 }
 
 export interface Build {

@@ -12,6 +12,8 @@ export interface Dialect {
   readonly fma: boolean;
   /** x86's multiply-add of 16-bit pairs, by the widest vector in bytes; 0 without. */
   readonly pairBytes: number;
+  /** The dot product of four bytes in one instruction, if there is one. */
+  readonly byteDot: "vpdpbusd" | "sdot" | null;
 }
 
 export interface Spelling {
@@ -158,10 +160,16 @@ const PAIR_NAMES: Readonly<Record<number, string>> = {
 };
 
 function dot16(cx: Spelling): string {
+  const type = typeOf(cx.type);
+  const halves = vectorOf("i16", 2 * cx.type.lanes);
+  return pairsDot(cx, cast(cx, "bitcast", type, arg(cx, 0), halves), cast(cx, "bitcast", type, arg(cx, 1), halves));
+}
+
+/** The dot products of pairs, of vectors of halves. */
+function pairsDot(cx: Spelling, a: string, b: string): string {
   const { lanes } = cx.type;
   const type = typeOf(cx.type);
   const halves = vectorOf("i16", 2 * lanes);
-  const [a, b] = [cast(cx, "bitcast", type, arg(cx, 0), halves), cast(cx, "bitcast", type, arg(cx, 1), halves)];
   const own = PAIR_NAMES[lanes];
   if (own !== undefined && lanes * 4 <= cx.dialect.pairBytes)
     return cx.out.call(type, own, [
@@ -176,6 +184,68 @@ function dot16(cx: Spelling): string {
     return cx.out.value(`shufflevector ${wide} ${product}, ${wide} undef, <${lanes} x i32> <${order.join(", ")}>`);
   };
   return cx.out.value(`add ${type} ${every(0)}, ${every(1)}`);
+}
+
+const BYTE_DOT_NAMES: Readonly<Record<number, string>> = {
+  4: "llvm.x86.avx512.vpdpbusd.128",
+  8: "llvm.x86.avx512.vpdpbusd.256",
+  16: "llvm.x86.avx512.vpdpbusd.512",
+};
+
+/** c + u . s over the bytes of each lane; without an instruction for it, even and odd bytes apart as pairs. */
+const dotBytes =
+  (isSmall: boolean): Spell =>
+  (cx) => {
+    const { byteDot } = cx.dialect;
+    const { lanes } = cx.type;
+    const own = BYTE_DOT_NAMES[lanes];
+    if (byteDot === "vpdpbusd" && own !== undefined) {
+      const type = typeOf(cx.type);
+      const operands = [arg(cx, 2), arg(cx, 0), arg(cx, 1)];
+      return cx.out.call(
+        type,
+        own,
+        operands.map((text) => ({ type, text })),
+      );
+    }
+    if (byteDot === "sdot" && lanes === 4) return signedDot(cx, isSmall);
+    return pairsOfBytes(cx);
+  };
+
+/** Both operands signed: u less 128 is, and 128 times the sum of s makes up for it. */
+function signedDot(cx: Spelling, isSmall: boolean): string {
+  const { out } = cx;
+  const bytes = vectorOf("i8", 16);
+  const sdot = (c: string, a: string, b: string): string =>
+    out.call("<4 x i32>", "llvm.aarch64.neon.sdot.v4i32.v16i8", [
+      { type: "<4 x i32>", text: c },
+      { type: bytes, text: a },
+      { type: bytes, text: b },
+    ]);
+  const [u, s] = [
+    cast(cx, "bitcast", "<4 x i32>", arg(cx, 0), bytes),
+    cast(cx, "bitcast", "<4 x i32>", arg(cx, 1), bytes),
+  ];
+  if (isSmall) return sdot(arg(cx, 2), u, s);
+  const every = repeated("i8", "-128", 16);
+  const least = sdot("zeroinitializer", every, s);
+  const dot = sdot(arg(cx, 2), out.value(`xor ${bytes} ${u}, ${every}`), s);
+  return out.value(`sub <4 x i32> ${dot}, ${least}`);
+}
+
+function pairsOfBytes(cx: Spelling): string {
+  const { out } = cx;
+  const { lanes } = cx.type;
+  const type = typeOf(cx.type);
+  const halves = vectorOf("i16", 2 * lanes);
+  const eight = repeated("i16", "8", 2 * lanes);
+  const [u, s] = [cast(cx, "bitcast", type, arg(cx, 0), halves), cast(cx, "bitcast", type, arg(cx, 1), halves)];
+  const even = out.value(`ashr ${halves} ${out.value(`shl ${halves} ${s}, ${eight}`)}, ${eight}`);
+  const odd = out.value(`ashr ${halves} ${s}, ${eight}`);
+  const low = out.value(`and ${halves} ${u}, ${repeated("i16", "255", 2 * lanes)}`);
+  const high = out.value(`lshr ${halves} ${u}, ${eight}`);
+  const first = out.value(`add ${type} ${arg(cx, 2)}, ${pairsDot(cx, low, even)}`);
+  return out.value(`add ${type} ${first}, ${pairsDot(cx, high, odd)}`);
 }
 
 function madd(cx: Spelling): string {
@@ -270,6 +340,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   intToMask: (cx) => compareText(cx, "ne", arg(cx, 0), zero(operandType(cx))),
   splat: (cx) => splat(cx, scalarType(cx.type.kind), arg(cx, 0), cx.type.lanes),
   dot16,
+  dot8: dotBytes(false),
+  dot7: dotBytes(true),
   zipLow: zip(false),
   zipHigh: zip(true),
   checkedIndex,

@@ -86,6 +86,12 @@ export type MachineOp =
   | "splat"
   /** (a, b): 16-bit halves of each 32-bit lane multiplied and added in pairs: a.lo * b.lo + a.hi * b.hi, signed. */
   | "dot16"
+  /**
+   * (u, s, c): bytes of each 32-bit lane multiplied and added to the lane of c, modulo 2^32: c + u0 * s0 + ... + u3 * s3, u
+   * unsigned, s signed. For `dot7` no byte of u is above 127.
+   */
+  | "dot8"
+  | "dot7"
   /** 32-bit lanes of two vectors alternating: the low halves, the high halves. */
   | "zipLow"
   | "zipHigh"

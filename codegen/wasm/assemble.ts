@@ -278,7 +278,8 @@ class Assembler {
         return m.i8x16.shuffle(child(1), child(2), text(0).split(",").map(Number));
       case "f32x4.relaxed_madd":
       case "f64x2.relaxed_madd":
-        return relaxedMadd(m, op, child(0), child(1), child(2));
+      case "i32x4.relaxed_dot_i8x16_i7x16_add_s":
+        return relaxed(m, op, child(0), child(1), child(2));
       default:
         return this.#plain(op, operands);
     }
@@ -332,9 +333,17 @@ class Assembler {
   }
 }
 
-/** Relaxed multiply-add is only on Binaryen's raw C interface. */
-function relaxedMadd(m: binaryen.Module, op: string, a: Ref, b: Ref, c: Ref): Ref {
-  const id = RAW[op === "f32x4.relaxed_madd" ? "_BinaryenRelaxedMaddVecF32x4" : "_BinaryenRelaxedMaddVecF64x2"];
+type Relaxed = "f32x4.relaxed_madd" | "f64x2.relaxed_madd" | "i32x4.relaxed_dot_i8x16_i7x16_add_s";
+
+const RELAXED: Readonly<Record<Relaxed, string>> = {
+  "f32x4.relaxed_madd": "_BinaryenRelaxedMaddVecF32x4",
+  "f64x2.relaxed_madd": "_BinaryenRelaxedMaddVecF64x2",
+  "i32x4.relaxed_dot_i8x16_i7x16_add_s": "_BinaryenRelaxedDotI8x16I7x16AddSToVecI32x4",
+};
+
+/** Relaxed operations of three operands are only on Binaryen's raw C interface. */
+function relaxed(m: binaryen.Module, op: Relaxed, a: Ref, b: Ref, c: Ref): Ref {
+  const id = RAW[RELAXED[op]];
   const make = RAW["_BinaryenSIMDTernary"];
   if (id === undefined || make === undefined) throw new Bug("wasm", "Binaryen has no relaxed SIMD");
   // The types leave out the address that the C functions take a module by.

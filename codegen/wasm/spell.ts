@@ -204,10 +204,25 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
     return isMask(kind) ? ["i32x4.splat", ["i32.sub", i32(0), x]] : [`${vectorName(kind)}.splat`, x];
   },
   dot16: (cx) => ["i32x4.dot_i16x8_s", ...cx.args],
+  dot8: dotBytes,
+  dot7: (cx) =>
+    cx.tier === "relaxed"
+      ? ["i32x4.relaxed_dot_i8x16_i7x16_add_s", at(cx.args, 1), at(cx.args, 0), at(cx.args, 2)]
+      : dotBytes(cx),
   zipLow: (cx) => ["shuffle2", "0,1,2,3,16,17,18,19,4,5,6,7,20,21,22,23", ...cx.args],
   zipHigh: (cx) => ["shuffle2", "8,9,10,11,24,25,26,27,12,13,14,15,28,29,30,31", ...cx.args],
   checkedIndex: (cx) => [operandType(cx).kind === "i64" ? "call.check64" : "call.check32", ...cx.args],
 };
+
+/** Even bytes and odd ones, each as 16-bit pairs. */
+function dotBytes(cx: Cx): Instruction {
+  const [u, s, c] = [at(cx.args, 0), at(cx.args, 1), at(cx.args, 2)];
+  const low: Instruction = ["v128.and", u, ["i32x4.splat", ["i32.literal", 0x00ff00ff]]];
+  const high: Instruction = ["i16x8.shr_u", u, i32(8)];
+  const even: Instruction = ["i16x8.shr_s", ["i16x8.shl", s, i32(8)], i32(8)];
+  const odd: Instruction = ["i16x8.shr_s", s, i32(8)];
+  return ["i32x4.add", ["i32x4.add", c, ["i32x4.dot_i16x8_s", low, even]], ["i32x4.dot_i16x8_s", high, odd]];
+}
 
 function toInt(cx: Cx, sign: "s" | "u"): Instruction {
   const from = operandType(cx).kind;

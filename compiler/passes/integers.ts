@@ -18,7 +18,7 @@ interface Interval {
 
 const MAX_DEPTH = 12;
 
-function within(i: Interval, dtype: DType): boolean {
+export function within(i: Interval, dtype: DType): boolean {
   const { min, max } = intRange(dtype);
   return i.lo >= Number(min) && i.hi <= Number(max);
 }
@@ -71,7 +71,7 @@ export function boundsOf(v: Value, depth = 0): Interval {
 }
 
 /** The tensor of a value that is made of constants alone; null for others. */
-function evaluated(v: Value, b: Builder, depth = 0): Tensor | null {
+export function evaluated(v: Value, b: Builder, depth = 0): Tensor | null {
   const known = constantOf(v);
   if (known !== undefined) return known;
   if (depth > MAX_DEPTH || v.node.inputs.length === 0 || v.node.regions.length > 0) return null;
@@ -85,7 +85,7 @@ function evaluated(v: Value, b: Builder, depth = 0): Tensor | null {
   return node === undefined ? null : (evaluateConstantNode(node)?.[v.index] ?? null);
 }
 
-function recast(t: Tensor, dtype: DType): Tensor {
+export function recast(t: Tensor, dtype: DType): Tensor {
   const out = allocate(dtype, t.size);
   for (const [i, e] of t.numbers().entries()) out[i] = e;
   return tensorOf(dtype, t.shape, out);
@@ -114,7 +114,10 @@ function narrowContraction(node: Node, b: Builder): readonly Value[] | null {
 
 export const integers: Pass = {
   name: "integers",
-  after: { simplify: "zero points of 0 are gone and constants are folded" },
+  after: {
+    simplify: "zero points of 0 are gone and constants are folded",
+    bytes: "what is a product of bytes needs no pairs",
+  },
   run: (b, graph) =>
     rewrite(
       b,

@@ -7,6 +7,8 @@ export interface PassOptions {
   readonly tier?: "strict" | "relaxed";
   /** Whether the target takes a composite node whole; none where it is absent. */
   readonly keeps?: (node: Node) => boolean;
+  /** The target has dot products of four bytes, u8 by i8. */
+  readonly byteDots?: boolean;
 }
 
 export interface Pass {

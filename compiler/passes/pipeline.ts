@@ -5,6 +5,7 @@ import { affine } from "./affine.js";
 import { algebra } from "./algebra.js";
 import { blocks } from "./blocks.js";
 import { branches } from "./branches.js";
+import { bytes } from "./bytes.js";
 import { canonicalize } from "./canonicalize.js";
 import { deadcode } from "./deadcode.js";
 import { decompose } from "./decompose.js";
@@ -26,6 +27,7 @@ export const PIPELINE: readonly Pass[] = [
   blocks,
   simplify,
   widen,
+  bytes,
   integers,
   affine,
   solitary,

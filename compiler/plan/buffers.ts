@@ -18,10 +18,10 @@ export interface Panels {
   readonly batchStride: number;
   readonly rowStride: number;
   /**
-   * Rows of k that stand side by side, column by column: 2 for dot products of pairs, [k / 2][nr][2]. Pairs stay within
-   * runs of `run` rows; a run of odd length ends in a zero.
+   * Rows of k that stand side by side, column by column: 2 or 4 for dot products of so many, [k / 2][nr][2]. They stay
+   * within runs of `run` rows; what is missing at a run's end are zeros.
    */
-  readonly pair: 1 | 2;
+  readonly pair: 1 | 2 | 4;
   readonly run: number;
 }
 

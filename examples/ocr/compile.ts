@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { type DimSpec, importOnnx } from "../../compiler/import/onnx/import.js";
 import { Builder } from "../../compiler/ir/graph.js";
-import { compile } from "../../compiler/pipeline.js";
+import { type CompileOptions, compile } from "../../compiler/pipeline.js";
 import { detectionLimit, detectionStep } from "./detect.js";
 import { modelFiles } from "./files.js";
 import type { Networks } from "./network.js";
@@ -25,19 +25,22 @@ const sizes: Readonly<Record<keyof Networks, Readonly<Record<string, DimSpec>>>>
   },
 };
 
-/** Compiles one network for WebAssembly. Throws Refused when something of it is not supported. */
-export async function compileNetwork(name: keyof Networks): Promise<Uint8Array> {
+/** What code is made: WebAssembly, or native code of levels of a CPU family. */
+export type Code = Pick<CompileOptions, "target" | "cpus">;
+
+/** Compiles one network. Throws Refused when something of it is not supported. */
+export async function compileNetwork(name: keyof Networks, code: Code = { target: "wasm" }): Promise<Uint8Array> {
   const builder = new Builder();
   const { graph } = importOnnx(readFileSync(modelFiles[name]), { builder, dims: sizes[name], name });
-  const { bundle } = await compile({ graph, builder }, { target: "wasm" });
+  const { bundle } = compile({ graph, builder }, code);
   return bundle;
 }
 
 /** Compiles the three networks. */
-export async function compileNetworks(): Promise<Bundles> {
+export async function compileNetworks(code?: Code): Promise<Bundles> {
   return {
-    detection: await compileNetwork("detection"),
-    direction: await compileNetwork("direction"),
-    recognition: await compileNetwork("recognition"),
+    detection: await compileNetwork("detection", code),
+    direction: await compileNetwork("direction", code),
+    recognition: await compileNetwork("recognition", code),
   };
 }

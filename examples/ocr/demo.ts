@@ -1,13 +1,17 @@
-// Reads a picture: node dist/examples/ocr/demo.js [picture.png]
+// Reads a picture: node dist/examples/ocr/demo.js [--target wasm|native] [--cpu level] [picture.png]
 //
-// Compiles PP-OCRv4's three networks to bundles, loads these with the runtime, which checks every digest, and prints the
-// lines of text that it finds, from the top, each with its confidence. Without a picture it reads the one in
-// fixtures/ocr, compares the text with what was drawn there, and fails when they differ.
+// Compiles PP-OCRv4's three networks to bundles, of WebAssembly or of native code for this machine, loads these with the
+// runtime, which checks every digest, and prints the lines of text that it finds, from the top, each with its confidence.
+// Without a picture it reads the one in fixtures/ocr, compares the text with what was drawn there, and fails when they
+// differ.
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { compileNetwork } from "./compile.js";
+import { load } from "../../runtime-shim/index.js";
+import { loadNative } from "../../runtime-shim/native.js";
+import { type Code, compileNetwork } from "./compile.js";
 import { dictionaryFile, fixture, readPng } from "./files.js";
+import { codeFor } from "./native.js";
 import type { Networks } from "./network.js";
 import { loadNetworks } from "./psionic.js";
 import { type Line, read } from "./read.js";
@@ -20,8 +24,8 @@ async function timed<T>(work: () => Promise<T>): Promise<[result: T, millisecond
   return [await work(), performance.now() - start];
 }
 
-async function compiled(name: keyof Networks): Promise<Uint8Array> {
-  const [bundle, took] = await timed(() => compileNetwork(name));
+async function compiled(name: keyof Networks, code: Code): Promise<Uint8Array> {
+  const [bundle, took] = await timed(() => compileNetwork(name, code));
   console.log(
     `compiled  ${name.padEnd(12)} ${(bundle.byteLength / 1e6).toFixed(1).padStart(5)} MB in ${seconds(took)}`,
   );
@@ -42,15 +46,20 @@ function agrees(lines: readonly Line[]): boolean {
 }
 
 async function main(): Promise<boolean> {
-  const [path = fixture.picture] = parseArgs({ allowPositionals: true }).positionals;
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { target: { type: "string", default: "wasm" }, cpu: { type: "string" } },
+  });
+  const [path = fixture.picture] = positionals;
+  const code = codeFor(values.target, values.cpu);
   const image = readPng(path);
   const alphabet = alphabetOf(readFileSync(dictionaryFile, "utf8"));
   const bundles = {
-    detection: await compiled("detection"),
-    direction: await compiled("direction"),
-    recognition: await compiled("recognition"),
+    detection: await compiled("detection", code),
+    direction: await compiled("direction", code),
+    recognition: await compiled("recognition", code),
   };
-  const [networks, loading] = await timed(() => loadNetworks(bundles));
+  const [networks, loading] = await timed(() => loadNetworks(bundles, code.target === "wasm" ? load : loadNative));
   console.log(`loaded    in ${seconds(loading)}, every digest checked`);
   const [lines, reading] = await timed(() => read(image, networks, alphabet));
   console.log(`read      ${path} (${image.width}x${image.height}) in ${seconds(reading)}\n`);

@@ -20,9 +20,15 @@ export const AARCH64: NativeTarget = {
       unit: NEON,
       cpu: "generic",
       enable: "+v8.2a,+dotprod",
-      dialect: { fma: true, pairBytes: 0 },
+      dialect: { fma: true, pairBytes: 0, byteDot: "sdot" },
     },
-    neon: { features: ["neon"], unit: NEON, cpu: "generic", enable: "", dialect: { fma: true, pairBytes: 0 } },
+    neon: {
+      features: ["neon"],
+      unit: NEON,
+      cpu: "generic",
+      enable: "",
+      dialect: { fma: true, pairBytes: 0, byteDot: null },
+    },
   },
   standard: ["neon"],
 };

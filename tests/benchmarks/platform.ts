@@ -6,7 +6,7 @@ import { hasFeature } from "../../runtime-shim/features.js";
 import type { AnyModel, Model } from "../../runtime-shim/index.js";
 import { hasCpuFeature, targetOfHost } from "../../runtime-shim/native-cpu.js";
 import type { NativeTarget } from "../../targets/llvm/native.js";
-import { NATIVE, type NativeName } from "../../targets/native-targets.js";
+import { levelsWith, NATIVE, type NativeName } from "../../targets/native-targets.js";
 import { type Ceilings, probeOf } from "./ceilings.js";
 import type { Engine } from "./engine.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
@@ -43,7 +43,9 @@ function native(name: NativeName, cpu: string): Platform {
   const target: NativeTarget = NATIVE[name];
   const level = target.levels[cpu];
   if (level === undefined || !level.features.every(hasCpuFeature))
-    throw new Error(`--cpu ${cpu}: this machine runs ${levelsHere(target).join(", ") || "none of the levels"}`);
+    throw new Error(
+      `--cpu ${cpu}: this machine runs ${levelsWith(target, hasCpuFeature).join(", ") || "none of the levels"}`,
+    );
   return {
     name: "native",
     text: `${name} ${cpu}`,
@@ -56,18 +58,13 @@ function native(name: NativeName, cpu: string): Platform {
   };
 }
 
-/** Best first. */
-function levelsHere({ levels }: NativeTarget): string[] {
-  return Object.entries(levels).flatMap(([name, { features }]) => (features.every(hasCpuFeature) ? [name] : []));
-}
-
 /** `cpu`: a level of the native target; the best that this machine has by default. */
 export function platformOf(target: string, cpu: string | undefined): Platform {
   if (target === "wasm" && cpu === undefined) return WASM;
   if (target === "wasm") throw new Error(`--cpu ${cpu}: WebAssembly has no levels of a CPU`);
   if (target !== "native") throw new Error(`--target ${target}: want wasm or native`);
   const host = (["x86-64", "aarch64"] as const).find((n) => n === targetOfHost());
-  const best = host === undefined ? undefined : (cpu ?? levelsHere(NATIVE[host])[0]);
+  const best = host === undefined ? undefined : (cpu ?? levelsWith(NATIVE[host], hasCpuFeature)[0]);
   if (host === undefined || best === undefined) throw new Error("--target native: there is none for this machine");
   return native(host, best);
 }

@@ -10,7 +10,7 @@ import { compile } from "../../compiler/pipeline.js";
 import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/plan/plan.js";
 import { schedule } from "../../compiler/schedule/build.js";
-import { wasmKeeps } from "../../targets/wasm/capabilities.js";
+import { passOptionsOf, type TargetName } from "../../targets/targets.js";
 import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
 import { type Platform, platformOf } from "./platform.js";
 import type { Row } from "./row.js";
@@ -29,9 +29,9 @@ interface StepTime {
 }
 
 /** Multiplications and additions of each kernel's product or convolution, by the kernel's name. */
-function flopsByKernel(graph: Graph, builder: Builder, tier: Tier): ReadonlyMap<string, number> {
+function flopsByKernel(graph: Graph, builder: Builder, tier: Tier, target: TargetName): ReadonlyMap<string, number> {
   // The same passes over the same interned nodes give the kernels that compile() made.
-  const { steps } = schedule(runPasses(builder, graph, { tier, keeps: wasmKeeps }).graph);
+  const { steps } = schedule(runPasses(builder, graph, { tier, ...passOptionsOf(target) }).graph);
   return new Map(kernelsOf(steps).map((k) => [k.name, flopsOf(k.anchor)]));
 }
 
@@ -81,7 +81,7 @@ async function profile(row: Row, { platform, tier, runs, limits }: ProfileOption
     );
   }
   model.dispose();
-  const flopsOfKernel = flopsByKernel(graph, builder, tier);
+  const flopsOfKernel = flopsByKernel(graph, builder, tier, platform.options.target ?? "wasm");
   const templateOf = (s: StepPlan): string => (s.kind === "call" ? (plan.kernels[s.kernel]?.template ?? "") : s.kind);
   return entry.steps.map((step, i) => {
     const { bytes, shapes } = traffic(plan, entry, step);

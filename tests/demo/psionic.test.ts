@@ -6,11 +6,14 @@ import test from "ava";
 import { chromium } from "playwright-core";
 import { compileNetworks } from "../../examples/ocr/compile.js";
 import { dictionaryFile, fixture, readPng } from "../../examples/ocr/files.js";
+import { codeFor } from "../../examples/ocr/native.js";
 import { type Bundles, loadNetworks } from "../../examples/ocr/psionic.js";
 import { read } from "../../examples/ocr/read.js";
 import { alphabetOf } from "../../examples/ocr/recognize.js";
 import { serve } from "../../examples/ocr/serve.js";
+import { loadNative } from "../../runtime-shim/native.js";
 import { findChromium } from "../../scripts/chromium.js";
+import { nativeHost } from "../support/native.js";
 import { onnxruntimeNetworks } from "./onnxruntime.js";
 
 const drawn = readFileSync(fixture.text, "utf8").trimEnd().split("\n");
@@ -38,6 +41,18 @@ test.serial("bundles read the fixture's text as onnxruntime does", async (t) => 
       t.true(Math.hypot(x - (corner?.x ?? 0), y - (corner?.y ?? 0)) < 1, `"${text}": corner ${c} is elsewhere`);
     }
   }
+});
+
+const host = nativeHost();
+const native = typeof host === "string" ? test.serial.skip : test.serial;
+if (typeof host === "string") test("native networks", (t) => t.pass(`skipped: ${host}`));
+
+native("native networks read what WebAssembly's read, to the last bit of a confidence", async (t) => {
+  const alphabet = alphabetOf(readFileSync(dictionaryFile, "utf8"));
+  const image = readPng(fixture.picture);
+  const networks = await loadNetworks(await compileNetworks(codeFor("native")), loadNative);
+  const want = await loadNetworks(await compiled());
+  t.deepEqual(await read(image, networks, alphabet), await read(image, want, alphabet));
 });
 
 const executablePath = findChromium();

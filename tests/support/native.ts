@@ -4,7 +4,7 @@ import { env } from "node:process";
 import { hasCpuFeature, targetOfHost } from "../../runtime-shim/native-cpu.js";
 import { findLlvm } from "../../targets/llvm/library.js";
 import { findLinker } from "../../targets/llvm/link.js";
-import { NATIVE, type NativeName } from "../../targets/native-targets.js";
+import { levelsWith, NATIVE, type NativeName } from "../../targets/native-targets.js";
 
 /** This machine's target and the names of the levels that it runs, best first; else why there is none. */
 export function nativeHost(): { readonly target: NativeName; readonly levels: readonly string[] } | string {
@@ -13,8 +13,6 @@ export function nativeHost(): { readonly target: NativeName; readonly levels: re
   if (env["SKIP_LLVM"]) return "SKIP_LLVM is set";
   if (findLlvm() === null) return "this machine has no libLLVM: install libllvm16, or name one with PSIONIC_LLVM";
   if (findLinker(NATIVE[target].link) === null) return "this machine has no linker: install binutils";
-  const levels = Object.entries(NATIVE[target].levels)
-    .filter(([, { features }]) => features.every(hasCpuFeature))
-    .map(([name]) => name);
+  const levels = levelsWith(NATIVE[target], hasCpuFeature);
   return levels.length > 0 ? { target, levels } : "this CPU has none of the target's levels";
 }

@@ -32,7 +32,7 @@ import {
 } from "./block-words.js";
 import {
   accumulate,
-  accumulatePairs,
+  accumulateDots,
   accumulators,
   blockedTiles,
   clearTile,
@@ -291,7 +291,7 @@ function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, i
   const pairBytes = part.vectors * VECTOR_BYTES;
   const block = (length: number): Stmt[] => [
     ...clearTile(frame, dots),
-    ...accumulatePairs(
+    ...accumulateDots(
       frame,
       element,
       dots,

@@ -29,11 +29,11 @@ import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import {
   accumulate,
-  accumulatePairs,
+  accumulateDots,
   accumulators,
   clearTile,
+  dotWidth,
   evenBlock,
-  isPaired,
   type RowAt,
   rowsAt,
   rowTiles,
@@ -67,7 +67,7 @@ export function lowerConv(frame: Frame): Stmt[] {
   const packed = constantOf(w) !== undefined;
   if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr)
     return scalar();
-  const paired = isPaired(element, packed);
+  const dot = dotWidth(element, packed);
   let panels: Panels | null = null;
   const window = w.type.shape.slice(0, spatial);
   const taps = mul(1, ...window);
@@ -80,14 +80,14 @@ export function lowerConv(frame: Frame): Stmt[] {
       n: outs,
       batchStride: outs,
       rowStride: outs * groups,
-      pair: paired ? 2 : 1,
-      run: paired ? channels : taps * channels,
+      pair: dot,
+      run: dot > 1 ? channels : taps * channels,
     };
     frame.pack(w, panels);
   }
-  const widens = isWidened(frame, element, paired);
+  const widens = isWidened(frame, element, packed);
   const multiplied = widens ? widened(element) : element;
-  const runRows = paired ? Math.ceil(channels / 2) * 2 : channels;
+  const runRows = Math.ceil(channels / dot) * dot;
   const image = x.type.shape;
   const out = result.type.shape;
   const n = indexVar("n", image[0] ?? 1);
@@ -111,7 +111,7 @@ export function lowerConv(frame: Frame): Stmt[] {
         add(mul(tapIndex, outs * groups), mul(g0, outs), column, part),
         bytesB,
       );
-    const inPanel = add(mul(tapIndex, nr), mul(part, paired ? 2 : 1));
+    const inPanel = add(mul(tapIndex, nr), mul(part, dot));
     if (widens) return pool.address(frame.scratch, inPanel, bytesOf("i16"));
     return pool.address(frame.buffer(w), add(panelStart(panels), inPanel), bytesB);
   };
@@ -134,12 +134,12 @@ export function lowerConv(frame: Frame): Stmt[] {
       const starts = columns.map((column) => ravel([...lead, column, mul(g0, channels)], image));
       const clipped = (column: Dim, i: number): RowAt => {
         const inside = pool.compare("ltU", pool.index(column), pool.index(width));
-        const zeros = pool.address(frame.zeros((channels + 1) * bytesA), 0, bytesA);
+        const zeros = pool.address(frame.zeros(runRows * bytesA), 0, bytesA);
         return { address: pool.select(inside, pool.address(buffer, starts[i] ?? 0, bytesA), zeros), offset: 0 };
       };
       const pointers = tested ? columns.map(clipped) : rowsAt(frame, buffer, starts, bytesA);
-      if (paired)
-        return accumulatePairs(frame, multiplied, acc, pointers, panelOf(first, part, at), ceildiv(steps, 2), nr);
+      if (dot > 1)
+        return accumulateDots(frame, multiplied, acc, pointers, panelOf(first, part, at), ceildiv(steps, dot), nr);
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
       return accumulate(frame, element, acc, pointers, panelOf(first, part, at), steps, stepA, stepB);
     };
@@ -162,7 +162,7 @@ export function lowerConv(frame: Frame): Stmt[] {
     const lastLength = window[last] ?? 1;
     const byTap = (): Stmt[] => overRows([forLoop(tap[last] ?? 0, lastLength, sums(tap, channels, padded(last)))]);
     // Without dilation and groups the taps of a row and their channels are one run of memory.
-    const whole = !paired || channels % 2 === 0;
+    const whole = channels % dot === 0;
     const isRun = (dilations[last] ?? 1) === 1 && groups === 1 && lastLength !== 1 && whole;
     const byRow = (): Stmt[] => overRows(sums([...tap.slice(0, -1), 0], mul(lastLength, channels), false));
     let inner: Stmt[];

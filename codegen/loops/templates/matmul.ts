@@ -17,12 +17,12 @@ import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import {
   accumulate,
-  accumulatePairs,
+  accumulateDots,
   accumulators,
   blockedTiles,
   clearTile,
+  dotWidth,
   type Element,
-  isPaired,
   rowsAt,
   rowTiles,
   storeTile,
@@ -57,7 +57,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const wantsPacking = packed && typeof form.n === "number" && typeof form.k === "number" && form.n >= panel.nr;
   if (packed && !wantsPacking) return scalar();
   const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
-  const paired = isPaired(element, packed) && strideA === 1;
+  const dot = strideA === 1 ? dotWidth(element, packed) : 1;
   let layout: Panels | null = null;
   if (packed && typeof form.n === "number" && typeof form.k === "number") {
     const { shape } = form.b.type;
@@ -69,7 +69,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       n: form.n,
       batchStride: form.k * form.n,
       rowStride: form.n,
-      pair: paired ? 2 : 1,
+      pair: dot,
       run: form.k,
     };
     frame.pack(form.b, layout);
@@ -88,7 +88,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     const t = typeof column === "number" ? 0 : panelIndex;
     return frame.pool.address(
       frame.buffer(form.b),
-      add(mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)), mul(part, paired ? 2 : 1)),
+      add(mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)), mul(part, dot)),
       bytesOf(element.b),
     );
   };
@@ -103,8 +103,8 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     const rows = rowsAt(frame, frame.buffer(source), starts, bytesOf(element.a));
     return [
       ...clearTile(frame, acc),
-      ...(paired
-        ? accumulatePairs(frame, element, acc, rows, from, ceildiv(form.k, 2), panel.nr)
+      ...(dot > 1
+        ? accumulateDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr)
         : accumulate(
             frame,
             element,
@@ -119,7 +119,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     ];
   };
   const depth = range(form.k).hi;
-  const widens = isWidened(frame, element, paired);
+  const widens = dot > 1 && isWidened(frame, element, packed);
   const panels = (length: number, name: string): Stmt[] =>
     blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) =>
       tiles(frame, "panel", panel.nr, form.n, (column) => {

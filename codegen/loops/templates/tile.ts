@@ -32,9 +32,14 @@ export function tileKind({ a, b, sum }: Element): RegKind | null {
   return null;
 }
 
-/** Whether a product runs as dot products of pairs: 16-bit rows against a packed 8- or 16-bit constant. */
-export function isPaired({ a, b, sum }: Element, packed: boolean): boolean {
-  return packed && a === "i16" && (b === "i8" || b === "i16") && sum === "i32";
+/**
+ * How many elements along k a dot product of the machine takes: four bytes against a packed constant of bytes, or pairs of
+ * 16 bits against one of 8 or 16; 1 where there is none.
+ */
+export function dotWidth({ a, b, sum }: Element, packed: boolean): 1 | 2 | 4 {
+  if (!packed || sum !== "i32") return 1;
+  if (a === "u8" && b === "i8") return 4;
+  return a === "i16" && (b === "i8" || b === "i16") ? 2 : 1;
 }
 
 /** Where a row of `a` starts: rows a constant distance apart share one pointer, which is one addition less per step. */
@@ -61,32 +66,33 @@ function rowPointers({ pool }: Frame, rows: readonly RowAt[]): ReadonlyMap<Expr,
 }
 
 /**
- * acc += a[i] . b over `pairs` of k: both operands are read two elements of k at a time. Rows of odd length read one
- * element more, against a zero. `width`: columns of a step of the panel, of which the tile's are the first.
+ * acc += a[i] . b over `steps` dot products along k (dotWidth). Rows whose length is no multiple of that read some elements
+ * more, against zeros. `width`: columns of a step of the panel, of which the tile's are the first.
  */
-export function accumulatePairs(
+export function accumulateDots(
   frame: Frame,
   element: Element,
   acc: readonly (readonly Expr[])[],
   rows: readonly RowAt[],
   panel: Expr,
-  pairs: Dim,
+  steps: Dim,
   width: number,
 ): Stmt[] {
   const { pool } = frame;
   const lanes = acc[0]?.[0]?.type.lanes ?? LANES;
   const wide = { kind: "i32", lanes } as const;
-  const bytes = bytesOf(element.b);
+  const dot = dotWidth(element, true);
   const pa = rowPointers(frame, rows);
   const pb = pool.variable(I32, "pb");
   const end = pool.variable(I32, "pend");
-  const step = width * 2 * bytes;
+  const columnBytes = dot * bytesOf(element.b);
+  const step = width * columnBytes;
   const body: Stmt[] = [];
   const columns = (acc[0] ?? []).map((_, j) => {
     const b = pool.variable(wide, `b${lanes}_${j}`);
-    // Twice as many elements are the columns' pairs: 8-bit ones are widened on the way.
-    const dtype = bytes === 1 ? "i8" : "i32";
-    const load = pool.loadAt(pb, j * lanes * 2 * bytes, dtype, bytes === 1 ? { kind: "i32", lanes: 2 * lanes } : wide);
+    // Pairs of bytes are widened as they are read.
+    const [dtype, type] = columnBytes < 4 ? (["i8", { ...wide, lanes: 2 * lanes }] as const) : (["i32", wide] as const);
+    const load = pool.loadAt(pb, j * lanes * columnBytes, dtype, type);
     body.push({ kind: "set", target: b, value: load });
     return b;
   });
@@ -94,15 +100,18 @@ export function accumulatePairs(
     const a = pool.variable(wide, `a${lanes}`);
     const { address = pb, offset = 0 } = rows[i] ?? {};
     body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, "i32", wide, true) });
-    for (const [j, target] of row.entries())
-      body.push({ kind: "set", target, value: pool.same("add", target, pool.same("dot16", a, columns[j] ?? a)) });
+    for (const [j, target] of row.entries()) {
+      const b = columns[j] ?? a;
+      const value = dot === 4 ? pool.same("dot8", a, b, target) : pool.same("add", target, pool.same("dot16", a, b));
+      body.push({ kind: "set", target, value });
+    }
   }
   for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
   body.push({ kind: "set", target: pb, value: pool.same("add", pb, pool.i32(step)) });
   return [
     ...[...pa].map(([value, target]): Stmt => ({ kind: "set", target, value })),
     { kind: "set", target: pb, value: panel },
-    { kind: "set", target: end, value: pool.same("add", pb, pool.index(mul(pairs, step))) },
+    { kind: "set", target: end, value: pool.same("add", pb, pool.index(mul(steps, step))) },
     { kind: "while", mask: pool.compare("ltU", pb, end), body },
   ];
 }

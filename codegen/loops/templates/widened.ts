@@ -6,14 +6,14 @@ import { type Expr, I32 } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { LANES } from "../nest.js";
 import type { Stmt } from "../stmt.js";
-import type { Element } from "./tile.js";
+import { dotWidth, type Element } from "./tile.js";
 
 /** Elements that one step widens. */
 const STEP = 2 * LANES;
 
 /** Whether a kernel's panels of pairs are widened to its scratch: where the schedule gave it some. */
-export function isWidened({ kernel }: Frame, element: Element, paired: boolean): boolean {
-  return paired && element.b === "i8" && kernel.scratch !== 0;
+export function isWidened({ kernel }: Frame, element: Element, packed: boolean): boolean {
+  return dotWidth(element, packed) === 2 && element.b === "i8" && kernel.scratch !== 0;
 }
 
 /** What is multiplied once panels are widened. */

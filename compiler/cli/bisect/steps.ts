@@ -4,7 +4,7 @@
 // after each.
 
 import type { AnyModel, Model, ReadMemory } from "../../../runtime-shim/index.js";
-import { wasmKeeps } from "../../../targets/wasm/capabilities.js";
+import { passOptionsOf, type TargetName } from "../../../targets/targets.js";
 import { bytesOf } from "../../ir/dtype.js";
 import type { Builder, Graph, Node, Value } from "../../ir/graph.js";
 import { settle } from "../../ir/settle.js";
@@ -55,6 +55,7 @@ export interface Prepared {
   readonly graph: Graph;
   readonly builder: Builder;
   readonly stages: Stages;
+  readonly target: TargetName;
   readonly model: Model<AnyModel>;
 }
 
@@ -67,7 +68,7 @@ export async function prepare(
   const stages = compileStages({ graph, builder }, options);
   const { bundle, plan } = stages.compiled;
   const load = await loaderOf(plan.target);
-  return { graph, builder, stages, model: await load(bundle) };
+  return { graph, builder, target: options.target ?? "wasm", stages, model: await load(bundle) };
 }
 
 /** Throws the runtime's errors where the run itself fails. */
@@ -161,7 +162,7 @@ function nodesIn(step: Step): Node[] {
 
 /** The first pass after which an output is another one; the preparation for the schedule where none is to blame. */
 function blamePass(
-  { graph, builder }: Prepared,
+  { graph, builder, target }: Prepared,
   inputs: Tensors,
   want: Tensors,
   known: Difference,
@@ -178,7 +179,7 @@ function blamePass(
   });
   let at = settle(graph);
   for (const pass of PIPELINE) {
-    at = runPass(builder, at, pass, { keeps: wasmKeeps });
+    at = runPass(builder, at, pass, passOptionsOf(target));
     for (const [name, have] of Object.entries(interpret(at, inputs).outputs)) {
       const before = want[name];
       const difference = before === undefined ? null : differenceOf(have, before, tolerance);

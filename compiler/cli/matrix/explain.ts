@@ -1,8 +1,8 @@
 // What a target does with a graph, without generating code: its refusals, or how each op runs and how many kernels the
 // schedule has.
 
-import type { TargetName } from "../../../targets/targets.js";
-import { type Form, formOf, refusalsOf, wasmKeeps } from "../../../targets/wasm/capabilities.js";
+import { passOptionsOf, type TargetName } from "../../../targets/targets.js";
+import { type Form, formOf, refusalsOf } from "../../../targets/wasm/capabilities.js";
 import type { DType } from "../../ir/dtype.js";
 import type { Refusal } from "../../ir/errors.js";
 import { type Builder, type Graph, nodesOf } from "../../ir/graph.js";
@@ -28,7 +28,7 @@ export interface Explanation {
 }
 
 export function explain(graph: Graph, builder: Builder, target: TargetName): Explanation {
-  const { graph: functional } = runPasses(builder, graph, { keeps: wasmKeeps });
+  const { graph: functional } = runPasses(builder, graph, passOptionsOf(target));
   const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) return { refusals, ops: [], kernels: {} };
   const counts = new Map<OpName, { nodes: number; dtypes: Set<DType> }>();
