@@ -1,6 +1,6 @@
-// Partial results of a reduction along contiguous elements. Their number depends on the size alone: four, or sixteen of a
-// long one, element i going to partial i mod n. Targets keep them in as few registers as their vectors allow; the order
-// in which they are combined is the same for all.
+// Partial results of a reduction along contiguous elements. Of sums and products their number depends on the size alone:
+// four, or sixteen of a long one, element i going to partial i mod n. Targets keep them in as few registers as their
+// vectors allow; the order in which they are combined is the same for all.
 
 import { add, type Dim, floordiv, mul, range, substitute } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
@@ -15,10 +15,12 @@ export interface PartialForm {
   readonly vectors: number;
 }
 
-export function partialForm(pool: ExprPool, size: Dim): PartialForm {
-  const count = range(size).hi >= 4 * WAYS * LANES ? WAYS * LANES : LANES;
-  const lanes = Math.min(pool.vectorLanes, count);
-  return { lanes, vectors: count / lanes };
+export function partialForm(pool: ExprPool, size: Dim, kinds: readonly ReduceKind[]): PartialForm {
+  const isLong = range(size).hi >= 4 * WAYS * LANES;
+  const lanes = Math.min(pool.vectorLanes, isLong ? WAYS * LANES : LANES);
+  // Greatest and least are the same in any order: as many partials as keep registers from waiting for each other.
+  if (isLong && kinds.every((k) => k === "max" || k === "min")) return { lanes, vectors: WAYS };
+  return { lanes, vectors: isLong ? (WAYS * LANES) / lanes : 1 };
 }
 
 export class Partials {

@@ -10,6 +10,7 @@ import { sameShape } from "../ir/types.js";
 import { matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import type { Group } from "./groups.js";
 import type { Choices } from "./schedule.js";
+import type { TileChooser } from "./tiles.js";
 import { costOf, sameCount, type Uses } from "./uses.js";
 import { holder, locate, unravel } from "./views.js";
 
@@ -45,8 +46,8 @@ export interface AttentionForm {
   positionV(outer: readonly Dim[], key: Dim, column: Dim): Dim[];
 }
 
-/** Columns of the widest panel of keys that the kernel turns at a time. */
-export const PANEL = 16;
+/** Keys of the panel that single rows are multiplied with, at least: it is turned for one row only. */
+const LEAST_PANEL = 16;
 /** Elements between the end of a strip's row and the next: rows of a power of two would share few lines of a cache. */
 const STRIP_GAP = 16;
 /** Bytes of a strip that stay in a core's second-level cache. */
@@ -196,12 +197,19 @@ export function readsKeysInPlace({ product }: Attention): boolean {
   return form !== null && readsInPlaceB(form);
 }
 
-/** Tile and strip of an attention kernel. */
-export function attentionChoices(attention: Attention, second: Node): Choices {
+/** Tile and strip of an attention kernel: a strip is of whole tiles. */
+export function attentionChoices(attention: Attention, second: Node, tiles: TileChooser): Choices {
   const { rows, keys } = attentionForm(attention, second);
-  const fit = Math.floor(STRIP_BYTES / (4 * Math.max(1, range(keys).hi)) / 4) * 4;
-  const strip = Math.min(MAX_ROWS, Math.max(4, fit), range(rows).hi);
-  return { mr: typeof rows === "number" ? Math.min(4, rows) : 4, nr: 8, strip, shared: attention.shared };
+  const most = Math.min(MAX_ROWS, range(rows).hi);
+  const { mr, nr } = tiles.matmul({ rows: Math.max(2, most), columns: range(keys).hi });
+  const whole = (count: number): number => Math.max(1, Math.floor(count / mr)) * mr;
+  const fit = whole(STRIP_BYTES / (4 * Math.max(1, range(keys).hi)));
+  return { mr: Math.min(mr, most), nr, strip: Math.min(whole(MAX_ROWS), fit, most), shared: attention.shared };
+}
+
+/** Keys of the widest panel that a kernel turns at a time. */
+export function panelKeys(choices: Choices): number {
+  return Math.max(LEAST_PANEL, Number(choices["nr"]));
 }
 
 /** Where a kernel's scratch has what, in elements. */
@@ -214,10 +222,10 @@ export interface AttentionScratch {
   readonly kept: Dim;
 }
 
-export function attentionScratch({ depth, keys }: AttentionForm, strip: number): AttentionScratch {
+export function attentionScratch({ depth, keys }: AttentionForm, choices: Choices): AttentionScratch {
   const stride = add(keys, STRIP_GAP);
-  const panel = depth * PANEL;
-  return { stride, strip: panel, kept: add(panel, mul(strip, stride)) };
+  const panel = depth * panelKeys(choices);
+  return { stride, strip: panel, kept: add(panel, mul(Number(choices["strip"]), stride)) };
 }
 
 /** Bytes of scratch: `nodes` are those of the kernel. */
@@ -229,6 +237,6 @@ export function attentionScratchBytes(
 ): Dim {
   const form = attentionForm(attention, second);
   const keptRows = nodes.filter((n) => costOf(n) >= 4).length;
-  const { kept } = attentionScratch(form, Number(choices["strip"]));
+  const { kept } = attentionScratch(form, choices);
   return mul(4, add(kept, mul(Math.min(keptRows, 8), form.keys)));
 }

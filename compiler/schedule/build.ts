@@ -196,7 +196,7 @@ function templateOf(
 ): { template: Template; choices: Choices } {
   const anchor = group?.anchor ?? node;
   const attention = group?.attention ?? null;
-  if (attention !== null) return { template: "attention", choices: attentionChoices(attention, anchor) };
+  if (attention !== null) return { template: "attention", choices: attentionChoices(attention, anchor, tiles) };
   switch (anchor.op) {
     case "matmul":
     case "conv": {

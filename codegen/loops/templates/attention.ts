@@ -4,7 +4,17 @@
 // of their own: the same bits. Keys that lie row by row are turned in registers into a panel of a few, which stays in the
 // first-level cache while the block's queries pass by.
 
-import { add, ceildiv, type Dim, indexVar, linearIn, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
+import {
+  add,
+  ceildiv,
+  type Dim,
+  indexVar,
+  linearIn,
+  mul,
+  provenLessEqual,
+  range,
+  sub,
+} from "../../../compiler/ir/dim.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Node, type NodeOf, type Value } from "../../../compiler/ir/graph.js";
 import { sameShape } from "../../../compiler/ir/types.js";
@@ -14,9 +24,10 @@ import {
   type AttentionScratch,
   attentionForm,
   attentionScratch,
-  PANEL,
+  panelKeys,
   readsKeysInPlace,
 } from "../../../compiler/schedule/attention.js";
+import { fitTile } from "../../../compiler/schedule/tiles.js";
 import { locate, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -30,6 +41,7 @@ import {
   clearTile,
   type Element,
   rowsAt,
+  rowTiles,
   storeElement,
   storeTile,
   type Target,
@@ -49,6 +61,8 @@ interface Context {
   readonly outer: readonly Dim[];
   /** Rows of a block, at most. */
   readonly strip: number;
+  /** Columns of tiles of several rows. */
+  readonly nr: number;
 }
 
 /** Rows base .. base + count of the head's queries, which are rows 0 .. count of the strip; tiles of `mr` of them. */
@@ -65,15 +79,11 @@ export function lowerAttention(frame: Frame): Stmt[] {
   const form = attentionForm(attention, kernel.anchor);
   const outer = form.outer.map((size, axis) => indexVar(`head${axis}`, size));
   const strip = Number(choices["strip"]);
-  const cx: Context = { frame, attention, form, layout: attentionScratch(form, strip), outer, strip };
-  const mr = Number(choices["mr"]);
-  let body = whenAtLeast(
-    frame,
-    form.rows,
-    mr,
-    () => blocks(cx, mr),
-    () => blocks(cx, 1),
-  );
+  const chosen = { mr: Number(choices["mr"]), nr: Number(choices["nr"]) };
+  const shape = { rows: strip, columns: range(form.keys).hi };
+  const { mr, nr } = fitTile(frame.unit, chosen, shape);
+  const cx: Context = { frame, attention, form, layout: attentionScratch(form, choices), outer, strip, nr };
+  let body = rowTiles(frame, form.rows, mr, (rows) => blocks(cx, rows));
   for (let axis = outer.length - 1; axis >= 0; axis--) body = [forLoop(outer[axis] ?? 0, form.outer[axis] ?? 1, body)];
   return body;
 }
@@ -128,7 +138,7 @@ function scores(cx: Context, block: Block): Stmt[] {
   const { pool } = frame;
   const result = outputOf(attention.product);
   const inPlace = readsKeysInPlace(attention);
-  const nr = block.mr === 1 ? PANEL : 8;
+  const nr = block.mr === 1 ? panelKeys(frame.kernel.choices) : cx.nr;
   const element = indexVar("element", form.depth);
   const flat = (row: Dim, key: Dim): Dim => add(mul(rowOfAll(cx, row), form.keys), key);
   const target = (local: Dim): Target => ({
@@ -203,12 +213,19 @@ function normalize(cx: Context, { base, count, ...block }: Block): Stmt[] {
   return [forLoop(local, count, rowPasses(frame, { anchor, nodes, row, kept: layout.kept, target }))];
 }
 
+/** As many columns of the values as a tile takes: half of `most`, and half of that, while there are fewer. */
+function mixedColumns(width: number, most: number): number {
+  let nr = most;
+  while (nr > 4 && nr > width) nr /= 2;
+  return nr;
+}
+
 /** The second product, through the kernel's epilogue. */
 function mix(cx: Context, block: Block): Stmt[] {
   const { frame, form, outer } = cx;
   const { pool } = frame;
   const { width } = form;
-  const nr = block.mr === 1 && width >= 32 ? 32 : width >= 8 ? 8 : 4;
+  const nr = mixedColumns(width, block.mr === 1 ? panelKeys(frame.kernel.choices) : cx.nr);
   const key = indexVar("key", form.keys);
   const result = outputOf(frame.kernel.anchor);
   return tiles(frame, "mixed", nr, width, (column) =>

@@ -46,6 +46,8 @@ import { isWidened, widened, widenPanel } from "./widened.js";
 
 /** Channels below which the loop over one tap is too short to be worth its setup. */
 const SHORT_RUN = 32;
+/** Rows of a tile above which pointers of their own do not fit the scalar registers: tiles inside the image share one. */
+const MANY_ROWS = 6;
 
 export function lowerConv(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
@@ -167,7 +169,7 @@ export function lowerConv(frame: Frame): Stmt[] {
     const byRow = (): Stmt[] => overRows(sums([...tap.slice(0, -1), 0], mul(lastLength, channels), false));
     let inner: Stmt[];
     if (isRun && !padded(last)) inner = byRow();
-    else if (isRun && channels <= SHORT_RUN) {
+    else if (isRun && (channels <= SHORT_RUN || rows > MANY_ROWS)) {
       const begin = inputAt(last, start, 0);
       const end = add(inputAt(last, add(start, rows - 1), 0), lastLength, -1);
       const mask = pool.op(

@@ -95,7 +95,7 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
   if (v === undefined || size === undefined || !isVector)
     return wrapKept([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
   const main = mul(floordiv(size, LANES), LANES);
-  const form = partialForm(pool, size);
+  const form = partialForm(pool, size, [kind]);
   const partials = new Partials(pool, type.kind, "", form);
   const loops = partialLoops(v, main, form, [partials], (register, lanes, later) => {
     const target = partials.at(register);

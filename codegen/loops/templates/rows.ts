@@ -213,7 +213,11 @@ function reducePass(
   stores: readonly (Stmt & { kind: "store" })[],
 ): Stmt[] {
   const { pool, reader } = frame;
-  const form = partialForm(pool, width);
+  const form = partialForm(
+    pool,
+    width,
+    now.map((r) => r.attrs.kind),
+  );
   const parts = now.map((r) => {
     const x = r.inputs[0];
     if (x === undefined) throw new Bug("loops", "a reduction without an operand");
