@@ -2,18 +2,21 @@
 // loops, with the weights mapped and inside, on one thread and on several. What fails in one fails in the other, with a status of the same meaning.
 // PSIONIC_RUNS multiplies the number of graphs, PSIONIC_SEED adds to the seeds.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import fc from "fast-check";
+import { importOnnx } from "../../compiler/import/onnx/import.js";
 import { Refused } from "../../compiler/ir/errors.js";
+import { Builder } from "../../compiler/ir/graph.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
 import { print } from "../../compiler/ir/text.js";
 import { type Compiled, compile } from "../../compiler/pipeline.js";
 import { loadNative, type Model } from "../../runtime-shim/native.js";
 import { bitDifference } from "../support/bits.js";
 import { CLibrary, type CModel, type CStatus, isStatus } from "../support/c-model.js";
+import { MODEL_FILES, noiseValue } from "../support/models.js";
 import { nativeHost } from "../support/native.js";
 import type { Values } from "../support/oracle.js";
 import { arbitraryGraph, type RandomGraph, type RandomGraphOptions } from "../support/random-graph.js";
@@ -145,5 +148,32 @@ for (const [i, { name, runs, graphs }] of CASES.entries())
     t.true(compared >= (runs * times) / 2, `${compared} of ${runs * times} graphs were compared`);
     t.log(`${compared} graphs`);
   });
+
+(typeof host === "string" ? test.skip : test.serial)("a published model, at every width and on threads", async (t) => {
+  if (typeof host === "string") return;
+  const builder = new Builder();
+  const dims = { height: 48, width: { lo: 32, hi: 320, step: 32 } };
+  const { graph } = importOnnx(readFileSync(MODEL_FILES["ocr-cls"]), { builder, dims });
+  const { bundle, library: made } = compile(
+    { graph, builder },
+    { target: host.target, threads: true, library: { name: "m" } },
+  );
+  const folder = mkdtempSync(join(tmpdir(), "psionic-c-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const [path, file] = [join(folder, "libm.so"), join(folder, "m.psn")];
+  writeFileSync(path, made?.library ?? "");
+  writeFileSync(file, bundle);
+  const library = new CLibrary(path);
+  const model = await loadNative(bundle);
+  for (const threads of [1, 3]) {
+    const mine = library.load(file, { threads });
+    if (isStatus(mine)) throw new Error(mine.text);
+    for (const width of [32, 320, 192])
+      t.is(compare(library, mine, model, { x: noiseValue([1, 3, 48, width], 5) }), null);
+    const wrong = mine.run({ x: noiseValue([1, 3, 48, 40], 5) });
+    t.true(isStatus(wrong) && /want f32\[1, 3, 48, .*\] with a whole .* in 1\.\.10/.test(wrong.text));
+    mine.free();
+  }
+});
 
 if (typeof host === "string") test("libraries for C", (t) => t.pass(`skipped: ${host}`));

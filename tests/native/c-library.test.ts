@@ -1,87 +1,29 @@
-// Libraries for C as C programs meet them: the header compiles without a warning, the library asks for nothing but the C
-// library, the example finds what onnxruntime finds, and every wrong argument is a status and a text.
+// A library for C and what comes with it: the header compiles without a warning, the library asks for nothing but the C
+// library, and the example finds what onnxruntime finds.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { bool, compile, dim, f32, state, tensor, trace, where } from "../../compiler/index.js";
-import type { CompileOptions } from "../../compiler/pipeline.js";
-import type { NativeName } from "../../targets/native-targets.js";
-import { findCompiler } from "../support/c-compiler.js";
+import { build, cHost, findCompiler, freshFolder, run, STRICT, writeGate } from "../support/c-programs.js";
 import { MODEL_FILES } from "../support/models.js";
-import { nativeHost } from "../support/native.js";
 import { openOracle, type Value } from "../support/oracle.js";
 import { voice } from "../support/sound.js";
 import { repositoryRoot } from "../support/suites.js";
-import { HOSTS, MEMCHECK_LOG, RIG_NAMES, type RigName, rigProblem } from "./rig/hosts.js";
 
-const host = nativeHost();
-const cc = typeof host === "string" ? null : findCompiler();
-const reason = typeof host === "string" ? host : cc === null ? "this machine has no C compiler: install gcc" : null;
-const native = reason === null ? test : test.skip;
-if (reason !== null) test("libraries in C programs", (t) => t.pass(`skipped: ${reason}`));
-
+const host = cHost();
+const native = typeof host === "string" ? test.skip : test;
+if (typeof host === "string") test("libraries for C", (t) => t.pass(`skipped: ${host}`));
+const { target, cc } = typeof host === "string" ? ({ target: "x86-64", cc: "cc" } as const) : host;
 const root = repositoryRoot();
-const target = typeof host === "string" ? "x86-64" : host.target;
-const folder = mkdtempSync(join(tmpdir(), "psionic-c-"));
-test.after.always(() => rmSync(folder, { recursive: true }));
-
-function run(command: string, args: readonly string[], input: Uint8Array | string = ""): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { input, maxBuffer: 1 << 26 });
-  if (status !== 0)
-    throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? `${String(status)}\n${stdout}${stderr}`}`);
-  return stdout.toString();
-}
-
-const STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-
-/** Links a program with the library that lies in a folder beside it. */
-function build(
-  source: string,
-  at: string,
-  name: string,
-  { compiler = cc ?? "cc", more = [] as string[] } = {},
-): string {
-  const program = join(at, "program");
-  const flags = ["-std=c99", "-O1", ...STRICT, `-I${at}`, source, `-L${at}`, `-l${name}`, "-Wl,-rpath,$ORIGIN"];
-  run(compiler, [...flags, ...more, "-o", program]);
-  return program;
-}
-
-/** x + w + the number of runs where `keep` says so, else 0. The weight 42 tells where in the file the weights are. */
-function gate(w = 42) {
-  const n = dim("n", 2, 5);
-  const weights = tensor(new Float32Array([w, 1, 1, 1]), [4]);
-  return trace({ x: f32(n, 4), keep: bool(n) }, ({ x, keep }) => {
-    const runs = state("runs", f32(1));
-    runs.add_(1);
-    return { y: where(keep.unsqueeze(1), x.add(weights).add(runs), 0) };
-  });
-}
-
-/** The folder that it is in. */
-function writeLibrary(name: string, options: CompileOptions = {}): string {
-  const at = mkdtempSync(join(folder, `${name}-`));
-  const { bundle, library } = compile(gate(), { target, library: { name }, ...options });
-  if (library === undefined) throw new Error("no library was made");
-  writeFileSync(join(at, `${name}.psn`), bundle);
-  writeFileSync(join(at, `lib${name}.so`), library.library);
-  writeFileSync(join(at, `${name}.h`), library.header);
-  return at;
-}
 
 native("a header compiles as C99, C11 and C++ without a warning, and two of them together", (t) => {
-  const at = writeLibrary("gate");
-  const { library } = compile(gate(), {
-    target,
-    library: { name: "second", prefix: "second" },
-  });
-  writeFileSync(join(at, "second.h"), library?.header ?? "");
+  const at = freshFolder(t);
+  writeGate(at, "gate", { target });
+  writeGate(at, "second", { target, library: { name: "second", prefix: "second" } });
   const source = '#include "gate.h"\n#include "second.h"\nint main(void) { return psn_free == second_free; }\n';
   for (const std of ["c99", "c11"])
-    run(cc ?? "cc", ["-x", "c", `-std=${std}`, ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
+    run(cc, ["-x", "c", `-std=${std}`, ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
   const cxx = findCompiler("c++");
   if (cxx === null) t.log("C++: skipped, this machine has no C++ compiler");
   else run(cxx, ["-x", "c++", "-std=c++11", ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
@@ -101,7 +43,8 @@ native("a library exports the header's functions and asks for nothing but the C 
     ["alone", {}],
     ["shared", { threads: true, tier: ["strict", "relaxed"] }],
   ] as const) {
-    const at = writeLibrary(name, options);
+    const at = freshFolder(t);
+    writeGate(at, name, { target, ...options });
     const path = join(at, `lib${name}.so`);
     const lines = run("nm", ["-D", path]).trimEnd().split("\n");
     const named = (kind: string): string[] =>
@@ -128,42 +71,11 @@ native("a library exports the header's functions and asks for nothing but the C 
 
 native("two compilations give the same library and header", (t) => {
   const made = (): (string | Uint8Array)[] => {
-    const at = writeLibrary("same");
+    const at = freshFolder(t);
+    writeGate(at, "same", { target });
     return [readFileSync(join(at, "libsame.so")), readFileSync(join(at, "same.h"), "utf8")];
   };
   t.deepEqual(made(), made());
-});
-
-const TARGETS: Readonly<Record<RigName, NativeName>> = { host: target, memcheck: target, aarch64: "aarch64" };
-
-for (const name of RIG_NAMES) {
-  const problem = reason ?? rigProblem(name);
-  const on = name === "host" ? "here" : `on the rig ${name}`;
-  (problem === null ? test : test.skip)(`every wrong argument is a status and a text, ${on}`, (t) => {
-    const options = { target: TARGETS[name] };
-    const at = writeLibrary("gate", options);
-    const other = join(at, "other.psn");
-    writeFileSync(other, compile(gate(43), options).bundle);
-    const { compiler, runner } = HOSTS[name];
-    const program = build(join(root, "tests/native/programs/errors.c"), at, "gate", { compiler });
-    const files = join(at, "files");
-    mkdirSync(files);
-    const [first = program, ...args] = [...runner(at), program, join(at, "gate.psn"), other, files];
-    const told = run(first, args)
-      .replaceAll(at, "<folder>")
-      .replaceAll(/\b[0-9a-f]{64}\b/g, "<digest>")
-      .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
-      .replaceAll(/\b\d{4,}\b/g, "<size>");
-    t.is(told, readFileSync(join(root, "tests/native/programs/errors.txt"), "utf8"));
-    if (name === "memcheck") t.is(readFileSync(join(at, MEMCHECK_LOG), "utf8"), "");
-  });
-}
-
-native("models run at the same time on threads of their own, and one takes one call at a time", (t) => {
-  const at = writeLibrary("gate");
-  const program = build(join(root, "tests/native/programs/threads.c"), at, "gate", { more: ["-pthread"] });
-  const said = run(program, [join(at, "gate.psn")]);
-  t.is(said, "own: 8000 of 8000\ntogether: 4000 of 4000\nruns in all: 4000\n");
 });
 
 const CHUNKS = 8;
@@ -216,10 +128,10 @@ lib.psn_free(model)
 `;
 
 native("the example, built with cc, finds in a sound what onnxruntime finds; Python gets the same bits", async (t) => {
-  const at = join(folder, "vad");
+  const at = freshFolder(t);
   const args = ["compile", MODEL_FILES["silero-v5"], ...SILERO, target];
   run(process.execPath, [join(root, "dist/compiler/cli/main.js"), ...args, "--c-library", at]);
-  const program = build(join(root, "examples/c/vad.c"), at, "vad");
+  const program = build(cc, join(root, "examples/c/vad.c"), at, ["vad"]);
   const sound = voice(CHUNKS * SAMPLES, 16000);
   const bytes = new Uint8Array(sound.buffer);
   const said = run(program, [join(at, "vad.psn")], bytes)
@@ -234,7 +146,7 @@ native("the example, built with cc, finds in a sound what onnxruntime finds; Pyt
   const [, snippet = ""] = /```c\n(.*?)```/s.exec(readFileSync(join(root, "docs/c.md"), "utf8")) ?? [];
   const source = join(at, "main.c");
   writeFileSync(source, snippet);
-  build(source, at, "vad");
+  build(cc, source, at, ["vad"]);
   const silence = spawnSync(join(at, "program"), { cwd: at, encoding: "utf8" });
   t.regex(silence.stdout, /^0\.\d+\n$/, "the program in docs/c.md");
 

@@ -1,0 +1,84 @@
+// Programs in C against a model's library: every wrong argument is a status and a text, here, under memcheck and on
+// emulated aarch64; chance finds no other way; threads and two libraries in one program do not meet; the first version of the
+// ABI stays what it is.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { compile } from "../../compiler/index.js";
+import type { NativeName } from "../../targets/native-targets.js";
+import { build, cHost, freshFolder, gate, programFile, run, writeGate } from "../support/c-programs.js";
+import { HOSTS, MEMCHECK_LOG, RIG_NAMES, type RigName, rigProblem } from "./rig/hosts.js";
+
+const host = cHost();
+const native = typeof host === "string" ? test.skip : test;
+if (typeof host === "string") test("programs in C", (t) => t.pass(`skipped: ${host}`));
+const { target, cc } = typeof host === "string" ? ({ target: "x86-64", cc: "cc" } as const) : host;
+
+const TARGETS: Readonly<Record<RigName, NativeName>> = { host: target, memcheck: target, aarch64: "aarch64" };
+
+for (const name of RIG_NAMES) {
+  const problem = typeof host === "string" ? host : rigProblem(name);
+  const given = problem === null ? test : test.skip;
+  const on = name === "host" ? "here" : `on the rig ${name}`;
+  /** Builds a program for the rig, and gives what runs it. */
+  const programOn = (source: string, at: string): ((...args: readonly string[]) => string) => {
+    const { compiler, runner } = HOSTS[name];
+    const program = build(compiler, programFile(source), at, ["gate"]);
+    const [first = program, ...rest] = [...runner(at), program];
+    return (...args) => {
+      const said = run(first, [...rest, ...args]);
+      if (name === "memcheck" && readFileSync(join(at, MEMCHECK_LOG), "utf8") !== "")
+        throw new Error(readFileSync(join(at, MEMCHECK_LOG), "utf8"));
+      return said;
+    };
+  };
+
+  given(`every wrong argument is a status and a text, ${on}`, (t) => {
+    const at = freshFolder(t);
+    const options = { target: TARGETS[name] };
+    writeGate(at, "gate", options);
+    const [other, files] = [join(at, "other.psn"), join(at, "files")];
+    writeFileSync(other, compile(gate(43), options).bundle);
+    mkdirSync(files);
+    const said = programOn("errors.c", at)(join(at, "gate.psn"), other, files);
+    const told = said
+      .replaceAll(at, "<folder>")
+      .replaceAll(/\b[0-9a-f]{64}\b/g, "<digest>")
+      .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
+      .replaceAll(/\b\d{4,}\b/g, "<size>");
+    t.is(told, readFileSync(programFile("errors.txt"), "utf8"));
+  });
+
+  given(`arguments that are wrong by chance are a status, ${on}`, (t) => {
+    const at = freshFolder(t);
+    writeGate(at, "gate", { target: TARGETS[name] });
+    const tries = name === "host" ? 100_000 : 6000;
+    const statuses = programOn("fuzz.c", at)(join(at, "gate.psn"), String(tries)).trim().split(" ");
+    // Right, and wrong in dtype, shape, value, bundle and options: chance came that far.
+    for (const status of ["0", "1", "2", "3", "4", "7", "8"]) t.true(statuses.includes(status), `status ${status}`);
+  });
+}
+
+native("models run at the same time on threads of their own, and one takes one call at a time", (t) => {
+  const at = freshFolder(t);
+  writeGate(at, "gate", { target });
+  const program = build(cc, programFile("threads.c"), at, ["gate"], ["-pthread"]);
+  const said = run(program, [join(at, "gate.psn")]);
+  t.is(said, "own: 8000 of 8000\ntogether: 4000 of 4000\nruns in all: 4000\n");
+});
+
+native("two libraries in one program know their own models", (t) => {
+  const at = freshFolder(t);
+  writeGate(at, "gate", { target });
+  writeGate(at, "second", { target, library: { name: "second", prefix: "second" } }, 43);
+  const program = build(cc, programFile("two.c"), at, ["gate", "second"]);
+  const said = run(program, [join(at, "gate.psn"), join(at, "second.psn")]);
+  t.is(said, "another plan: 1\nown: 0 0\nthe other's: 1 1\nown still: 0 0\n");
+});
+
+native("the first version of the ABI is what it was", (t) => {
+  const at = freshFolder(t);
+  writeGate(at, "gate", { target });
+  t.is(run(build(cc, programFile("abi-1.c"), at, ["gate"]), []), "");
+});
