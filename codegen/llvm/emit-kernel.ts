@@ -13,7 +13,7 @@ import type { LoopKernel, Stmt } from "../loops/stmt.js";
 import { Addresses } from "./addresses.js";
 import { Known, symbolNeed } from "./known.js";
 import { ANY, loadFrom, loadHalves, storeTo, UNWRITTEN, WRITTEN } from "./memory.js";
-import { emitSpace, PART_PARAMETERS } from "./space.js";
+import { emitSpace, PART_PARAMETERS, sharedLoops } from "./space.js";
 import { type Dialect, SPELL } from "./spell.js";
 import type { SymbolTable } from "./symbol-table.js";
 import { FunctionText } from "./text.js";
@@ -163,7 +163,7 @@ class KernelEmitter {
   }
 
   #space(s: Loop): void {
-    const loops = spaceOf(this.#kernel, s);
+    const loops = sharedLoops(spaceOf(this.#kernel, s));
     const cx = { out: this.#out, known: this.#known, loopVars: this.#loopVars, dim: (d: Dim) => this.#dim(d) };
     this.#divides = false;
     emitSpace(loops, cx, () => this.#body(loops.at(-1)?.body ?? []));

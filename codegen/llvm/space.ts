@@ -21,6 +21,15 @@ export interface SpaceContext {
 /** Parameters after the frame of a function that runs in parts. */
 export const PART_PARAMETERS: readonly string[] = ["i32 %part", "i32 %parts"];
 
+/** Iterations that are enough to be shared: loops inside keep their constant bounds, which LLVM unrolls and vectorizes by. */
+const ENOUGH = 512;
+
+/** The outermost loops of a space that have enough iterations, or all. */
+export function sharedLoops(space: readonly Loop[]): readonly Loop[] {
+  const enough = space.findIndex((_, i) => range(sizeOf(space.slice(0, i + 1))).lo >= ENOUGH);
+  return enough === -1 ? space : space.slice(0, enough + 1);
+}
+
 const MOST = 2 ** 20;
 const PART = sym("(part)", 0, MOST);
 const PARTS = sym("(parts)", 1, MOST);
