@@ -2,9 +2,12 @@
 
 import type { Sizes } from "../support/architectures/architecture.js";
 import { ARCHITECTURES, type ArchitectureName } from "../support/architectures/index.js";
+import { SMOLLM } from "../support/architectures/smollm.js";
+import { smollmQ4Chat } from "../support/architectures/smollm-q4.js";
 import type { Elements, ElementType } from "../support/onnx-writer.js";
 import type { Value } from "../support/oracle.js";
-import type { Row } from "./row.js";
+import { llamaGguf } from "./llama-gguf.js";
+import type { LlamaTask, Row } from "./row.js";
 
 const NAMES = {
   resnet50: "ResNet-50",
@@ -26,6 +29,7 @@ const TOLERANCES: Readonly<Record<string, number>> = {
   "qlinear-convnet": 0.05,
   // onnxruntime-web multiplies these in f32.
   "smollm-q4-int8": 0.1,
+  "smollm-q4-chat": 0.1,
 };
 
 const ELEMENT_TYPES: readonly ElementType[] = ["f32", "i64", "i32", "u8", "i8"];
@@ -67,7 +71,18 @@ function row({ key, name, sizes }: RowOf): Row {
   };
 }
 
-const DECODERS = { smollm: "SmolLM", "smollm-q4": "SmolLM 4-bit", "smollm-q4-int8": "SmolLM 4-bit int8" } as const;
+const DECODERS = {
+  smollm: "SmolLM",
+  "smollm-q4": "SmolLM 4-bit",
+  "smollm-q4-int8": "SmolLM 4-bit int8",
+  "smollm-q4-chat": "SmolLM 4-bit chat",
+} as const;
+
+/** The words that the row's input has. */
+function llamaTask(sizes: (typeof STEPS)[keyof typeof STEPS]): LlamaTask {
+  const words = smollmQ4Chat.feeds(sizes, "full")["input_ids"]?.data ?? [];
+  return { gguf: (onnx) => llamaGguf(onnx, SMOLLM.full), words: Array.from(words, Number), past: sizes.past };
+}
 
 /** A prompt, and one word after it. */
 const STEPS = {
@@ -81,8 +96,11 @@ export const ARCHITECTURE_ROWS: readonly Row[] = [
     return row({ key: architecture, name, sizes: ARCHITECTURES[architecture].fullSizes });
   }),
   ...Object.entries(DECODERS).flatMap(([key, name]) =>
-    Object.entries(STEPS).map(([step, sizes]) =>
-      row({ key: key as keyof typeof DECODERS, name: `${name} ${step}`, sizes }),
-    ),
+    Object.entries(STEPS).map(([step, sizes]) => {
+      const architecture = key as keyof typeof DECODERS;
+      const one = row({ key: architecture, name: `${name} ${step}`, sizes });
+      const words = { ...one, words: sizes.sequence };
+      return architecture === "smollm-q4-chat" ? { ...words, llama: llamaTask(sizes) } : words;
+    }),
   ),
 ];

@@ -31,6 +31,7 @@ function engine(
   return {
     name: `onnxruntime-${column}`,
     column,
+    judges: column === "node",
     async prepare(row: Row, model: Uint8Array) {
       const session = await InferenceSession.create(model, options);
       const feeds: Record<string, Tensor> = {};

@@ -9,7 +9,9 @@ import type { NativeTarget } from "../../targets/llvm/native.js";
 import { levelsWith, NATIVE, type NativeName } from "../../targets/native-targets.js";
 import { type Ceilings, probeOf } from "./ceilings.js";
 import type { Engine } from "./engine.js";
+import { llamaCpp } from "./llama-cpp.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
+import type { Row } from "./row.js";
 import type { StartName } from "./start.js";
 
 export interface Platform {
@@ -22,8 +24,8 @@ export interface Platform {
   load(bundle: Uint8Array<ArrayBuffer>, threads: number): Promise<Model<AnyModel>>;
   /** Measures the ceilings each time it is called. */
   probe(): Promise<() => Ceilings>;
-  /** The main peer first; the last one is the judge of results. */
-  peers(threads: number): Promise<readonly Engine[]>;
+  /** For these rows, the main peer first. A peer that this machine cannot have is left out, and a line says so. */
+  peers(threads: number, rows: readonly Row[]): Promise<readonly Engine[]>;
   /** Programs of a fresh process: ours first. */
   readonly starts: readonly StartName[];
 }
@@ -53,9 +55,19 @@ function native(name: NativeName, cpu: string): Platform {
     fuses: level.dialect.fma,
     load: async (bundle, threads) => (await import("../../runtime-shim/native.js")).loadNative(bundle, { threads }),
     probe: async () => probeOf((await import("./ceilings-native.js")).nativeLoops(target, cpu, level)),
-    peers: async (threads) => [await onnxruntimeNode(threads)],
+    peers: async (threads, rows) => [await onnxruntimeNode(threads), ...(await languagePeers(threads, rows))],
     starts: ["psionic-native", "onnxruntime-node"],
   };
+}
+
+async function languagePeers(threads: number, rows: readonly Row[]): Promise<Engine[]> {
+  if (!rows.some((r) => r.llama !== undefined)) return [];
+  try {
+    return [await llamaCpp(threads)];
+  } catch (e) {
+    console.log(`without llama.cpp: ${e instanceof Error ? e.message : String(e)}`);
+    return [];
+  }
 }
 
 /** `cpu`: a level of the native target; the best that this machine has by default. */

@@ -25,6 +25,7 @@ const row = (name: string, ratio: number, invalid = ""): RowResult => ({
   ofCeiling: 1,
   gain: null,
   error: 0,
+  leftOut: [],
   invalid,
 });
 

@@ -34,6 +34,8 @@ export interface RowResult {
   readonly ofCeiling: number | null;
   /** Greatest relative error against the judge. */
   readonly error: number | null;
+  /** Peers that are not compared with, and why. */
+  readonly leftOut: readonly string[];
   /** Why the row does not count, or empty. */
   readonly invalid: string;
 }
@@ -121,7 +123,7 @@ export function rowLine(r: RowResult, peers: readonly PeerColumn[]): string {
     ceiling,
     error,
   ]);
-  return r.invalid === "" ? text : `${text}  ${r.invalid}`;
+  return [text, ...new Set([r.invalid, ...r.leftOut])].filter((part) => part !== "").join("  ");
 }
 
 /** One line per peer, as tools read it. */

@@ -3,6 +3,16 @@
 import type { DimSpec } from "../../compiler/import/onnx/import.js";
 import type { Elements } from "../support/onnx-writer.js";
 
+/** A row for llama.cpp: the same network in its format, and what it is to do. */
+export interface LlamaTask {
+  /** The GGUF file of the row's ONNX file. */
+  gguf(model: Uint8Array): Uint8Array;
+  /** The words of a run, of which it tells what follows the last. */
+  readonly words: readonly number[];
+  /** Words that stand before them. */
+  readonly past: number;
+}
+
 export interface Row {
   readonly name: string;
   /** Element type of the arithmetic. */
@@ -23,6 +33,9 @@ export interface Row {
   readonly bytes: number | null;
   /** Greatest error of an output, relative to the output's largest magnitude. */
   readonly tolerance: number;
+  /** Words that a run takes in; a rate is then in words. */
+  readonly words?: number;
+  readonly llama?: LlamaTask;
   /** Also measured from process start to first result, with peak memory and download size. */
   readonly whole?: boolean;
 }

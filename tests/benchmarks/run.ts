@@ -14,6 +14,7 @@ import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
 import type { Engine, Prepared } from "./engine.js";
 import { type Budget, measure, median, pairedRatio, quantile } from "./measure.js";
 import { MODELS } from "./models.js";
+import { openPeers } from "./peers.js";
 import { type Platform, platformOf } from "./platform.js";
 import { type PsionicEngine, type PsionicPrepared, psionic } from "./psionic.js";
 import { comparison, header, type Results, type RowResult, rowLine, type SizeResult, summaries } from "./report.js";
@@ -44,11 +45,7 @@ function firstLine(e: unknown): string {
   return `failed: ${e instanceof Error ? (e.message.split("\n")[0] ?? "") : String(e)}`;
 }
 
-function rowOf(
-  bench: Bench,
-  row: Row,
-  kind: RowResult["kind"],
-): Omit<RowResult, "ms" | "quartiles" | "rounds" | "coldMs" | "peers" | "gain" | "invalid"> {
+function rowOf(bench: Bench, row: Row, kind: RowResult["kind"]): Omit<RowResult, keyof typeof unmeasured | "invalid"> {
   const { name, dtype, shape } = row;
   return {
     name: kind === "start" ? `start ${name}` : name,
@@ -65,7 +62,15 @@ function rowOf(
   };
 }
 
-const unmeasured = { ms: Number.NaN, quartiles: [0, 0], rounds: 0, coldMs: null, peers: [], gain: null } as const;
+const unmeasured = {
+  ms: Number.NaN,
+  quartiles: [0, 0],
+  rounds: 0,
+  coldMs: null,
+  peers: [],
+  gain: null,
+  leftOut: [],
+} as const;
 
 async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
   const base = rowOf(bench, row, "warm");
@@ -79,27 +84,14 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
     } catch (e) {
       return { ...base, ...unmeasured, invalid: firstLine(e) };
     }
-    const names: string[] = [];
-    const failures: string[] = [];
-    for (const peer of bench.peers) {
-      try {
-        opened.push(await peer.prepare(row, model));
-        names.push(peer.name);
-      } catch (e) {
-        failures.push(`${peer.name} ${firstLine(e)}`);
-      }
-    }
+    const { peers, right, leftOut } = await openPeers(bench.peers, row, model);
+    opened.push(...peers.map((p) => p.prepared));
     bench.ceilings = higher(bench.ceilings, bench.probe());
-    // The last peer, native code, is the judge.
-    const judge = opened.at(-1);
-    const single = bench.threads === 1 ? [] : [await bench.single.prepare(row, model)];
-    opened.push(...single);
+    if (bench.threads > 1) opened.push(await bench.single.prepare(row, model));
     const [mine, ...others] = await measure(opened, bench.budget);
-    const theirs = others.slice(0, names.length);
-    const alone = others[names.length];
+    const alone = others[peers.length];
     if (mine === undefined) throw new Error("nothing was measured");
-    const error =
-      judge === undefined || judge === ours ? null : largestError(await ours.outputs(), await judge.outputs());
+    const error = right === null ? null : largestError(await ours.outputs(), right);
     const { flops, bytes } = { flops: row.flops ?? ours.work.flops, bytes: row.bytes ?? ours.work.bytes };
     const isWrong = error !== null && !(error <= row.tolerance);
     return {
@@ -108,16 +100,26 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
       quartiles: mine.quartiles,
       rounds: mine.rounds,
       coldMs: mine.coldMs,
-      peers: theirs.map((t, i) => ({ name: names[i] ?? "", ms: t.ms, coldMs: t.coldMs, ratio: pairedRatio(mine, t) })),
-      rate: rateText(flops, bytes, mine.ms),
+      peers: peers.flatMap(({ name }, i) => {
+        const their = others[i];
+        return their === undefined
+          ? []
+          : [{ name, ms: their.ms, coldMs: their.coldMs, ratio: pairedRatio(mine, their) }];
+      }),
+      rate: row.words === undefined ? rateText(flops, bytes, mine.ms) : wordsText(row.words, mine.ms),
       gain: alone === undefined ? null : pairedRatio(mine, alone),
       ofCeiling: floorMs(bench.ceilings, bench.tier, flops, bytes) / bench.threads / mine.ms,
       error,
-      invalid: isWrong ? "WRONG RESULT" : failures.length === bench.peers.length ? failures.join("; ") : "",
+      invalid: isWrong ? "WRONG RESULT" : peers.length === 0 ? leftOut.join("; ") : "",
+      leftOut,
     };
   } finally {
     for (const p of opened) await p.release();
   }
+}
+
+function wordsText(words: number, ms: number): string {
+  return `${((1000 * words) / ms).toFixed(0)} words/s`;
 }
 
 /** GFLOP/s where the work is arithmetic, else GB/s. */
@@ -157,6 +159,7 @@ async function startRow(
       ratio: median(mine.samples.map((ms, i) => (t.samples[i] ?? Number.NaN) / ms)),
     })),
     gain: null,
+    leftOut: [],
     invalid: "",
   };
   const sizes: SizeResult[] = [];
@@ -204,7 +207,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const probe = await platform.probe();
-  const peers = await platform.peers(threads);
+  const peers = await platform.peers(threads, warm);
   const bench: Bench = {
     platform,
     tier,

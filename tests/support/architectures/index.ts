@@ -6,7 +6,7 @@ import { crnn } from "./crnn.js";
 import { minilm, minilmInt8 } from "./minilm.js";
 import { qdqConvnet, qlinearConvnet } from "./quantized-convnets.js";
 import { smollm } from "./smollm.js";
-import { smollmQ4, smollmQ4Int8 } from "./smollm-q4.js";
+import { smollmQ4, smollmQ4Chat, smollmQ4Int8 } from "./smollm-q4.js";
 import { whisperDecoder, whisperEncoder } from "./whisper.js";
 import { yolo } from "./yolo.js";
 
@@ -21,6 +21,7 @@ export const ARCHITECTURES = {
   smollm,
   "smollm-q4": smollmQ4,
   "smollm-q4-int8": smollmQ4Int8,
+  "smollm-q4-chat": smollmQ4Chat,
   yolo,
   "qdq-convnet": qdqConvnet,
   "qlinear-convnet": qlinearConvnet,

@@ -12,6 +12,12 @@ const BLOCK = 32;
 /** 0: products of real numbers. 4: of 8-bit integers, as exporters for CPUs write it. */
 type AccuracyLevel = 0 | 4;
 
+interface Form {
+  readonly level: AccuracyLevel;
+  /** Logits of the last word of the prompt alone, which is what a chat asks for. */
+  readonly lastOnly?: boolean;
+}
+
 /** x · w, w of 4 bits. */
 function product(g: GraphWriter, x: string, from: number, to: number, level: AccuracyLevel): string {
   const blocks = from / BLOCK;
@@ -42,7 +48,7 @@ function rotaryCaches(g: GraphWriter, positions: number, size: number): string[]
   });
 }
 
-function write(preset: Preset, level: AccuracyLevel): Uint8Array {
+function write(preset: Preset, { level, lastOnly = false }: Form): Uint8Array {
   const { vocabulary, layers, width, heads, kvHeads, inner, positions } = SMOLLM[preset];
   const g = new GraphWriter("smollm-q4");
   const size = width / heads;
@@ -86,14 +92,15 @@ function write(preset: Preset, level: AccuracyLevel): Uint8Array {
     const gated = g.op("Mul", [g.op("Mul", [gate, g.op("Sigmoid", [gate])]), times(y, width, inner)]);
     join(times(gated, inner, width));
   }
-  g.output("logits", times(y, width, vocabulary), "f32", ["batch", "sequence", vocabulary]);
+  const rows = lastOnly ? g.op("Gather", [y, g.ints([-1])], { axis: 1 }) : y;
+  g.output("logits", times(rows, width, vocabulary), "f32", ["batch", lastOnly ? 1 : "sequence", vocabulary]);
   cacheOutputs(g, present, kvHeads, size);
   return g.encode();
 }
 
-function decoder(level: AccuracyLevel): Architecture {
+function decoder(form: Form): Architecture {
   return {
-    write: (preset) => write(preset, level),
+    write: (preset) => write(preset, form),
     ...decoderSizes,
     feeds: (sizes, preset) => ({
       ...decoderFeeds(sizes, preset),
@@ -102,5 +109,6 @@ function decoder(level: AccuracyLevel): Architecture {
   };
 }
 
-export const smollmQ4 = decoder(0);
-export const smollmQ4Int8 = decoder(4);
+export const smollmQ4 = decoder({ level: 0 });
+export const smollmQ4Int8 = decoder({ level: 4 });
+export const smollmQ4Chat = decoder({ level: 4, lastOnly: true });
