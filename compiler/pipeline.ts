@@ -4,7 +4,7 @@ import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import type { Threading } from "../codegen/threading.js";
 import { type CLibrary, type CLibraryOptions, checkCLibrary } from "../targets/llvm/c-library.js";
-import { type Build, build, passOptionsOf, type TargetName, tilesOf } from "../targets/targets.js";
+import { type Build, build, passOptionsOf, type TargetName, tilesOf, toolsOf } from "../targets/targets.js";
 import { refusalsOf } from "../targets/wasm/capabilities.js";
 import { readCompiled, writeCompiled } from "./cache/compiled.js";
 import { cacheKey } from "./cache/key.js";
@@ -80,16 +80,26 @@ export function compile(
   options: CompileOptions = {},
 ): Compiled {
   const { cache, ...told } = options;
-  // Native code depends on the machine's LLVM and linker as well: it is made again.
-  const isKept = (told.target ?? "wasm") === "wasm" && told.library === undefined;
-  if (cache === undefined || !isKept) return compileStages(source, told).compiled;
+  // A library for C is made again, its bundle's modules are not.
+  if (cache === undefined || told.library !== undefined) return compileStages(source, options).compiled;
   const lock = told.tuning?.lock ?? { entries: [] };
-  const key = cacheKey(source.graph, source.builder, told);
+  const tools = knownTools(told.target ?? "wasm");
+  const key = tools === null ? null : cacheKey(source.graph, source.builder, told, tools);
   const known = key === null ? null : readCompiled(cache, key, lock);
   if (known !== null) return known;
   const { compiled } = compileStages(source, options);
   if (key !== null) writeCompiled(cache, key, compiled, lock);
   return compiled;
+}
+
+/** Null where one is missing: the model's own refusals come first. */
+function knownTools(target: TargetName): readonly string[] | null {
+  try {
+    return toolsOf(target);
+  } catch (e) {
+    if (e instanceof Refused) return null;
+    throw e;
+  }
 }
 
 /** As `compile`, with what lies between, which the cache does not keep: it only serves modules here. */

@@ -1,12 +1,12 @@
 // What a model can be compiled for, and the way from a schedule to a plan and its code on each.
 
 import type { ModuleVariant } from "../codegen/bundle/write.js";
-import { buildWasm, type Memo } from "../codegen/wasm/target.js";
+import { buildWasm } from "../codegen/wasm/target.js";
 import type { Builder, Node, Value } from "../compiler/ir/graph.js";
 import type { Plan } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
-import { bestUnit, buildNative, type NativeBuild, type NativeOptions } from "./llvm/native.js";
+import { bestUnit, buildNative, type NativeBuild, type NativeOptions, toolsOfNative } from "./llvm/native.js";
 import { NATIVE, type NativeName } from "./native-targets.js";
 import { wasmKeeps } from "./wasm/capabilities.js";
 import { WASM_THREADING } from "./wasm/threads.js";
@@ -41,8 +41,11 @@ export interface Build {
   readonly library?: NativeBuild["library"];
 }
 
-export interface BuildOptions extends NativeOptions {
-  readonly memo: Memo;
+export type BuildOptions = NativeOptions;
+
+/** Programs of this machine that a target's code depends on, with their versions. Throws Refused where one is missing. */
+export function toolsOf(target: TargetName): readonly string[] {
+  return target === "wasm" ? [] : toolsOfNative(NATIVE[target]);
 }
 
 /** Throws Refused where the target lacks something, a toolchain included. */

@@ -12,6 +12,7 @@ import { SIMD128 } from "../../compiler/schedule/tiles.js";
 import { symbolsOfRun } from "../entry.js";
 import { lowerSchedule } from "../loops/lower-schedule.js";
 import { isDivisible } from "../loops/parts.js";
+import type { Memo } from "../memo.js";
 import type { Threading } from "../threading.js";
 import { assemble, type ModuleSource } from "./assemble.js";
 import { KernelEmitter } from "./emit-kernel.js";
@@ -45,9 +46,6 @@ export interface WasmOptions {
   readonly threading: Threading;
   readonly memo: Memo;
 }
-
-/** Gives the bytes that were made from the same content before, or makes them. */
-export type Memo = (content: () => string, make: () => Uint8Array) => Uint8Array;
 
 export function buildWasm(schedule: Schedule, builder: Builder, options: WasmOptions): WasmBuild {
   const { entry, variants } = options;

@@ -1,5 +1,6 @@
 // What a result depends on, as a digest. A bundle: the graph, every node that its builder made and where each came from,
-// all options, and the compiler itself. A module: what it is made from, and the compiler. One key, the same bytes.
+// all options, the compiler itself, and the programs of this machine that it works with. A module: what it is made from, and
+// the compiler. One key, the same bytes.
 
 import { createHash, type Hash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -67,12 +68,18 @@ function begin(kind: string): Hash | null {
 
 /**
  * 64 hexadecimal digits; null where the compiler does not find its own code, as when it is bundled into another program.
- * `options`: plain data, all that the compilation was told.
+ * `options`: plain data, all that the compilation was told. `tools`: programs outside of it, with their versions.
  */
-export function cacheKey(graph: Graph, builder: Builder, options: Readonly<Record<string, unknown>>): string | null {
+export function cacheKey(
+  graph: Graph,
+  builder: Builder,
+  options: Readonly<Record<string, unknown>>,
+  tools: readonly string[] = [],
+): string | null {
   const hash = begin("bundle");
   if (hash === null) return null;
   field(hash, "options", canonicalize(options) ?? "");
+  for (const tool of tools) field(hash, "tool", tool);
   field(hash, "graph", print(graph).text);
   for (const [key, origin] of builder.history()) {
     field(hash, "node", key);

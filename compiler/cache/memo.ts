@@ -1,6 +1,6 @@
 // Modules by their content: a model that was trained further keeps its code.
 
-import type { Memo } from "../../codegen/wasm/target.js";
+import type { Memo } from "../../codegen/memo.js";
 import { moduleKey } from "./key.js";
 import { type Cache, readEntry, writeEntry } from "./store.js";
 

@@ -4,6 +4,7 @@ import type { ModuleVariant } from "../../codegen/bundle/write.js";
 import { EXPORTED } from "../../codegen/llvm/entry-form.js";
 import type { PoolMachine } from "../../codegen/llvm/pool-layout.js";
 import { buildLlvm, type CpuLevel } from "../../codegen/llvm/target.js";
+import type { Memo } from "../../codegen/memo.js";
 import type { Threading } from "../../codegen/threading.js";
 import { Bug, refuse } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
@@ -55,6 +56,7 @@ export interface NativeOptions {
   /** Names of levels; the target's standard ones by default. */
   readonly cpus?: readonly string[] | undefined;
   readonly threading?: Threading | undefined;
+  readonly memo: Memo;
 }
 
 /**
@@ -65,9 +67,10 @@ export function buildNative(
   target: NativeTarget,
   schedule: Schedule,
   builder: Builder,
-  { entry, variants, cpus = target.standard, threading = NATIVE_THREADING }: NativeOptions,
+  { entry, variants, cpus = target.standard, threading = NATIVE_THREADING, memo }: NativeOptions,
 ): NativeBuild {
   const levels = levelsOf(target, cpus);
+  const tools = toolsOfNative(target);
   const { plan, weights, modules, placeOf } = buildLlvm(schedule, builder, {
     target: target.name,
     entry,
@@ -80,13 +83,22 @@ export function buildNative(
     plan,
     weights,
     placeOf,
-    tools: [openLlvm().name, linkerName(target.link)],
+    tools,
     library: (wanted, bundle, producer) => makeCLibrary(target, { plan, modules, weights, bundle, producer }, wanted),
     modules: modules.map(({ variant, level, textIn, threads }) => {
-      const object = compileObject(textIn(EXPORTED), { triple: target.triple, cpu: level.cpu, features: level.enable });
-      return { variant, features: level.features, threads, wasm: linkShared([object], target.link) };
+      const text = textIn(EXPORTED);
+      const machine = { triple: target.triple, cpu: level.cpu, features: level.enable };
+      // How it is compiled and linked is in the compiler's own code.
+      const content = (): string => JSON.stringify({ tools, target: target.name, machine, text });
+      const wasm = memo(content, () => linkShared([compileObject(text, machine)], target.link));
+      return { variant, features: level.features, threads, wasm };
     }),
   };
+}
+
+/** LLVM and the linker, with their versions: the modules' bytes depend on them. Throws Refused where one is missing. */
+export function toolsOfNative(target: NativeTarget): readonly string[] {
+  return [openLlvm().name, linkerName(target.link)];
 }
 
 /** The vectors of the best of these levels. Throws Refused where one is unknown. */

@@ -39,7 +39,7 @@ export function flopsOf(node: Node): number {
   const [a, b] = node.inputs.map((v) => staticShape(v.type.shape));
   const [out] = node.outputs.map((v) => staticShape(v.type.shape));
   if (a === undefined || b === undefined || out === undefined || a === null || b === null || out === null) return 0;
-  if (node.op === "matmul") return 2 * sizeOf(out) * (a.at(-1) ?? 0);
+  if (node.op === "matmul" || node.op === "blockMatmul") return 2 * sizeOf(out) * (a.at(-1) ?? 0);
   if (node.op !== "conv") return 0;
   const features = (node.attrs.layout === "nhwc" ? b.at(-1) : b[0]) ?? 1;
   return 2 * sizeOf(out) * (sizeOf(b) / features);
