@@ -23,7 +23,13 @@ const FINISH = signature("face.finish", "i32", ["ptr", "ptr", "ptr"]);
 export function writeRun(module: FaceModule, tables: Tables): void {
   const { plan } = module.model;
   const { entry, ports } = tables;
-  const symbolsBytes = Math.max(8, plan.symbols.length * 8);
+  const symbolsBytes = plan.symbols.length * 8;
+  /** Values of all symbols: 0 until they are known. */
+  const symbolsOf = (code: Code): Ptr => {
+    const symbols = code.room(Math.max(8, symbolsBytes));
+    code.callOutside(LIBC.memset, [symbols, i32(0), i64(symbolsBytes)]);
+    return symbols;
+  };
   const orReturn = (code: Code, status: Val<"i32">): void =>
     code.if(code.compare("ne", status, statusValue("OK")), () => code.return(status));
 
@@ -31,7 +37,7 @@ export function writeRun(module: FaceModule, tables: Tables): void {
   writeFinish(module, tables);
 
   module.define(RUN, (code, model, inputs, inputCount, outputs, outputCount) => {
-    const symbols = code.room(symbolsBytes);
+    const symbols = symbolsOf(code);
     orReturn(code, code.call(BIND, model, inputs, inputCount, symbols));
     orReturn(code, code.call(CHECK_DATA, model, inputs));
     orReturn(code, code.call(CHECK_OUTPUTS, model, outputs, outputCount, symbols));
@@ -50,7 +56,7 @@ export function writeRun(module: FaceModule, tables: Tables): void {
   });
 
   module.define(SHAPES, (code, model, inputs, inputCount, outputs, outputCount) => {
-    const symbols = code.room(symbolsBytes);
+    const symbols = symbolsOf(code);
     orReturn(code, code.call(BIND, model, inputs, inputCount, symbols));
     const isWrong = code.or(code.isNull(outputs), code.compare("ne", outputCount, i64(entry.outputs.length)));
     code.if(isWrong, () =>
