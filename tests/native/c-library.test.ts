@@ -100,33 +100,6 @@ async function judged(sound: Float32Array): Promise<number[]> {
 /** The example's own command line. */
 const SILERO = "--dim input.0=1 --dim input.1=512 --dim state.1=1 --state state=stateN --name vad --target".split(" ");
 
-const PYTHON = `
-import ctypes, sys
-class Tensor(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("bytes", ctypes.c_uint64), ("capacity", ctypes.c_uint64),
-                ("dtype", ctypes.c_uint32), ("rank", ctypes.c_uint32), ("dims", ctypes.c_int64 * 32)]
-lib = ctypes.CDLL(sys.argv[1])
-lib.psn_error.restype = ctypes.c_char_p
-lib.psn_error.argtypes = lib.psn_free.argtypes = [ctypes.c_void_p]
-lib.psn_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]
-model, error = ctypes.c_void_p(), ctypes.create_string_buffer(512)
-if lib.psn_load(sys.argv[2].encode(), None, ctypes.byref(model), error, ctypes.c_size_t(512)):
-    sys.exit(error.value)
-rate = ctypes.c_int64(16000)
-while True:
-    samples = sys.stdin.buffer.read(2048)
-    if len(samples) < 2048: break
-    probability = ctypes.c_float()
-    inputs = (Tensor * 2)(
-        Tensor(ctypes.cast(samples, ctypes.c_void_p), 2048, 0, 1, 2, (1, 512)),
-        Tensor(ctypes.addressof(rate), 8, 0, 8, 0))
-    outputs = (Tensor * 1)(Tensor(ctypes.addressof(probability), 0, 4))
-    if lib.psn_run(model, inputs, 2, outputs, 1):
-        sys.exit(lib.psn_error(model))
-    print(repr(probability.value))
-lib.psn_free(model)
-`;
-
 native("the example, built with cc, finds in a sound what onnxruntime finds; Python gets the same bits", async (t) => {
   const at = freshFolder(t);
   const args = ["compile", MODEL_FILES["silero-v5"], ...SILERO, target];
@@ -150,7 +123,9 @@ native("the example, built with cc, finds in a sound what onnxruntime finds; Pyt
   const silence = spawnSync(join(at, "program"), { cwd: at, encoding: "utf8" });
   t.regex(silence.stdout, /^0\.\d+\n$/, "the program in docs/c.md");
 
-  if (spawnSync("python3", ["--version"]).status !== 0) return void t.log("Python: skipped, there is no python3");
-  const python = run("python3", ["-c", PYTHON, join(at, "libvad.so"), join(at, "vad.psn")], bytes);
-  t.deepEqual(python.trim().split("\n").map(Number).map(Math.fround), said.map(Math.fround));
+  const hasPython =
+    spawnSync("python3", ["-c", "import ctypes, sys; sys.exit(sys.version_info < (3, 8))"]).status === 0;
+  if (!hasPython) return void t.log("Python: skipped, there is no python3 with ctypes");
+  const python = run("python3", [join(root, "examples/c/vad.py"), join(at, "libvad.so"), join(at, "vad.psn")], bytes);
+  t.deepEqual(python.trim().split("\n").map(Number), said);
 });
