@@ -1,7 +1,8 @@
 // Contractions of bytes by known bytes, for targets with dot products of four bytes: u8 by i8. Zero points come out of the
 // sum, sum((u - zero) * w) = sum(u * w) - zero * sum(w), where the sums of the weights are known; signed values are moved up
 // by 128, which is one more zero point. Sums are exact modulo 2^32 on both sides. Convolutions of values with a zero point
-// are padded with it first, since the padding's zero is not zero in the bytes.
+// are padded with it first, since the padding's zero is not zero in the bytes. Products with packed weights take their left
+// operand in bytes as well.
 
 import * as ir from "../ir/build.js";
 import { DTYPES, isInteger } from "../ir/dtype.js";
@@ -68,6 +69,21 @@ function padded(b: Builder, x: Value, zero: Value, { low, high }: NodeOf<"conv">
   return ir.pad(b, x, ir.cast(b, zero, "u8"), [0, 0, ...low], [0, 0, ...high]);
 }
 
+/** Integers in 8 bits, as they were before they were widened. */
+function narrowed(v: Value, b: Builder): Value {
+  const { node } = v;
+  if (node.op === "reshape" || node.op === "slice")
+    return b.op(node.op, [narrowed(inputOf(node), b)], node.attrs)[0] ?? v;
+  return node.op === "cast" && inputOf(node).type.dtype === "i8" ? inputOf(node) : ir.cast(b, v, "i8");
+}
+
+/** Packed weights take a left operand of 8 bits, where its 16 hold no more. */
+function narrowedBlocks(node: Node, b: Builder): Value | null {
+  const [x, ...rest] = node.inputs;
+  if (node.op !== "blockMatmul" || x?.type.dtype !== "i16" || !within(boundsOf(x), "i8")) return null;
+  return b.one("blockMatmul", [narrowed(x, b), ...rest], node.attrs);
+}
+
 function ofBytes(node: Node, b: Builder): Value | null {
   if (node.op !== "matmul" && node.op !== "conv") return null;
   if (node.attrs.dtype !== "i32") return null;
@@ -97,10 +113,9 @@ export const bytes: Pass = {
   after: { simplify: "zero points of 0 are gone and constants are folded" },
   run: (b, graph, { byteDots }) =>
     byteDots === true
-      ? rewrite(
-          b,
-          graph,
-          ruleFor("bytes", ["matmul", "conv"], (node, { b: builder }) => ofBytes(node, builder)),
-        )
+      ? rewrite(b, graph, [
+          ...ruleFor("bytes", ["matmul", "conv"], (node, { b: builder }) => ofBytes(node, builder)),
+          ...ruleFor("block-bytes", ["blockMatmul"], (node, { b: builder }) => narrowedBlocks(node, builder)),
+        ])
       : graph,
 };

@@ -32,6 +32,8 @@ export interface Panels {
  */
 export interface BitPanels {
   readonly bits: number;
+  /** Neighbours that lie at the same place of a word's parts: 2 in its halves, or 4 in its bytes, for dot products of so many. */
+  readonly group: 2 | 4;
   readonly nr: number;
   readonly k: number;
   readonly n: number;

@@ -4,9 +4,9 @@ import { DTYPES } from "../ir/dtype.js";
 import type { Elements, Tensor } from "../ir/tensor.js";
 import type { BitPanels } from "./buffers.js";
 
-/** Where element `i` of a word's column lies: even ones in the low half, odd ones in the high half, for products of pairs. */
-export function bitOf(i: number, bits: number): number {
-  return (i >> 1) * bits + (i & 1) * 16;
+/** Where element `i` of a word's column lies: neighbours in its halves, or in its bytes, for dot products of so many. */
+export function bitOf(i: number, { bits, group }: Pick<BitPanels, "bits" | "group">): number {
+  return Math.floor(i / group) * bits + (i % group) * (32 / group);
 }
 
 /** Words that a column takes. */
@@ -44,7 +44,7 @@ export function packBits(tensor: Tensor, layout: BitPanels): Uint8Array {
       for (let j = 0; j < nr; j++) {
         let value = 0;
         for (let i = 0; i < per && word * per + i < k; i++)
-          value |= ((elements[(word * per + i) * n + column + j] ?? 0) + offset) << bitOf(i, bits);
+          value |= ((elements[(word * per + i) * n + column + j] ?? 0) + offset) << bitOf(i, layout);
         view.setInt32(((p * words + word) * nr + j) * 4, value, true);
       }
   }

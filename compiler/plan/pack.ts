@@ -8,7 +8,8 @@ import { packBits } from "./pack-bits.js";
 
 export function layoutName(layout: Layout): string {
   if (layout === "plain") return "plain";
-  if ("bits" in layout) return `bits(bits=${layout.bits}, nr=${layout.nr}, k=${layout.k}, n=${layout.n})`;
+  if ("bits" in layout)
+    return `bits(bits=${layout.bits}${layout.group === 2 ? "" : `, group=${layout.group}`}, nr=${layout.nr}, k=${layout.k}, n=${layout.n})`;
   const { nr, batch, k, n, pair, run } = layout;
   return `panels(nr=${nr}, batch=${batch}, k=${k}, n=${n}${pair === 1 ? "" : `, pair=${pair}, run=${run}`})`;
 }

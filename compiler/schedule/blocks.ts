@@ -5,14 +5,17 @@ import { type Dim, mul, range } from "../ir/dim.js";
 import { DTYPES, isInteger } from "../ir/dtype.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import type { Choices, Template } from "./schedule.js";
+import type { TileChooser } from "./tiles.js";
 
 export interface BlockForm {
   readonly x: Value;
   readonly w: Value;
   /** What weights are but for bits: one per block and column, zeros also a scalar. null: they are floats. */
   readonly affine: { readonly scale: Value; readonly zero: Value } | null;
-  /** Of integers in x: scales and sums per row and block. */
+  /** Of integers in x, of 16 or 8 bits: scales and sums per row and block. */
   readonly quantized: { readonly scale: Value; readonly sum: Value } | null;
+  /** Elements along k that are multiplied at a time, and lie so in words: pairs of 16 bits, or four bytes. */
+  readonly group: 2 | 4;
   readonly m: Dim;
   readonly k: number;
   readonly n: number;
@@ -46,11 +49,13 @@ export function blockForm(node: Node): BlockForm | null {
   // Signed weights are stored with an offset, which their zeros take exactly.
   if (kind === "int" && !isInteger(zero.type.dtype)) return null;
   const quantized = xScale === undefined || xSum === undefined ? null : { scale: xScale, sum: xSum };
-  if (quantized !== null && x.type.dtype !== "i16") return null;
+  const { dtype } = x.type;
+  if (quantized !== null && dtype !== "i16" && dtype !== "i8") return null;
   // One value cannot lie in two layouts for one kernel.
   if (zero === w || zero === scale) return null;
   const m = mul(1, ...x.type.shape.slice(0, -1));
-  return { x, w, affine: { scale, zero }, quantized, m, k, n, block, groups, bits };
+  const group = dtype === "i8" ? 4 : 2;
+  return { x, w, affine: { scale, zero }, quantized, group, m, k, n, block, groups, bits };
 }
 
 /** f32 by constant floats of 16 bits: one block without scales. */
@@ -62,22 +67,21 @@ function narrowForm(node: NodeOf<"matmul">): BlockForm | null {
   if (x.type.dtype !== "f32" || node.attrs.dtype !== "f32" || (dtype !== "f16" && dtype !== "bf16")) return null;
   if (typeof k !== "number" || typeof n !== "number" || more !== undefined || n < LEAST_COLUMNS || k < 1) return null;
   const m = mul(1, ...x.type.shape.slice(0, -1));
-  return { x, w, affine: null, quantized: null, m, k, n, block: k, groups: 1, bits: 16 };
+  return { x, w, affine: null, quantized: null, group: 2, m, k, n, block: k, groups: 1, bits: 16 };
 }
 
-/** Panels of up to 16 columns, which one row reads whole; tiles of rows take parts of them. */
-export function blockChoices(form: BlockForm): { template: Template; choices: Choices } {
-  const nr = form.n >= 16 ? 16 : form.n >= 8 ? 8 : 4;
-  return { template: "blockMatmul", choices: { mr: range(form.m).hi >= 4 ? 4 : 1, nr } };
+/** A panel's columns are read whole by one row; tiles of rows take parts of them. */
+export function blockChoices(form: BlockForm, tiles: TileChooser): { template: Template; choices: Choices } {
+  const { mr, nr } = tiles.blockMatmul({ rows: range(form.m).hi, columns: form.n }, form.quantized !== null);
+  return { template: "blockMatmul", choices: { mr, nr } };
 }
 
-/** Columns of a tile of several rows, whose sums stay in registers. */
-export function blockWidth(nr: number): number {
-  return Math.min(nr, 8);
+/** Rows of a column's weights once they are unpacked, 32 bits each: a real number, or the integers of a dot product. */
+export function unpackedRows({ k, quantized, group }: BlockForm): number {
+  return quantized === null ? k : Math.ceil(k / group);
 }
 
 /** Bytes that a panel's weights take unpacked: where there are tiles of rows. */
-export function blockScratchBytes({ k, quantized }: BlockForm, choices: Choices): number {
-  if (choices["mr"] === 1) return 0;
-  return (quantized === null ? k : Math.ceil(k / 2)) * Number(choices["nr"]) * 4;
+export function blockScratchBytes(form: BlockForm, choices: Choices): number {
+  return choices["mr"] === 1 ? 0 : unpackedRows(form) * Number(choices["nr"]) * 4;
 }

@@ -201,12 +201,12 @@ function templateOf(
     case "matmul":
     case "conv": {
       const form = blockForm(anchor);
-      return form === null ? chooseTile(anchor, tiles) : blockChoices(form);
+      return form === null ? chooseTile(anchor, tiles) : blockChoices(form, tiles);
     }
     case "blockMatmul": {
       const form = blockForm(anchor);
       if (form === null) throw new Bug("schedule", "a blockMatmul that no kernel computes was not decomposed");
-      return blockChoices(form);
+      return blockChoices(form, tiles);
     }
     case "reduce":
       return { template: group?.rows === true ? "rows" : "reduce", choices: {} };

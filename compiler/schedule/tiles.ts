@@ -16,6 +16,8 @@ export interface TileChooser {
   matmul(shape: TileShape): Tile;
   conv(shape: TileShape): Tile;
   depthwise(shape: TileShape): Tile;
+  /** Of integers, a tile keeps sums of blocks beside its sums. */
+  blockMatmul(shape: TileShape, isInteger: boolean): Tile;
 }
 
 /** The vector registers of a target, as schedules and loops see them. */
@@ -79,6 +81,18 @@ export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
 
 const WIDTHS = [32, 16, 8, 4];
 
+/** Columns of a tile over unpacked weights: two vectors of a panel's. */
+export function blockWidth({ lanes }: VectorUnit, nr: number): number {
+  return Math.min(nr, 2 * lanes);
+}
+
+/** Rows of such a tile that fit the registers, with two sums for each vector where it multiplies integers. */
+export function blockRows(unit: VectorUnit, width: number, isInteger: boolean): number {
+  if (unit.registers === Number.POSITIVE_INFINITY) return MOST_ROWS;
+  const vectors = vectorsOf(unit, width);
+  return Math.max(1, Math.floor((unit.registers - SPARE - vectors) / (vectors * (isInteger ? 2 : 1))));
+}
+
 /** Tiles for a machine whose registers are known. */
 export function registerTiles(unit: VectorUnit): TileChooser {
   const widest = (columns: number): number[] => {
@@ -90,6 +104,11 @@ export function registerTiles(unit: VectorUnit): TileChooser {
     matmul: product,
     conv: product,
     depthwise: ({ columns }) => ({ mr: 4, nr: widest(Math.min(columns, unit.lanes))[0] ?? 4 }),
+    blockMatmul: (shape, isInteger) => {
+      const nr = widest(Math.min(shape.columns, 4 * unit.lanes))[0] ?? 4;
+      const mr = blockRows(unit, blockWidth(unit, nr), isInteger);
+      return { mr: Math.min(shape.rows, mr), nr };
+    },
   };
 }
 
@@ -107,4 +126,5 @@ export const SIMD128_TILES: TileChooser = {
   },
   conv: ({ columns }) => ({ mr: 4, nr: columns >= 4 && columns < 8 ? 4 : 8 }),
   depthwise: () => ({ mr: 4, nr: 4 }),
+  blockMatmul: ({ rows, columns }) => ({ mr: rows >= 4 ? 4 : 1, nr: columns >= 16 ? 16 : columns >= 8 ? 8 : 4 }),
 };

@@ -10,7 +10,9 @@ import { Builder, type Value } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
-import { load } from "../../runtime-shim/index.js";
+import { load, type Model } from "../../runtime-shim/index.js";
+import { loadNative } from "../../runtime-shim/native.js";
+import { nativeHost } from "../support/native.js";
 import { graphOf } from "../support/reference.js";
 import { difference, randomOf } from "../support/sample.js";
 import { fromValue, toValue } from "../support/values.js";
@@ -22,7 +24,8 @@ interface Case {
   readonly n: number;
   readonly block: number;
   readonly zero: "scalar" | "whole" | "real";
-  readonly integers: boolean;
+  /** Of what type the left operand's integers are; null: it is real numbers. */
+  readonly integers: "i16" | "i8" | null;
 }
 
 /** Draws from a seed: whole numbers lo..hi, and powers of two. */
@@ -73,9 +76,9 @@ function product(b: Builder, { dtype, m, k, n, block, zero, integers }: Case, na
     inputs.push(v);
     return v;
   };
-  if (!integers) input("x", made("f32", [m, k], draw.whole(-3, 3)));
+  if (integers === null) input("x", made("f32", [m, k], draw.whole(-3, 3)));
   else {
-    const x = made("i16", [m, k], draw.whole(-3, 3));
+    const x = made(integers, [m, k], integers === "i8" ? draw.whole(-128, 127) : draw.whole(-3, 3));
     const sums = Array.from({ length: m * groups }, (_, i) => {
       const [row, group] = [Math.floor(i / groups), i % groups];
       let sum = 0;
@@ -98,16 +101,17 @@ const SIZES = [
   { m: 7, k: 37, n: 9, block: 64 },
   { m: 6, k: 130, n: 20, block: 128 },
   { m: 9, k: 300, n: 18, block: 256 },
+  { m: 15, k: 96, n: 70, block: 32 },
 ] as const;
 
 /** Everything of one dtype in one graph. */
-async function check(t: ExecutionContext, dtype: DType, rowsOf: (m: number) => Dim): Promise<void> {
+async function check(t: ExecutionContext, dtype: DType, rowsOf: (m: number) => Dim, isNative = false): Promise<void> {
   const b = new Builder();
   const zeros = (["scalar", "whole", "real"] as const).filter((z) => z !== "real" || DTYPES[dtype].kind === "uint");
   const cases = SIZES.flatMap((size) =>
     zeros.flatMap((zero) =>
-      [false, true]
-        .filter((integers) => !(integers && zero === "real"))
+      ([null, "i16", "i8"] as const)
+        .filter((integers) => integers === null || zero !== "real")
         .map((integers): Case => ({ ...size, dtype, zero, integers })),
     ),
   );
@@ -120,16 +124,28 @@ async function check(t: ExecutionContext, dtype: DType, rowsOf: (m: number) => D
   const { bundle, plan } = compile({ graph, builder: b });
   const templates = plan.kernels.map((k) => k.template);
   t.true(templates.includes("blockMatmul") && !templates.includes("matmul"), templates.join());
-  const model = await load(bundle);
   const feeds = Object.assign({}, ...products.map((p) => p.feeds)) as Record<string, Tensor>;
-  const have = model.runSync(Object.fromEntries(Object.entries(feeds).map(([name, v]) => [name, toValue(v)])));
-  const tensors = Object.fromEntries(Object.entries(have).map(([name, v]) => [name, fromValue(v)]));
-  t.is(difference(tensors, interpret(graph, feeds).outputs), null);
+  const want = interpret(graph, feeds).outputs;
+  t.is(difference(run(await load(bundle), feeds), want), null);
+  if (typeof host === "string" || !isNative) return;
+  // The widest vectors and the narrowest.
+  for (const level of new Set([host.levels[0], host.levels.at(-1)])) {
+    if (level === undefined) continue;
+    const native = compile({ graph, builder: b }, { target: host.target, cpus: [level] });
+    t.is(difference(run(await loadNative(native.bundle), feeds), want), null, level);
+  }
 }
 
+function run(model: Pick<Model, "runSync">, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const have = model.runSync(Object.fromEntries(Object.entries(feeds).map(([name, v]) => [name, toValue(v)])));
+  return Object.fromEntries(Object.entries(have).map(([name, v]) => [name, fromValue(v)]));
+}
+
+const host = nativeHost();
+
 for (const dtype of ["u2", "i2", "u4", "i4", "u8", "i8"] as const) {
-  test(`products with ${dtype}`, (t) => check(t, dtype, (m) => m));
-  test(`products with ${dtype} of any number of rows`, (t) => check(t, dtype, (m) => sym(`m${m}`, 1, 12)));
+  test(`products with ${dtype}`, (t) => check(t, dtype, (m) => m, dtype === "u4" || dtype === "i8"));
+  test(`products with ${dtype} of any number of rows`, (t) => check(t, dtype, (m) => sym(`m${m}`, 1, 16)));
 }
 
 test("the same bits as a product with the weights in f32", async (t) => {

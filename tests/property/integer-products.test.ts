@@ -146,6 +146,7 @@ async function check(t: ExecutionContext, graph: Graph, builder: Builder, feeds:
   const want = interpret(graph, feeds).outputs;
   const { bundle } = compile({ graph, builder });
   t.is(bitDifference(run(await load(bundle), feeds), want), null, "wasm");
+  // Every level has its own way to multiply bytes.
   for (const level of typeof host === "string" ? [] : host.levels) {
     if (typeof host === "string") continue;
     const native = compile({ graph, builder }, { target: host.target, cpus: [level] });

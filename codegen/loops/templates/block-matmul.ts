@@ -9,24 +9,24 @@ import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import type { Value } from "../../../compiler/ir/graph.js";
 import { wordsOf } from "../../../compiler/plan/pack-bits.js";
-import { type BlockForm, blockForm, blockWidth } from "../../../compiler/schedule/blocks.js";
+import { type BlockForm, blockForm, unpackedRows } from "../../../compiler/schedule/blocks.js";
 import { choiceOf } from "../../../compiler/schedule/choices.js";
+import { blockRows, blockWidth } from "../../../compiler/schedule/tiles.js";
 import { holder } from "../../../compiler/schedule/views.js";
 import { type Expr, I32 } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { LANES, parallelLoop } from "../nest.js";
 import type { BitPanels, Panels, Stmt } from "../stmt.js";
 import {
   advance,
-  F32X4,
-  I32X4,
+  floatsOf,
   type PanelPart,
   type Pointer,
   type Reader,
   readWeights,
   repeat,
   set,
-  VECTOR_BYTES,
+  vectorAt,
+  wordsReg,
   zeroBytesOf,
   zeroOf,
 } from "./block-words.js";
@@ -36,13 +36,18 @@ import {
   accumulators,
   blockedTiles,
   clearTile,
+  type Element,
   type RowAt,
   storeTile,
+  tileLanes,
+  tileParts,
   tiles,
   whenAtLeast,
 } from "./tile.js";
 
 const WORD_BYTES = 4;
+/** Vectors of columns that a single row sums at a time: there are as many words, weights and sums. */
+const ROW_VECTORS = 4;
 
 /** Rows of x and their sums: what a tile keeps beside the weights. */
 interface Rows {
@@ -62,9 +67,11 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const result = kernel.anchor.outputs[0];
   if (form === null || result === undefined) throw new Bug("loops", "blockMatmul without its operands");
   const { m, k, n, groups, bits } = form;
-  const [mr, nr] = [choiceOf(kernel, "mr"), choiceOf(kernel, "nr")];
-  const width = blockWidth(nr);
-  const words: BitPanels = { bits, nr, k, n };
+  const nr = choiceOf(kernel, "nr");
+  const lanes = tileLanes(frame, nr);
+  const width = blockWidth({ ...frame.unit, lanes }, nr);
+  const mr = Math.min(choiceOf(kernel, "mr"), blockRows(frame.unit, width, form.quantized !== null));
+  const words: BitPanels = { bits, group: form.group, nr, k, n };
   const perBlock: Panels = { nr, batch: 1, k: groups, n, batchStride: groups * n, rowStride: n, pair: 1, run: groups };
   frame.pack(form.w, words);
   const { affine } = form;
@@ -75,17 +82,23 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const into = (name: string, v: Value, index: Dim, bytes: number): Pointer =>
     pointer(name, pool.address(frame.buffer(v), index, bytes));
 
-  const panelPart = (column: Dim): PanelPart => {
+  /** `count` columns of a panel, from column `from` of it on. */
+  const panelPart = (column: Dim, from: Dim = 0, count = nr): PanelPart => {
     const t = typeof column === "number" ? 0 : indexVar("panel", Math.ceil(n / nr));
+    const at = (rows: number): Dim => add(mul(t, rows * nr), from);
     return {
       form,
       nr,
-      vectors: nr / LANES,
-      words: into("pw", form.w, mul(t, wordsOf(words) * nr), WORD_BYTES),
-      scales: affine === null ? null : into("ps", affine.scale, mul(t, groups * nr), bytesOf("f32")),
-      zeros: zeros === null ? null : into("pz", zeros, mul(t, groups * nr), zeroBytesOf(form)),
+      lanes,
+      vectors: count / lanes,
+      words: into("pw", form.w, at(wordsOf(words)), WORD_BYTES),
+      scales: affine === null ? null : into("ps", affine.scale, at(groups), bytesOf("f32")),
+      zeros: zeros === null ? null : into("pz", zeros, at(groups), zeroBytesOf(form)),
     };
   };
+  /** The column of the result that column `part` of a panel is. */
+  const columnOf = (column: Dim, part: Dim): Dim =>
+    part === 0 ? column : frame.reader.dynamicIndex(pool.index(add(column, part)), n);
   const rowsFrom = (row: Dim, count: number, columns: number): Rows => {
     const { quantized } = form;
     return {
@@ -99,58 +112,59 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
               scales: into("pxs", holder(quantized.scale), mul(row, groups), 4),
               sums: into("pxz", holder(quantized.sum), mul(row, groups), 4),
             },
-      sums: accumulators(frame, "f32", { mr: count, nr: columns }, LANES),
+      sums: accumulators(frame, "f32", { mr: count, nr: columns }, lanes),
     };
   };
   const store = (row: Dim, { sums }: Rows, column: Dim): Stmt[] =>
     storeTile(frame, result, sums, column, (i, c) => add(mul(add(row, i), n), c));
 
-  const oneRow = (row: Dim, column: Dim): Stmt[] => {
-    const part = panelPart(column);
-    const rows = rowsFrom(row, 1, nr);
+  const rowWidth = Math.min(nr, ROW_VECTORS * lanes);
+  const oneRow = (row: Dim, first: Dim, from: Dim): Stmt[] => {
+    const part = panelPart(first, from, rowWidth);
+    const rows = rowsFrom(row, 1, rowWidth);
+    const column = columnOf(first, from);
     return [
       ...start([...pointersOf(part), ...pointersOfRows(rows)]),
       ...clearTile(frame, rows.sums),
-      ...readWeights(frame, part, form.quantized === null ? realRow(frame, rows) : integerRow(frame, part, rows)),
+      ...readWeights(frame, part, form.quantized === null ? realRow(frame, part, rows) : integerRow(frame, part, rows)),
       ...store(row, rows, column),
     ];
   };
 
   /** Bytes of `width` columns in scratch. */
-  const partBytes = (form.quantized === null ? k : Math.ceil(k / 2)) * width * 4;
+  const partBytes = unpackedRows(form) * width * 4;
   const unpack = (column: Dim): Stmt[] => {
     const part = panelPart(column);
     const to = pointer("pd", pool.address(frame.scratch, 0, 1));
-    return [...start([...pointersOf(part), to]), ...readWeights(frame, part, unpacked(form, to, width, partBytes))];
+    return [...start([...pointersOf(part), to]), ...readWeights(frame, part, unpacked(part, to, width, partBytes))];
   };
-  const tile = (row: Dim, column: Dim, index: Dim): Stmt[] => {
-    const part = panelPart(column);
+  const tile = (row: Dim, first: Dim, part: Dim): Stmt[] => {
     const rows = rowsFrom(row, mr, width);
-    const from = pool.address(frame.scratch, mul(index, partBytes), 1);
-    const shifted = pool.same("add", pool.index(column), pool.index(mul(index, width)));
-    const base = index === 0 ? column : frame.reader.dynamicIndex(shifted, n);
+    // Parts lie one after another.
+    const from = pool.address(frame.scratch, mul(part, unpackedRows(form)), WORD_BYTES);
+    const columns = columnOf(first, part);
     return [
       ...clearTile(frame, rows.sums),
       ...(form.quantized === null
         ? realTile(frame, form, rows, from)
-        : integerTile(frame, { ...part, vectors: width / LANES }, rows, from, index)),
-      ...store(row, rows, base),
+        : integerTile(frame, panelPart(first, part, width), rows, from)),
+      ...store(row, rows, columns),
     ];
   };
 
   const rowBytes = k * bytesOf(form.x.type.dtype);
   const tiled = (): Stmt[] =>
     blockedTiles(frame, "tile", mr, m, mr * rowBytes, (overRows) =>
-      tiles(frame, "panel", nr, n, (column) => {
-        const parts = nr / width;
-        const index = parts === 1 ? 0 : indexVar("part", parts);
-        const body = overRows((row) => tile(row, column, index));
-        return [...unpack(column), ...(index === 0 ? body : [parallelLoop(index, parts, body)])];
-      }),
+      tiles(frame, "panel", nr, n, (column) => [
+        ...unpack(column),
+        ...tileParts(nr, width, (part) => overRows((row) => tile(row, column, part))),
+      ]),
     );
   const single = (): Stmt[] =>
     blockedTiles(frame, "row", 1, m, rowBytes, (overRows) =>
-      tiles(frame, "panel", nr, n, (column) => overRows((row) => oneRow(row, column))),
+      tiles(frame, "panel", nr, n, (column) =>
+        tileParts(nr, rowWidth, (part) => overRows((row) => oneRow(row, column, part))),
+      ),
     );
   return mr === 1 ? single() : whenAtLeast(frame, m, mr, tiled, single);
 }
@@ -168,13 +182,14 @@ function pointersOfRows({ x, quantized }: Rows): Pointer[] {
 }
 
 /** sums += x * w */
-function realRow({ pool }: Frame, { x, xStride, sums }: Rows): Reader {
-  const a = pool.variable(F32X4, "a");
+function realRow({ pool }: Frame, part: PanelPart, { x, xStride, sums }: Rows): Reader {
+  const floats = floatsOf(part);
+  const a = pool.variable(floats, "a");
   return {
     blockStart: [],
     use: (i, weights) =>
       sums.flatMap((row, r) => [
-        set(a, pool.loadAt(x.at, r * xStride + i * bytesOf("f32"), "f32", F32X4, true)),
+        set(a, pool.loadAt(x.at, r * xStride + i * bytesOf("f32"), "f32", floats, true)),
         ...row.map((sum, j) => set(sum, pool.same("madd", a, weights[j] ?? a, sum))),
       ]),
     blockEnd: [],
@@ -184,26 +199,50 @@ function realRow({ pool }: Frame, { x, xStride, sums }: Rows): Reader {
 }
 
 /** Sums of a block in whole numbers, rows by vectors of columns. */
-function dotsOf({ pool }: Frame, { sums }: Rows): Expr[][] {
-  return sums.map((row, r) => row.map((_, j) => pool.variable(I32X4, `dot${r}_${j}`)));
+function dotsOf({ pool }: Frame, part: PanelPart, { sums }: Rows): Expr[][] {
+  return sums.map((row, r) => row.map((_, j) => pool.variable(wordsReg(part), `dot${r}_${j}`)));
 }
 
-/** dots += x . q for two rows of k at a time; at the block's end the sums take it scaled. */
+/** A block's sums start at what its zeros take away: -zero * xSum. */
+function startBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
+  const { pool } = frame;
+  const { quantized, blockStride } = rows;
+  if (quantized === null) return [];
+  const type = wordsReg(part);
+  return dots.flatMap((row, r) => {
+    const rowSum = pool.loadAt(quantized.sums.at, r * blockStride, "i32", type, true);
+    return row.map((dot, j) => {
+      const zero = zeroOf(frame, part, type, j);
+      const away = zero.kind === "const" ? pool.constant(type, 0 - Number(zero.value)) : pool.op("neg", type, zero);
+      return set(dot, pool.same("mul", away, rowSum));
+    });
+  });
+}
+
+/** dot + x . q, of pairs or of bytes, of which the weights' are unsigned. */
+function dotProduct({ pool }: Frame, { bits, group }: BlockForm, x: Expr, q: Expr, dot: Expr): Expr {
+  if (group === 2) return pool.same("add", dot, pool.same("dot16", x, q));
+  return pool.same(bits < 8 ? "dot7" : "dot8", q, x, dot);
+}
+
+/** dots += x . q for a group of rows of k at a time; at the block's end the sums take it scaled. */
 function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
   const { pool } = frame;
   const { x, xStride, quantized } = rows;
-  const dots = dotsOf(frame, rows);
-  const a = pool.variable(I32X4, "a");
+  const { form } = part;
+  const bytes = bytesOf(form.x.type.dtype);
+  const dots = dotsOf(frame, part, rows);
+  const a = pool.variable(wordsReg(part), "a");
   return {
-    blockStart: clearTile(frame, dots),
-    use: (i, pairs) =>
+    blockStart: startBlock(frame, part, rows, dots),
+    use: (i, weights) =>
       dots.flatMap((row, r) => [
-        // Behind an odd end stands a weight of 0.
-        set(a, pool.loadAt(x.at, r * xStride + i * bytesOf("i16"), "i32", I32X4, true)),
-        ...row.map((dot, j) => set(dot, pool.same("add", dot, pool.same("dot16", a, pairs[j] ?? a)))),
+        // Behind the end stand weights of 0.
+        set(a, pool.loadAt(x.at, r * xStride + i * bytes, "i32", wordsReg(part), true)),
+        ...row.map((dot, j) => set(dot, dotProduct(frame, form, a, weights[j] ?? a, dot))),
       ]),
     blockEnd: scaleBlock(frame, part, rows, dots),
-    perRow: [[x, bytesOf("i16")]],
+    perRow: [[x, bytes]],
     perBlock:
       quantized === null
         ? []
@@ -214,39 +253,39 @@ function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
   };
 }
 
-/** sums += (dots - zero * xSum) * (xScale * scale) */
+/** sums += dots * (xScale * scale) */
 function scaleBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
   const { pool } = frame;
   const { quantized, blockStride } = rows;
   const { scales } = part;
   if (quantized === null || scales === null) return [];
+  const floats = floatsOf(part);
   return rows.sums.flatMap((row, r) =>
     row.flatMap((sum, j) => {
       const dot = dots[r]?.[j] ?? sum;
-      const rowSum = pool.loadAt(quantized.sums.at, r * blockStride, "i32", I32X4, true);
-      const exact = pool.same("sub", dot, pool.same("mul", zeroOf(frame, part, I32X4, j), rowSum));
-      const rowScale = pool.loadAt(quantized.scales.at, r * blockStride, "f32", F32X4, true);
-      const scale = pool.same("mul", rowScale, pool.loadAt(scales.at, j * VECTOR_BYTES, "f32", F32X4));
-      return [set(sum, pool.same("madd", pool.op("toFloatS", F32X4, exact), scale, sum))];
+      const rowScale = pool.loadAt(quantized.scales.at, r * blockStride, "f32", floats, true);
+      const scale = pool.same("mul", rowScale, pool.loadAt(scales.at, vectorAt(part, j), "f32", floats));
+      return [set(sum, pool.same("madd", pool.op("toFloatS", floats, dot), scale, sum))];
     }),
   );
 }
 
-/** Stores weights in parts of `width` columns: [part][k][width] in f32, or [part][k / 2][width][2] in i16. */
-function unpacked(form: BlockForm, to: Pointer, width: number, partBytes: number): Reader {
-  const perVector = width / LANES;
-  const rowBytes = width * 4;
-  const isReal = form.quantized === null;
+/** Stores weights in parts of `width` columns: [part][k][width] in f32, or [part][k / group][width][group] in integers. */
+function unpacked(part: PanelPart, to: Pointer, width: number, partBytes: number): Reader {
+  const perVector = width / part.lanes;
+  const rowBytes = width * WORD_BYTES;
+  const isReal = part.form.quantized === null;
+  const { group } = part.form;
   return {
     blockStart: [],
     use: (i, weights) =>
       weights.map((value, j): Stmt => {
-        const row = isReal ? i : i / 2;
-        const offset = Math.floor(j / perVector) * partBytes + row * rowBytes + (j % perVector) * VECTOR_BYTES;
+        const row = isReal ? i : i / group;
+        const offset = Math.floor(j / perVector) * partBytes + row * rowBytes + vectorAt(part, j % perVector);
         return { kind: "storeAt", dtype: isReal ? "f32" : "i32", address: to.at, offset, value };
       }),
     blockEnd: [],
-    perRow: [[to, isReal ? rowBytes : rowBytes / 2]],
+    perRow: [[to, isReal ? rowBytes : rowBytes / group]],
     perBlock: [],
   };
 }
@@ -256,10 +295,15 @@ function rowAddresses({ sums, xStride }: Rows, address: Expr): RowAt[] {
   return sums.map((_, r) => ({ address, offset: r * xStride }));
 }
 
+/** Columns of a tile. */
+function widthOf({ sums }: Rows): number {
+  return (sums[0] ?? []).reduce((n, { type }) => n + type.lanes, 0);
+}
+
 function realTile(frame: Frame, form: BlockForm, rows: Rows, weights: Expr): Stmt[] {
   const { pool } = frame;
   const element = { a: "f32", b: "f32", sum: "f32" } as const;
-  const stride = (rows.sums[0]?.length ?? 1) * VECTOR_BYTES;
+  const stride = widthOf(rows) * WORD_BYTES;
   return accumulate(
     frame,
     element,
@@ -272,37 +316,30 @@ function realTile(frame: Frame, form: BlockForm, rows: Rows, weights: Expr): Stm
   );
 }
 
-function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, index: Dim): Stmt[] {
+/** What tiles multiply over unpacked weights. */
+function elementOf({ bits, group }: BlockForm): Element {
+  if (group === 2) return { a: "i16", b: "i16", sum: "i32" };
+  return { a: "i8", b: bits < 8 ? "u4" : "u8", sum: "i32" };
+}
+
+function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr): Stmt[] {
   const { pool } = frame;
   const { form, nr } = part;
   const { quantized, x } = rows;
-  if (quantized === null || part.scales === null) throw new Bug("loops", "integers without their scales");
-  const element = { a: "i16", b: "i16", sum: "i32" } as const;
-  const dots = dotsOf(frame, rows);
+  const { scales, zeros } = part;
+  if (quantized === null || scales === null) throw new Bug("loops", "integers without their scales");
+  const element = elementOf(form);
+  const dots = dotsOf(frame, part, rows);
   const from: Pointer = { at: pool.variable(I32, "pu"), start: weights };
-  // Scales and zeros of this part's columns.
-  const shifted = (p: Pointer, bytes: number): Pointer => ({
-    at: p.at,
-    start: pool.same("add", p.start, pool.index(mul(index, part.vectors * LANES * bytes))),
-  });
   const zeroBytes = zeroBytesOf(form);
-  const scales = shifted(part.scales, bytesOf("f32"));
-  const zeros = part.zeros === null ? null : shifted(part.zeros, zeroBytes);
-  const pairBytes = part.vectors * VECTOR_BYTES;
+  const width = widthOf(rows);
+  const steps = (length: number): number => Math.ceil(length / form.group);
   const block = (length: number): Stmt[] => [
-    ...clearTile(frame, dots),
-    ...accumulateDots(
-      frame,
-      element,
-      dots,
-      rowAddresses(rows, x.at),
-      from.at,
-      Math.ceil(length / 2),
-      part.vectors * LANES,
-    ),
+    ...startBlock(frame, part, rows, dots),
+    ...accumulateDots(frame, element, dots, rowAddresses(rows, x.at), from.at, steps(length), width),
     ...scaleBlock(frame, part, rows, dots),
-    advance(frame, x, length * bytesOf("i16")),
-    advance(frame, from, Math.ceil(length / 2) * pairBytes),
+    advance(frame, x, length * bytesOf(element.a)),
+    advance(frame, from, steps(length) * width * WORD_BYTES),
     advance(frame, scales, nr * bytesOf("f32")),
     ...(zeros === null ? [] : [advance(frame, zeros, nr * zeroBytes)]),
     advance(frame, quantized.scales, 4),

@@ -1,6 +1,6 @@
 // Weights of 2 to 16 bits out of their words. A word of 32 bits holds neighbours along k of one column, so four words
 // side by side give, shifted and masked, the same row of k for four columns: as real numbers, w = (q - zero) * scale or
-// the f16 that the bits are, or as they are, two rows of k in the halves of each lane. What is done with them is the reader's business: a product
+// the f16 that the bits are, or as they are, two rows of k in the halves of each lane or four in its bytes. What is done with them is the reader's business: a product
 // multiplies them at once, a tile of many rows has them stored first.
 
 import { bytesOf, type DType } from "../../../compiler/ir/dtype.js";
@@ -10,13 +10,9 @@ import { type BlockForm, perWord } from "../../../compiler/schedule/blocks.js";
 import { type Expr, I32, type Reg } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { decodeNarrow } from "../narrow.js";
-import { LANES } from "../nest.js";
 import { lowerCast } from "../scalar.js";
 import type { Stmt } from "../stmt.js";
 
-export const F32X4: Reg = { kind: "f32", lanes: LANES };
-export const I32X4: Reg = { kind: "i32", lanes: LANES };
-export const VECTOR_BYTES = 4 * LANES;
 const WORD_BYTES = 4;
 
 /** A register that walks through memory, and where it starts. */
@@ -31,6 +27,7 @@ export type Move = readonly [p: Pointer, bytes: number];
 /** Where some columns of a panel lie. */
 export interface PanelPart {
   readonly form: BlockForm;
+  readonly lanes: number;
   readonly vectors: number;
   /** Columns of the whole panel. */
   readonly nr: number;
@@ -44,12 +41,25 @@ export interface PanelPart {
 /** What is done with weights, in order of k. */
 export interface Reader {
   readonly blockStart: readonly Stmt[];
-  /** A vector of columns each, of row `i` in the word; integers come in pairs, of rows `i` and `i` + 1. */
+  /** A vector of columns each, of row `i` in the word; integers come in groups, of rows `i`, `i` + 1, .... */
   use(i: number, weights: readonly Expr[]): readonly Stmt[];
   readonly blockEnd: readonly Stmt[];
   /** What moves with every row of k, and with every block. */
   readonly perRow: readonly Move[];
   readonly perBlock: readonly Move[];
+}
+
+export function floatsOf({ lanes }: Pick<PanelPart, "lanes">): Reg {
+  return { kind: "f32", lanes };
+}
+
+export function wordsReg({ lanes }: Pick<PanelPart, "lanes">): Reg {
+  return { kind: "i32", lanes };
+}
+
+/** Bytes of vector `j` of 32-bit elements before it. */
+export function vectorAt({ lanes }: Pick<PanelPart, "lanes">, j: number): number {
+  return j * lanes * 4;
 }
 
 export function set(target: Expr, value: Expr): Stmt {
@@ -75,7 +85,7 @@ export function repeat(frame: Frame, name: string, count: number, [p, stride]: M
 export function readWeights(frame: Frame, part: PanelPart, reader: Reader): Stmt[] {
   const { form, words, scales, zeros, nr } = part;
   const per = perWord(form.bits);
-  const decode = form.quantized === null ? realWeights(frame, part, reader) : pairsOfWeights(frame, part, reader);
+  const decode = form.quantized === null ? realWeights(frame, part, reader) : groupsOfWeights(frame, part, reader);
   const blocks: Move[] = [
     ...(scales === null ? [] : [[scales, nr * bytesOf("f32")] as const]),
     ...(zeros === null ? [] : [[zeros, nr * zeroBytesOf(form)] as const]),
@@ -109,15 +119,17 @@ export function zeroBytesOf({ affine }: BlockForm): number {
 }
 
 /** Zeros of a vector of columns, in the numbers that words hold: f32 or i32. */
-export function zeroOf({ pool }: Frame, { form, zeros }: PanelPart, type: Reg, vector: number): Expr {
+export function zeroOf({ pool }: Frame, part: PanelPart, type: Reg, vector: number): Expr {
+  const { form, zeros, lanes } = part;
   const { affine } = form;
+  const words = wordsReg(part);
   if (affine === null) return pool.constant(type, 0);
   const { dtype } = affine.zero.type;
   const offset = offsetOf(form.w.type);
   if (zeros === null) return pool.constant(type, (constantOf(affine.zero)?.at(0) ?? 0) + offset);
-  if (dtype === "f32") return pool.loadAt(zeros.at, vector * VECTOR_BYTES, dtype, F32X4);
-  const loaded = pool.loadAt(zeros.at, vector * LANES * bytesOf(dtype), dtype, I32X4);
-  const zero = offset === 0 ? loaded : pool.same("add", loaded, pool.constant(I32X4, offset));
+  if (dtype === "f32") return pool.loadAt(zeros.at, vectorAt(part, vector), dtype, floatsOf(part));
+  const loaded = pool.loadAt(zeros.at, vector * lanes * bytesOf(dtype), dtype, words);
+  const zero = offset === 0 ? loaded : pool.same("add", loaded, pool.constant(words, offset));
   return type.kind === "i32" ? zero : lowerCast(pool, "i32", "f32", false, zero);
 }
 
@@ -128,39 +140,41 @@ interface Decoder {
 }
 
 /** The words of each vector of columns, in registers. */
-function loadWords({ pool }: Frame, { vectors, words }: PanelPart): { readonly all: Expr[]; readonly load: Stmt[] } {
-  const all = Array.from({ length: vectors }, (_, j) => pool.variable(I32X4, `word${j}`));
-  return { all, load: all.map((v, j) => set(v, pool.loadAt(words.at, j * VECTOR_BYTES, "i32", I32X4))) };
+function loadWords({ pool }: Frame, part: PanelPart): { readonly all: Expr[]; readonly load: Stmt[] } {
+  const type = wordsReg(part);
+  const all = Array.from({ length: part.vectors }, (_, j) => pool.variable(type, `word${j}`));
+  return { all, load: all.map((v, j) => set(v, pool.loadAt(part.words.at, vectorAt(part, j), "i32", type))) };
 }
 
 /** The bits from `bit` on of each word, under a mask. */
 function field({ pool }: Frame, word: Expr, bit: number, mask: number): Expr {
   const shifted = bit === 0 ? word : pool.same("shrU", word, pool.i32(bit));
-  return pool.same("and", shifted, pool.constant(I32X4, mask));
+  return pool.same("and", shifted, pool.constant(word.type, mask));
 }
 
 function realWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
   const { pool } = frame;
   const { bits, w } = part.form;
   const { scales } = part;
+  const floats = floatsOf(part);
   const { all, load } = loadWords(frame, part);
   if (scales === null) return floatWeights(frame, w.type.dtype, all, load, reader);
   const columns = all.map((word, j) => ({
     word,
-    scale: pool.variable(F32X4, `scale${j}`),
-    zero: part.zeros === null ? zeroOf(frame, part, F32X4, j) : pool.variable(F32X4, `zero${j}`),
-    weight: pool.variable(F32X4, `weight${j}`),
+    scale: pool.variable(floats, `scale${j}`),
+    zero: part.zeros === null ? zeroOf(frame, part, floats, j) : pool.variable(floats, `zero${j}`),
+    weight: pool.variable(floats, `weight${j}`),
   }));
   return {
     blockStart: columns.flatMap(({ scale, zero }, j) => [
-      set(scale, pool.loadAt(scales.at, j * VECTOR_BYTES, "f32", F32X4)),
-      ...(part.zeros === null ? [] : [set(zero, zeroOf(frame, part, F32X4, j))]),
+      set(scale, pool.loadAt(scales.at, vectorAt(part, j), "f32", floats)),
+      ...(part.zeros === null ? [] : [set(zero, zeroOf(frame, part, floats, j))]),
     ]),
     word: (count) => {
       const out = [...load];
       for (let i = 0; i < count; i++) {
         for (const { word, scale, zero, weight } of columns) {
-          const q = pool.op("toFloatS", F32X4, field(frame, word, bitOf(i, bits), 2 ** bits - 1));
+          const q = pool.op("toFloatS", floats, field(frame, word, bitOf(i, part.form), 2 ** bits - 1));
           out.push(set(weight, pool.same("mul", pool.same("sub", q, zero), scale)));
         }
         out.push(
@@ -184,7 +198,7 @@ function floatWeights(
   reader: Reader,
 ): Decoder {
   const { pool } = frame;
-  const weights = words.map((_, j) => pool.variable(F32X4, `weight${j}`));
+  const weights = words.map(({ type }, j) => pool.variable(floatsOf(type), `weight${j}`));
   return {
     blockStart: [],
     word: (count) => {
@@ -193,7 +207,7 @@ function floatWeights(
         for (const [j, weight] of weights.entries()) {
           const word = words[j] ?? weight;
           const half =
-            i === 0 ? pool.same("and", word, pool.constant(I32X4, 0xffff)) : pool.same("shrU", word, pool.i32(16));
+            i === 0 ? pool.same("and", word, pool.constant(word.type, 0xffff)) : pool.same("shrU", word, pool.i32(16));
           out.push(set(weight, decodeNarrow(pool, dtype, half)));
         }
         out.push(...reader.use(i, weights));
@@ -203,23 +217,23 @@ function floatWeights(
   };
 }
 
-function pairsOfWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
+function groupsOfWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
   const { pool } = frame;
-  const { bits } = part.form;
+  const { bits, group } = part.form;
   const { all, load } = loadWords(frame, part);
-  const pairs = all.map((_, j) => pool.variable(I32X4, `pair${j}`));
-  // The same bits of both halves of a word: two neighbours along k.
-  const mask = (2 ** bits - 1) * 0x10001;
+  const groups = all.map(({ type }, j) => pool.variable(type, `group${j}`));
+  // The same bits of both halves, or of all bytes, of a word: neighbours along k.
+  const mask = (2 ** bits - 1) * (group === 2 ? 0x10001 : 0x1010101);
   return {
     blockStart: [],
     word: (count) => {
       const out = [...load];
-      for (let i = 0; i < count; i += 2) {
+      for (let i = 0; i < count; i += group) {
         for (const [j, word] of all.entries()) {
-          const pair = pairs[j];
-          if (pair !== undefined) out.push(set(pair, field(frame, word, bitOf(i, bits), mask)));
+          const values = groups[j];
+          if (values !== undefined) out.push(set(values, field(frame, word, bitOf(i, part.form), mask)));
         }
-        out.push(...reader.use(i, pairs));
+        out.push(...reader.use(i, groups));
       }
       return out;
     },

@@ -33,12 +33,12 @@ export function tileKind({ a, b, sum }: Element): RegKind | null {
 }
 
 /**
- * How many elements along k a dot product of the machine takes: four bytes against a packed constant of bytes, or pairs of
- * 16 bits against one of 8 or 16; 1 where there is none.
+ * How many elements along k a dot product of the machine takes: four bytes against a packed constant of bytes, of which one
+ * side is signed, or pairs of 16 bits against one of 8 or 16; 1 where there is none.
  */
 export function dotWidth({ a, b, sum }: Element, packed: boolean): 1 | 2 | 4 {
   if (!packed || sum !== "i32") return 1;
-  if (a === "u8" && b === "i8") return 4;
+  if ((a === "u8" && b === "i8") || (a === "i8" && (b === "u8" || b === "u4"))) return 4;
   return a === "i16" && (b === "i8" || b === "i16") ? 2 : 1;
 }
 
@@ -102,8 +102,8 @@ export function accumulateDots(
     body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, "i32", wide, true) });
     for (const [j, target] of row.entries()) {
       const b = columns[j] ?? a;
-      const value = dot === 4 ? pool.same("dot8", a, b, target) : pool.same("add", target, pool.same("dot16", a, b));
-      body.push({ kind: "set", target, value });
+      const value = dot === 4 ? bytesDot(frame, element, a, b, target) : pool.same("dot16", a, b);
+      body.push({ kind: "set", target, value: dot === 4 ? value : pool.same("add", target, value) });
     }
   }
   for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
@@ -121,6 +121,12 @@ export function tileLanes({ pool }: Frame, nr: number): number {
   let lanes = pool.vectorLanes;
   while (lanes > LANES && nr % lanes !== 0) lanes /= 2;
   return lanes;
+}
+
+/** sum + a . b over the bytes of each lane: the unsigned side first. */
+function bytesDot({ pool }: Frame, element: Element, a: Expr, b: Expr, sum: Expr): Expr {
+  if (element.a === "u8") return pool.same("dot8", a, b, sum);
+  return pool.same(element.b === "u4" ? "dot7" : "dot8", b, a, sum);
 }
 
 export function accumulators(frame: Frame, kind: RegKind, { mr, nr }: Tile, lanes = tileLanes(frame, nr)): Expr[][] {

@@ -116,7 +116,8 @@ function quantizedLeft(cx: NodeContext, x: Value, { k, block, blocks }: Blocked)
   );
   const scale = ir.div(b, ir.reduceMax(b, ir.abs(b, apart), [rank + 1], true), 127);
   const inverse = ir.select(b, ir.eq(b, scale, 0), 0, ir.div(b, 1, scale));
-  const whole = ir.cast(b, ir.round(b, ir.mul(b, apart, inverse)), "i16", true);
+  // Eight bits hold them; products of pairs take them in 16.
+  const whole = ir.cast(b, ir.cast(b, ir.round(b, ir.mul(b, apart, inverse)), "i8", true), "i16");
   const flat = ir.reshape(b, whole, [...lead, blocks * block]);
   return [
     ir.sliceAxis(b, flat, rank, 0, k),
