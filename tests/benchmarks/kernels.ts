@@ -7,9 +7,16 @@ import type { Row } from "./row.js";
 const F32_TOLERANCE = 1e-4;
 
 /** A model of inputs with their elements and one result. */
-interface KernelModel extends ModelSpec {
+export interface KernelModel extends ModelSpec {
   readonly inputs: Readonly<Record<string, Elements>>;
   readonly output: TypedName;
+}
+
+/** A row whose nodes other engines can be given, as data. */
+export interface KernelRow extends Row {
+  /** Elements of the output. */
+  readonly out: readonly number[];
+  spec(): KernelModel;
 }
 
 export interface KernelSpec {
@@ -31,7 +38,7 @@ export function kernel({
   out,
   spec,
   tolerance = F32_TOLERANCE,
-}: KernelSpec): Row {
+}: KernelSpec): KernelRow {
   let made: KernelModel | null = null;
   const model = (): KernelModel => {
     made ??= spec();
@@ -43,6 +50,8 @@ export function kernel({
     dtype,
     flops,
     tolerance,
+    out,
+    spec: model,
     model: () => onnxModel(model()),
     inputs: () => model().inputs,
     get bytes() {
@@ -55,7 +64,7 @@ export function kernel({
 
 const y = { name: "y", dtype: "f32" } as const;
 
-function matmul(m: number, k: number, n: number, isWeight: boolean): Row {
+function matmul(m: number, k: number, n: number, isWeight: boolean): KernelRow {
   const size = m === k && k === n ? `${n}` : `${m}x${k}x${n}`;
   return kernel({
     name: `matmul ${size}${isWeight ? "" : " unpacked"}`,
@@ -81,7 +90,7 @@ interface ConvSpec {
   readonly groups?: number;
 }
 
-function conv({ name, from, to, size, window, stride = 1, groups = 1 }: ConvSpec): Row {
+function conv({ name, from, to, size, window, stride = 1, groups = 1 }: ConvSpec): KernelRow {
   const pad = (window - 1) / 2;
   const side = Math.floor((size + 2 * pad - window) / stride) + 1;
   const perGroup = from / groups;
@@ -119,7 +128,7 @@ function pointwise(
   nodes: readonly NodeSpec[],
   weights: Readonly<Record<string, Elements>> = {},
   out: readonly number[] = shape,
-): Row {
+): KernelRow {
   const names = ["x", "z"].slice(0, inputs);
   return kernel({
     name,
@@ -151,7 +160,7 @@ const gelu = (approximate: string): readonly NodeSpec[] => [
   { op: "Gelu", inputs: ["x"], outputs: ["y"], attributes: { approximate } },
 ];
 
-const int8 = (n: number): Row =>
+const int8 = (n: number): KernelRow =>
   kernel({
     name: `int8 matmul ${n}`,
     shape: `[${n},${n}]x[${n},${n}]`,
@@ -167,7 +176,7 @@ const int8 = (n: number): Row =>
     }),
   });
 
-function lstm(steps: number, width: number, hidden: number): Row {
+function lstm(steps: number, width: number, hidden: number): KernelRow {
   return kernel({
     name: `lstm ${steps}x${width}-${hidden}`,
     shape: `[${steps},1,${width}]->[${steps},1,1,${hidden}]`,
@@ -186,7 +195,7 @@ function lstm(steps: number, width: number, hidden: number): Row {
   });
 }
 
-export const KERNELS: readonly Row[] = [
+export const KERNELS: readonly KernelRow[] = [
   ...[256, 512, 1024, 2048].map((n) => matmul(n, n, n, true)),
   matmul(512, 512, 512, false),
   matmul(1, 1024, 1024, true),

@@ -3,6 +3,12 @@
 
 import type { Prepared } from "./engine.js";
 
+/** Milliseconds that a sample lasts at least, and the shortest time that the clock tells from nothing. */
+export interface Clock {
+  readonly sampleMs: number;
+  readonly tickMs: number;
+}
+
 export interface Budget {
   /** Seconds that one row may take, warm-up apart. */
   readonly seconds: number;
@@ -10,6 +16,8 @@ export interface Budget {
   readonly maxRounds: number;
   /** Milliseconds before each turn, in which the threads of the engine before stop spinning; 0 without threads. */
   readonly pause: number;
+  /** Of a coarse clock; by default that of Node. */
+  readonly clock?: Clock;
 }
 
 export interface Timing {
@@ -24,7 +32,7 @@ export interface Timing {
   readonly samples: readonly number[];
 }
 
-const SAMPLE_MS = 2;
+const FINE: Clock = { sampleMs: 2, tickMs: 1e-4 };
 const WARM_MS = 300;
 const WARM_RUNS = 3;
 /** V8 compiles hot code in the background: warm-up lasts until runs stop getting quicker, at most this long. */
@@ -78,10 +86,11 @@ async function turn(p: Prepared, runs: number, pause: number): Promise<number> {
 
 /** Times the engines against each other. */
 export async function measure(sides: readonly Prepared[], budget: Budget): Promise<Timing[]> {
+  const { sampleMs, tickMs } = budget.clock ?? FINE;
   const states: { p: Prepared; cold: number; runs: number; samples: number[] }[] = [];
   for (const p of sides) {
     const { cold, best } = await warmUp(p);
-    states.push({ p, cold, runs: Math.max(1, Math.ceil(SAMPLE_MS / best)), samples: [] });
+    states.push({ p, cold, runs: Math.max(1, Math.ceil(sampleMs / Math.max(best, tickMs))), samples: [] });
   }
   const until = performance.now() + budget.seconds * 1000;
   for (let round = 0; round < budget.maxRounds; round++) {

@@ -133,11 +133,19 @@ export function summaries(target: string, rows: readonly RowResult[], peers: rea
       const found = r.invalid === "" ? r.peers.find((p) => p.name === peer) : undefined;
       return found === undefined ? [] : [{ name: r.name, ratio: found.ratio }];
     });
-    if (ratios.length === 0) return `bench ${target} vs ${peer}: 0 rows`;
-    const mean = Math.exp(ratios.reduce((sum, r) => sum + Math.log(r.ratio), 0) / ratios.length);
-    const worst = ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a));
-    return `bench ${target} vs ${peer}: geometric mean ${mean.toFixed(2)}, worst ${worst.ratio.toFixed(2)} (${worst.name}), ${ratios.length} rows`;
+    return summaryOf(target, peer, ratios);
   });
+}
+
+export function summaryOf(
+  target: string,
+  peer: string,
+  ratios: readonly { readonly name: string; readonly ratio: number }[],
+): string {
+  if (ratios.length === 0) return `bench ${target} vs ${peer}: 0 rows`;
+  const mean = Math.exp(ratios.reduce((sum, r) => sum + Math.log(r.ratio), 0) / ratios.length);
+  const worst = ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a));
+  return `bench ${target} vs ${peer}: geometric mean ${mean.toFixed(2)}, worst ${worst.ratio.toFixed(2)} (${worst.name}), ${ratios.length} rows`;
 }
 
 /** Rows of two runs side by side. Ratios to the peer matter more than times: the machine is not the same each time. */
