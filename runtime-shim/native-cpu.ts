@@ -2,13 +2,13 @@
 // kernel's own list.
 
 /** Flags of /proc/cpuinfo that a feature takes, besides those of the level below it. */
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
-  "x86-64-v2": ["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"],
-  "x86-64-v3": ["x86-64-v2", "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"],
-  "x86-64-v4": ["x86-64-v3", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"],
-  avx512vnni: ["avx512_vnni"],
-  neon: ["asimd"],
-};
+const NEEDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["x86-64-v2", ["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"]],
+  ["x86-64-v3", ["x86-64-v2", "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"]],
+  ["x86-64-v4", ["x86-64-v3", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]],
+  ["avx512vnni", ["avx512_vnni"]],
+  ["neon", ["asimd"]],
+]);
 
 const TARGETS: Readonly<Record<string, string>> = { x64: "x86-64", arm64: "aarch64" };
 
@@ -30,6 +30,6 @@ function cpuFlags(): ReadonlySet<string> {
 
 /** False also for a feature that this version does not know. */
 export function hasCpuFeature(name: string): boolean {
-  const needs = NEEDS[name];
+  const needs = NEEDS.get(name);
   return needs === undefined ? cpuFlags().has(name) : needs.every(hasCpuFeature);
 }

@@ -1,7 +1,7 @@
 // Native memory and code through koffi: a block of zero bytes that the system gives back when nothing refers to it, and the
 // entry points of a shared library.
 
-import { LoadError } from "./errors.js";
+import { LoadError, type LoadErrorCode, show } from "./errors.js";
 
 type Done<R> = (error: unknown, result: R) => void;
 
@@ -21,7 +21,11 @@ export type NativeEntry = Callable<
 
 /** The part of koffi in use. */
 interface Koffi {
-  load(path: string | null): { func(definition: string): NativeFunction; unload(): void };
+  load(path: string | null): {
+    func(definition: string): NativeFunction;
+    func(name: string, result: string, parameters: readonly string[]): NativeFunction;
+    unload(): void;
+  };
   view(address: bigint, bytes: number): ArrayBuffer;
 }
 
@@ -81,36 +85,32 @@ export interface NativePool {
 }
 
 const NOW = 2;
+const ENTRY_PARAMETERS = ["void *", "void *", "int", "int", "const int32_t *", "void *"];
 
-/** Opens a verified library from a file that only this user can read and that is gone when this returns. */
+/** Opens a verified library. Throws LoadError. */
 export function openLibrary(code: Uint8Array): NativeLibrary {
   const { load } = koffi();
   const system = load(null);
-  const fs = process.getBuiltinModule("node:fs");
-  const { join } = process.getBuiltinModule("node:path");
-  const folder = fs.mkdtempSync(join(process.getBuiltinModule("node:os").tmpdir(), "psionic-"));
-  try {
-    const path = join(folder, "model.so");
-    fs.writeFileSync(path, code, { mode: 0o700, flag: "wx" });
+  return inFile(code, (path) => {
     const library = load(path);
     // koffi lets a library go when this JavaScript thread ends, and threads of a pool may be in it.
     const held = system.func("void *dlopen(const char *path, int mode)")(path, NOW);
-    const find = (name: string, definition: string): NativeFunction => {
+    const find = (name: string, result: string, parameters: readonly string[]): NativeFunction => {
       try {
-        return library.func(definition);
+        return library.func(name, result, parameters);
       } catch {
-        throw new LoadError("malformed_input", `library export "${name}"`, "none", "this function");
+        throw new LoadError("malformed_input", `library export ${show(name)}`, "none", "this function");
       }
     };
     return {
       entry: (name) => {
-        if (!/^[A-Za-z_]\w*$/.test(name)) throw new LoadError("malformed_input", "entry", name, "run_<entry>");
-        const parameters = "void *memory, void *weights, int start, int stop, const int32_t *symbols, void *pool";
-        return find(name, `int ${name}(${parameters})`) as NativeEntry;
+        // The system's names end at the first zero.
+        if (name.includes("\0")) throw new LoadError("malformed_input", "entry", show(name), "a name without zeros");
+        return find(name, "int", ENTRY_PARAMETERS) as NativeEntry;
       },
       pool: (threads) => {
-        const free = find("psn_pool_free", "void psn_pool_free(void *pool)");
-        const address = find("psn_pool_new", "void *psn_pool_new(int threads)")(threads);
+        const free = find("psn_pool_free", "void", ["void *"]);
+        const address = find("psn_pool_new", "void *", ["int"])(threads);
         if (typeof address === "bigint") return { address, end: () => void free(address) };
         const want = "no more than this system can start";
         throw new LoadError("resource_limit", "options.threads", `${threads}`, want);
@@ -120,11 +120,32 @@ export function openLibrary(code: Uint8Array): NativeLibrary {
         if (typeof held === "bigint") system.func("int dlclose(void *library)")(held);
       },
     };
-  } catch (error) {
-    if (error instanceof LoadError) throw error;
-    const have = error instanceof Error ? error.message : `${error}`;
-    throw new LoadError("malformed_input", "library", have, "a shared library of this system");
+  });
+}
+
+/** Writes code to a file that only this user can read, and that is gone when this returns. */
+function inFile<T>(code: Uint8Array, open: (path: string) => T): T {
+  const fs = process.getBuiltinModule("node:fs");
+  const { join } = process.getBuiltinModule("node:path");
+  const folder = attempt("resource_limit", "a folder for temporary files, which TMPDIR may name", () =>
+    fs.mkdtempSync(join(process.getBuiltinModule("node:os").tmpdir(), "psionic-")),
+  );
+  try {
+    const path = join(folder, "model.so");
+    const write = (): void => fs.writeFileSync(path, code, { mode: 0o700, flag: "wx" });
+    attempt("resource_limit", `${code.length} bytes of space for a temporary file`, write);
+    return attempt("malformed_input", "a shared library that this system opens", () => open(path));
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What `f` gives; what it throws as a LoadError. */
+function attempt<T>(code: LoadErrorCode, want: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof LoadError) throw error;
+    throw new LoadError(code, "library", error instanceof Error ? error.message : `${error}`, want);
   }
 }

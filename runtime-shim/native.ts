@@ -7,6 +7,7 @@ import type { Manifest } from "./format.js";
 import type { LoadOptions } from "./load.js";
 import { type AnyModel, Model, type ModelParts, type ModelTypes } from "./model.js";
 import { hasCpuFeature, targetOfHost } from "./native-cpu.js";
+import { checkLibrary } from "./native-elf.js";
 import { allocate, type NativeLibrary, type NativeMemory, type NativePool, openLibrary } from "./native-library.js";
 import type { AwayExport, EntryExport } from "./runner.js";
 import { type BundleSource, openSource } from "./source.js";
@@ -18,7 +19,13 @@ export type { LoadOptions } from "./load.js";
 export type { Model } from "./model.js";
 
 /** A library with threads runs on the caller's alone where it is given no pool. */
-const HOST: Host = { has: hasCpuFeature, sharingProblem: () => null, joins: true };
+const HOST: Host = {
+  has: hasCpuFeature,
+  sharingProblem: () => null,
+  joins: true,
+  name: "a CPU",
+  hint: "compile the model for the levels of CPUs that run it: --cpu v3,v2",
+};
 
 export interface NativeOptions extends LoadOptions {
   /**
@@ -46,6 +53,7 @@ export async function loadNative<T extends ModelTypes = AnyModel>(
       code = whole;
     });
     if (code === undefined) throw new LoadError("malformed_input", "manifest.modules", "none", "a library");
+    checkLibrary(code, manifest.target);
     return modelOf<T>(openLibrary(code), memory, { manifest, digest, variant: choice.variant }, options);
   } finally {
     await stream.close();
@@ -117,6 +125,10 @@ let forgotten: FinalizationRegistry<() => void> | undefined;
 function checkTarget({ target }: Manifest): void {
   const host = targetOfHost();
   if (target === host) return;
-  const want = host ?? "a machine that native bundles exist for";
-  throw new LoadError("unsupported_backend_capability", "manifest.target", target, want, "compile the model for it");
+  const refuse = (want: string, hint: string): never => {
+    throw new LoadError("unsupported_backend_capability", "manifest.target", target, want, hint);
+  };
+  if (host !== null) refuse(host, "compile the model for it");
+  const here = typeof process === "object" ? `${process.platform} on ${process.arch}` : "a browser";
+  refuse(`a target of this machine, ${here}`, "native code runs on Linux; compile the model for wasm");
 }

@@ -52,9 +52,12 @@ export interface Host {
   readonly sharingProblem: () => Problem | null;
   /** Whether a module with threads runs on one as well. */
   readonly joins: boolean;
+  /** What features are of, and what to do where one is missing. */
+  readonly name: string;
+  readonly hint: string;
 }
 
-const ENGINE: Host = { has: hasFeature, sharingProblem, joins: false };
+const ENGINE: Host = { has: hasFeature, sharingProblem, joins: false, name: "an engine", hint: "use a newer engine" };
 
 /** Throws LoadError where the bundle or the engine lacks what is wanted. */
 export function chooseVariant(manifest: Manifest, { tier, threads = 1 }: Wishes, host = ENGINE): Choice {
@@ -97,7 +100,7 @@ function moduleFor(manifest: Manifest, tier: Tier, threads: boolean, host: Host)
   const found = able.find((m) => m.features.every(host.has));
   if (found !== undefined) return found;
   const names = able.at(-1)?.features.filter((f) => !host.has(f)) ?? [];
-  return refusal("manifest.modules", `an engine without ${names.join(", ")}`, "one with it", "use a newer engine");
+  return refusal("manifest.modules", `${host.name} without ${names.join(", ")}`, "one with it", host.hint);
 }
 
 /** Why there is no memory that threads share; null where there is. */

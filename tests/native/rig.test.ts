@@ -1,11 +1,8 @@
 // The rig finds what it is there to find: a library that does one wrong thing at a time is told by that thing, and one that
 // does none is not.
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test from "ava";
+import { libraryOf } from "../support/c-library.js";
 import { type RigName, rigProblem } from "./rig/hosts.js";
 import type { Region } from "./rig/regions.js";
 import { Rig, type RigAnswer } from "./rig/rig.js";
@@ -36,24 +33,9 @@ const OUTPUT: Region = { offset: 192, bytes: 64, written: true, fresh: true };
 const FIRST: Region = { offset: 320, bytes: 64, written: true, fresh: true };
 const WEIGHTS: Region = { offset: 64, bytes: 64, written: false, fresh: false };
 
-function libraryBytes(): Uint8Array {
-  const folder = mkdtempSync(join(tmpdir(), "psionic-rig-test-"));
-  try {
-    const [source, library] = [join(folder, "wrong.c"), join(folder, "wrong.so")];
-    writeFileSync(source, SOURCE);
-    const { status, stderr } = spawnSync("gcc", ["-w", "-O0", "-shared", "-fPIC", "-o", library, source], {
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(stderr);
-    return readFileSync(library);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 function answers(name: RigName): (what: number, entry?: string, library?: Uint8Array) => RigAnswer {
   const rig = new Rig(name);
-  const own = libraryBytes();
+  const own = libraryOf(SOURCE);
   return (what, entry = "run_main", library = own) => {
     const memory = new Uint8Array(65536);
     memory[64] = 30;
