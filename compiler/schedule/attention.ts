@@ -53,6 +53,8 @@ const STRIP_GAP = 16;
 /** Bytes of a strip that stay in a core's second-level cache. */
 const STRIP_BYTES = 256 * 1024;
 const MAX_ROWS = 64;
+/** Columns of a tile, at most: one width serves keys and values. */
+const WIDEST = 32;
 
 /** Joins the groups of an attention whose second product is `anchor`; null where they are none. */
 export function joinAttention(anchor: Node, groupOf: ReadonlyMap<Node, Group>, uses: Uses): Group | null {
@@ -201,7 +203,7 @@ export function readsKeysInPlace({ product }: Attention): boolean {
 export function attentionChoices(attention: Attention, second: Node, tiles: TileChooser): Choices {
   const { rows, keys } = attentionForm(attention, second);
   const most = Math.min(MAX_ROWS, range(rows).hi);
-  const { mr, nr } = tiles.matmul({ rows: Math.max(2, most), columns: range(keys).hi });
+  const { mr, nr } = tiles.matmul({ rows: Math.max(2, most), columns: Math.min(WIDEST, range(keys).hi), apart: 0 });
   const whole = (count: number): number => Math.max(1, Math.floor(count / mr)) * mr;
   const fit = whole(STRIP_BYTES / (4 * Math.max(1, range(keys).hi)));
   return { mr: Math.min(mr, most), nr, strip: Math.min(whole(MAX_ROWS), fit, most), shared: attention.shared };

@@ -2,6 +2,7 @@
 // share one form: rows of `a` (any strides) by columns of `b` (contiguous in n, or a constant to be packed).
 
 import { type Dim, indexVar, linearIn, mul, range, symOf } from "../ir/dim.js";
+import { bytesOf } from "../ir/dtype.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
 import type { Choices, Template } from "./schedule.js";
@@ -136,11 +137,22 @@ export function isPacked(b: Value): boolean {
 /** What a register tile of a contraction covers, at most. */
 export function tileShape(node: Node): TileShape {
   const form = matmulForm(node);
-  if (form !== null) return { rows: range(form.m).hi, columns: range(form.n).hi };
+  if (form !== null) return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form) };
   const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
   const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;
-  if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi };
-  return { rows, columns: typeof outs === "number" ? outs / node.attrs.groups : 8 };
+  if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi, apart: 0 };
+  const [x] = node.inputs;
+  const pixel = Number(x?.type.shape.at(-1) ?? 0) * bytesOf(x?.type.dtype ?? "f32") * (node.attrs.strides.at(-1) ?? 1);
+  const columns = typeof outs === "number" ? outs / node.attrs.groups : 8;
+  return { rows, columns, apart: Number.isFinite(pixel) ? pixel : 0 };
+}
+
+/** Bytes from a row of `a` to the next; 0 where they are not a constant distance apart. */
+function rowsApart(form: MatmulForm): number {
+  const { m, k, batch } = probe(form);
+  const row = symOf(m);
+  const step = row === undefined ? null : linearIn(locate(form.a, form.positionA(batch, m, k)).offset, row);
+  return typeof step?.coeff === "number" ? Math.abs(step.coeff) * bytesOf(form.a.type.dtype) : 0;
 }
 
 /** Template and tile of a contraction. The sums' order does not depend on the tile. */

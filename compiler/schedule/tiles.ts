@@ -10,6 +10,8 @@ export interface Tile {
 export interface TileShape {
   readonly rows: number;
   readonly columns: number;
+  /** Bytes from a row's start to the next one's in memory; 0 where that is not known. */
+  readonly apart: number;
 }
 
 export interface TileChooser {
@@ -36,6 +38,9 @@ const LATENCY = 3;
 /** What a step costs beside them, in cycles: pointers and the loop. */
 const STEP = 0.5;
 const MOST_ROWS = 14;
+/** Bytes after which addresses share a set of the first-level cache, and lines of a set that rows may take. */
+const SET_PERIOD = 4096;
+const LINES_OF_SET = 8;
 
 /** Vectors of a tile's row. */
 function vectorsOf({ lanes }: VectorUnit, nr: number): number {
@@ -56,12 +61,19 @@ function cyclesOf(unit: VectorUnit, { mr, nr }: Tile, { rows, columns }: TileSha
   return Math.ceil(rows / mr) * Math.ceil(columns / nr) * step;
 }
 
+/** Rows whose lines stay in the first-level cache together: those a multiple of its period apart share its sets. */
+function mostRows({ rows, apart }: TileShape): number {
+  let sets = 1;
+  while (apart > 0 && sets < SET_PERIOD && (apart * sets) % SET_PERIOD !== 0) sets++;
+  return Math.min(MOST_ROWS, rows, apart === 0 ? MOST_ROWS : LINES_OF_SET * sets);
+}
+
 /** The tile of one of these widths that covers a shape in the fewest cycles. */
 function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[]): Tile {
   let best: Tile = { mr: 1, nr: widths.at(-1) ?? unit.lanes };
   let cycles = Number.POSITIVE_INFINITY;
   for (const nr of widths) {
-    for (let mr = Math.min(MOST_ROWS, shape.rows); mr >= 1; mr--) {
+    for (let mr = mostRows(shape); mr >= 1; mr--) {
       const tile = { mr, nr };
       const own = cyclesOf(unit, tile, shape);
       if (own >= cycles || !fits(unit, tile)) continue;
@@ -75,11 +87,11 @@ function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[])
 /** The tile that fits a unit's registers in place of one that was chosen for another: its columns are a part of a panel. */
 export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
   if (fits(unit, tile)) return tile;
-  const widths = [1, 2, 4, 8].map((parts) => tile.nr / parts).filter((nr) => Number.isInteger(nr) && nr >= 4);
+  const widths = [1, 2, 3, 4, 6, 8].map((parts) => tile.nr / parts).filter((nr) => Number.isInteger(nr) && nr >= 4);
   return quickest(unit, { ...shape, columns: tile.nr }, widths);
 }
 
-const WIDTHS = [32, 16, 8, 4];
+const WIDTHS = [32, 48, 16, 8, 4];
 
 /** Columns of a tile over unpacked weights: two vectors of a panel's. */
 export function blockWidth({ lanes }: VectorUnit, nr: number): number {
