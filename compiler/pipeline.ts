@@ -80,7 +80,7 @@ export function compile(
   options: CompileOptions = {},
 ): Compiled {
   const { cache, ...told } = options;
-  // A library for C is made again, its bundle's modules are not.
+  // A library for C is put together again; its code, and its bundle's modules, are not made again.
   if (cache === undefined || told.library !== undefined) return compileStages(source, options).compiled;
   const lock = told.tuning?.lock ?? { entries: [] };
   const tools = knownTools(told.target ?? "wasm");

@@ -6,6 +6,7 @@ import { bundleFacts } from "../../codegen/llvm/face/facts.js";
 import { headerText } from "../../codegen/llvm/face/header.js";
 import { WEIGHTS } from "../../codegen/llvm/face/load.js";
 import type { LlvmModule } from "../../codegen/llvm/target.js";
+import type { Memo } from "../../codegen/memo.js";
 import { Bug, refuse } from "../../compiler/ir/errors.js";
 import type { Plan } from "../../compiler/plan/plan.js";
 import { compileObject } from "./compile.js";
@@ -34,6 +35,9 @@ interface LibraryParts {
   readonly weights: Uint8Array;
   readonly bundle: Uint8Array;
   readonly producer: string;
+  /** LLVM and the linker, with their versions. */
+  readonly tools: readonly string[];
+  readonly memo: Memo;
 }
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -67,7 +71,7 @@ export function checkCLibrary(target: string, isNative: boolean, { name, prefix 
 /** The library and its header. Throws Refused where a tool is missing, or the model cannot be told in C. */
 export function makeCLibrary(
   target: NativeTarget,
-  { plan, modules, weights, bundle, producer }: LibraryParts,
+  { plan, modules, weights, bundle, producer, tools, memo }: LibraryParts,
   { name, prefix = "psn", embedWeights = false }: CLibraryOptions,
 ): CLibrary {
   if (embedWeights && weights.length > MOST_EMBEDDED)
@@ -96,9 +100,14 @@ export function makeCLibrary(
     prefix,
     embedded: embedWeights,
   });
-  const objects = levels.map(({ level: { cpu, enable }, textIn, suffix }) =>
-    compileObject(textIn({ suffix, isInside: true }), { triple, cpu, features: enable }),
-  );
+  const objects = levels.map(({ level: { cpu, enable }, textIn, suffix }) => {
+    const text = textIn({ suffix, isInside: true });
+    const machine = { triple, cpu, features: enable };
+    return memo(
+      () => JSON.stringify({ kind: "object", tools, machine, text }),
+      () => compileObject(text, machine),
+    );
+  });
   const data = embedWeights ? [dataObject(target.link.machine, WEIGHTS, weights)] : [];
   const all = [compileObject(face, { triple, cpu: baseline, features: "" }), ...objects, ...data];
   const features = levels.map((l) => l.features.join(" and "));

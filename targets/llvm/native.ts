@@ -84,7 +84,8 @@ export function buildNative(
     weights,
     placeOf,
     tools,
-    library: (wanted, bundle, producer) => makeCLibrary(target, { plan, modules, weights, bundle, producer }, wanted),
+    library: (wanted, bundle, producer) =>
+      makeCLibrary(target, { plan, modules, weights, bundle, producer, tools, memo }, wanted),
     modules: modules.map(({ variant, level, textIn, threads }) => {
       const text = textIn(EXPORTED);
       const machine = { triple: target.triple, cpu: level.cpu, features: level.enable };

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import type { CompileOptions } from "../../compiler/index.js";
 import { build, cHost, findCompiler, freshFolder, run, STRICT, writeGate } from "../support/c-programs.js";
 import { MODEL_FILES } from "../support/models.js";
 import { openOracle, type Value } from "../support/oracle.js";
@@ -69,13 +70,17 @@ native("a library exports the header's functions and asks for nothing but the C 
   }
 });
 
-native("two compilations give the same library and header", (t) => {
-  const made = (): (string | Uint8Array)[] => {
+native("every compilation gives the same library and header, with a cache too", (t) => {
+  const cache = { folder: freshFolder(t) };
+  const made = (options: CompileOptions = {}): (string | Uint8Array)[] => {
     const at = freshFolder(t);
-    writeGate(at, "same", { target });
+    writeGate(at, "same", { target, ...options });
     return [readFileSync(join(at, "libsame.so")), readFileSync(join(at, "same.h"), "utf8")];
   };
-  t.deepEqual(made(), made());
+  const first = made();
+  t.deepEqual(made(), first);
+  t.deepEqual(made({ cache }), first);
+  t.deepEqual(made({ cache }), first);
 });
 
 const CHUNKS = 8;
