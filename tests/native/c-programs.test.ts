@@ -2,6 +2,7 @@
 // emulated aarch64; chance finds no other way; threads and two libraries in one program do not meet; the first version of the
 // ABI stays what it is.
 
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
@@ -81,4 +82,23 @@ native("the first version of the ABI is what it was", (t) => {
   const at = freshFolder(t);
   writeGate(at, "gate", { target });
   t.is(run(build(cc, programFile("abi-1.c"), at, ["gate"]), []), "");
+});
+
+/** An x86-64 CPU of 2008, emulated: of the levels it has v2. */
+const OLD_CPU = ["qemu-x86_64-static", "-cpu", "Nehalem"] as const;
+const hasOldCpu = target === "x86-64" && spawnSync(OLD_CPU[0], ["--version"]).error === undefined;
+if (!hasOldCpu) test("an older CPU", (t) => t.pass(`skipped: no ${OLD_CPU[0]}, or no machine for it`));
+
+(hasOldCpu ? native : test.skip)("on an older CPU a library runs a level that it has, or says what is lacking", (t) => {
+  const loads = (cpus: readonly string[]): string => {
+    const at = freshFolder(t);
+    writeGate(at, "gate", { target, cpus });
+    const [emulator, ...args] = OLD_CPU;
+    return run(emulator, [...args, build(cc, programFile("load.c"), at, ["gate"]), join(at, "gate.psn")]);
+  };
+  t.is(loads(["v4", "v3", "v2"]), "0 \n0\n");
+  t.regex(
+    loads(["v4", "v3"]),
+    /^11 the CPU lacks x86-64-v4, or x86-64-v3: compile the model for another level.*\n1\n$/,
+  );
 });
