@@ -61,7 +61,7 @@ function row({ key, name, sizes }: RowOf): Row {
     shape: Object.entries(sizes)
       .map(([dim, size]) => `${dim} ${size}`)
       .join(", "),
-    dtype: key.includes("int8") || key.startsWith("q") ? "int8" : "f32",
+    dtype: /int8|chat$|^q/.test(key) ? "int8" : "f32",
     model: () => write("full"),
     inputs: () => Object.fromEntries(given()),
     dims: sizes,

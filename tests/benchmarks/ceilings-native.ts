@@ -1,12 +1,12 @@
 // The ceilings' loops as LLVM IR, compiled and loaded as a bundle's kernels are. Each is run on known numbers first, and
 // every lane of every chain must hold what these arithmetic operations give: so none of them was left out.
 
-import { hasCpuFeature } from "../../runtime-shim/native-cpu.js";
 import { allocate, type NativeMemory, openLibrary } from "../../runtime-shim/native-library.js";
 import { compileObject } from "../../targets/llvm/compile.js";
 import { linkShared } from "../../targets/llvm/link.js";
 import type { NativeLevel, NativeTarget } from "../../targets/llvm/native.js";
 import { type Loops, MEMORY_BYTES } from "./ceilings.js";
+import { dotOf } from "./dot-products.js";
 
 /** Enough to hide the latencies of mul and add, and few enough for 16 vector registers with two constants. */
 const CHAINS = 12;
@@ -15,14 +15,8 @@ const LOADS = 8;
 const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const lines = (n: number, text: (i: number) => string): string => count(n).map(text).join("\n  ");
 
-/** Takes b, c and the chains' first values from `memory`, repeats a = a * b + c, and leaves the chains in `results`. */
-function flopsText(name: string, lanes: number, isFused: boolean): string {
-  const v = `<${lanes} x float>`;
-  const step = (i: number): string =>
-    isFused
-      ? `%next${i} = call ${v} @llvm.fma.v${lanes}f32(${v} %a${i}, ${v} %b, ${v} %c)`
-      : `%product${i} = fmul ${v} %a${i}, %b
-  %next${i} = fadd ${v} %product${i}, %c`;
+/** Takes the chains' first values, then b and c from `memory`, repeats a step, and leaves the chains in `results`. */
+function chainsText(name: string, v: string, step: (i: number) => string): string {
   return `define i32 @${name}(ptr %memory, ptr %results, i32 %from, i32 %to, ptr %sizes, ptr %pool) {
 entry:
   ${lines(CHAINS + 2, (i) => `%at${i} = getelementptr ${v}, ptr %memory, i64 ${i}`)}
@@ -42,6 +36,19 @@ done:
   ${lines(CHAINS, (i) => `store ${v} %next${i}, ptr %to${i}, align 4`)}
   ret i32 0
 }`;
+}
+
+/** a = a * b + c */
+function flopsText(name: string, lanes: number, isFused: boolean): string {
+  const v = `<${lanes} x float>`;
+  const fma = `@llvm.fma.v${lanes}f32`;
+  const text = chainsText(name, v, (i) =>
+    isFused
+      ? `%next${i} = call ${v} ${fma}(${v} %a${i}, ${v} %b, ${v} %c)`
+      : `%product${i} = fmul ${v} %a${i}, %b
+  %next${i} = fadd ${v} %product${i}, %c`,
+  );
+  return isFused ? `declare ${v} ${fma}(${v}, ${v}, ${v})\n${text}` : text;
 }
 
 /** Adds sizes[0] bytes of `memory` to LOADS vectors, again and again, and leaves these in `results`. */
@@ -77,56 +84,51 @@ done:
 }`;
 }
 
-/** Widths of this machine's vectors, in bits. */
-function widths(): number[] {
-  const wider = [...(hasCpuFeature("x86-64-v3") ? [256] : []), ...(hasCpuFeature("x86-64-v4") ? [512] : [])];
-  return [128, ...wider];
-}
-
 /** The loops at every width that the level's code could use. Throws Refused where LLVM or a linker is missing. */
 export function nativeLoops(target: NativeTarget, name: string, level: NativeLevel): Loops {
-  const wide = level.features.includes("x86-64-v4") ? 512 : level.features.includes("x86-64-v3") ? 256 : 128;
-  const all = widths().filter((bits) => bits <= wide);
-  const { fma } = level.dialect;
+  const { unit, dialect } = level;
+  const all = [128, 256, 512].filter((bits) => bits <= 32 * unit.lanes);
+  const dot = dotOf(dialect, unit.lanes);
   const text = [
     ...all.map((bits) => flopsText(`run_mulAdd${bits}`, bits / 32, false)),
-    ...(fma ? all.map((bits) => flopsText(`run_fused${bits}`, bits / 32, true)) : []),
-    ...(fma ? all.map((bits) => fmaDeclaration(bits / 32)) : []),
-    readText(wide / 32),
+    ...(dialect.fma ? all.map((bits) => flopsText(`run_fused${bits}`, bits / 32, true)) : []),
+    ...(dot === null ? [] : [dot.declaration, chainsText("run_dot", `<${unit.lanes} x i32>`, dot.step)]),
+    readText(unit.lanes),
   ].join("\n");
   const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
   const library = openLibrary(linkShared([object], target.link));
-  const memory = allocate(MEMORY_BYTES);
-  const results = allocate(4096);
+  const blocks: Blocks = { memory: allocate(MEMORY_BYTES), results: allocate(4096) };
   const sizes = new Int32Array(1);
   const runner = (entry: string): ((n: number, bytes?: number) => void) => {
     const call = library.entry(entry);
     return (n, bytes = 0) => {
       sizes[0] = bytes;
-      call(memory.address, results.address, 0, n, sizes, null);
+      call(blocks.memory.address, blocks.results.address, 0, n, sizes, null);
     };
   };
   const flops = all.map((bits) => ({
     bits,
     flops: (2 * CHAINS * bits) / 32,
     mulAdd: runner(`run_mulAdd${bits}`),
-    fused: fma ? runner(`run_fused${bits}`) : null,
+    fused: dialect.fma ? runner(`run_fused${bits}`) : null,
   }));
+  const dots = dot === null ? null : { operations: dot.operations * unit.lanes * CHAINS, run: runner("run_dot") };
   const read = runner("run_read");
   for (const { bits, mulAdd, fused } of flops) {
-    checkFlops(`${bits}-bit mul+add`, bits / 32, mulAdd, Math.fround, memory, results);
+    checkFlops(`${bits}-bit mul+add`, bits / 32, mulAdd, Math.fround, blocks);
     // The product is exact in f64.
-    if (fused !== null) checkFlops(`${bits}-bit fused`, bits / 32, fused, (x) => x, memory, results);
+    if (fused !== null) checkFlops(`${bits}-bit fused`, bits / 32, fused, (x) => x, blocks);
   }
-  checkRead(wide / 32, read, memory, results);
+  if (dots !== null && dot !== null) checkDots(unit.lanes, dots.run, dot.lane, blocks);
+  checkRead(unit.lanes, read, blocks);
   // Read from here on, and every page of it has been written.
-  new Float32Array(memory.buffer).fill(0.5);
-  return { code: `${target.name} ${name}`, flops, read };
+  new Float32Array(blocks.memory.buffer).fill(0.5);
+  return { code: `${target.name} ${name}`, flops, dot: dots, read };
 }
 
-function fmaDeclaration(lanes: number): string {
-  const v = `<${lanes} x float>`;
-  return `declare ${v} @llvm.fma.v${lanes}f32(${v}, ${v}, ${v})`;
+interface Blocks {
+  readonly memory: NativeMemory;
+  readonly results: NativeMemory;
 }
 
 const CHECKED_TIMES = 3;
@@ -137,8 +139,7 @@ function checkFlops(
   lanes: number,
   run: (n: number) => void,
   round: (product: number) => number,
-  memory: NativeMemory,
-  results: NativeMemory,
+  { memory, results }: Blocks,
 ): void {
   const given = new Float32Array(memory.buffer, 0, (CHAINS + 2) * lanes);
   // Below 1 where it multiplies, so that no chain runs away however long it runs.
@@ -155,12 +156,27 @@ function checkFlops(
     throw new Error(`the ceiling's loop of ${what} does not compute what it says`);
 }
 
-function checkRead(
+/** `lane`: what a step gives in a lane. */
+function checkDots(
   lanes: number,
-  read: (n: number, bytes: number) => void,
-  memory: NativeMemory,
-  results: NativeMemory,
+  run: (n: number) => void,
+  lane: (a: number, b: number, c: number) => number,
+  { memory, results }: Blocks,
 ): void {
+  const given = new Int32Array(memory.buffer, 0, (CHAINS + 2) * lanes);
+  for (let i = 0; i < given.length; i++) given[i] = Math.imul(i + 1, 0x9e3779b1);
+  run(CHECKED_TIMES);
+  const have = new Int32Array(results.buffer, 0, CHAINS * lanes);
+  const want = have.map((_, i) => {
+    const [b, c] = [given[CHAINS * lanes + (i % lanes)] ?? 0, given[(CHAINS + 1) * lanes + (i % lanes)] ?? 0];
+    let a = given[i] ?? 0;
+    for (let n = 0; n < CHECKED_TIMES; n++) a = lane(a, b, c);
+    return a;
+  });
+  if (have.some((x, i) => x !== want[i])) throw new Error("the ceiling's loop of dot products does not compute them");
+}
+
+function checkRead(lanes: number, read: (n: number, bytes: number) => void, { memory, results }: Blocks): void {
   const [vector, rounds] = [LOADS * lanes, 5];
   const given = new Float32Array(memory.buffer, 0, rounds * vector);
   // Small integers: every order of adding gives the same sum.

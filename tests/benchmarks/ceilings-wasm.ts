@@ -20,7 +20,7 @@ function total(names: readonly string[]): string {
   return names.map((n) => `(local.get ${n})`).reduce((sum, n) => `(f32x4.add ${sum} ${n})`);
 }
 
-function flopsModule(step: (acc: string) => string): string {
+function chainsModule(step: (acc: string) => string): string {
   const names = Array.from({ length: CHAINS }, (_, i) => `$a${i}`);
   return `(module (func (export "run") (param $n i32) (result f32)
     (local $b v128) (local $c v128) ${names.map((n) => `(local ${n} v128)`).join(" ")}
@@ -52,8 +52,10 @@ export async function wasmLoops(): Promise<Loops> {
     return new WebAssembly.Instance(new WebAssembly.Module(buffer as BufferSource)).exports;
   };
   const run = (wat: string): Run | null => (instantiate(wat)?.["run"] as Run | undefined) ?? null;
-  const mulAdd = run(flopsModule((a) => `(f32x4.add (f32x4.mul ${a} (local.get $b)) (local.get $c))`));
-  const fused = run(flopsModule((a) => `(f32x4.relaxed_madd ${a} (local.get $b) (local.get $c))`));
+  const mulAdd = run(chainsModule((a) => `(f32x4.add (f32x4.mul ${a} (local.get $b)) (local.get $c))`));
+  const fused = run(chainsModule((a) => `(f32x4.relaxed_madd ${a} (local.get $b) (local.get $c))`));
+  // Pairs of 16 bits: two products and a sum, and the addition.
+  const dot = run(chainsModule((a) => `(i32x4.add (i32x4.dot_i16x8_s ${a} (local.get $b)) (local.get $c))`));
   const reader = instantiate(readModule(MEMORY_BYTES / 65536));
   if (mulAdd === null || reader === null) throw new Error("this engine has no WebAssembly SIMD");
   // A page that nobody has written is one page of zeros, wherever it lies.
@@ -61,6 +63,7 @@ export async function wasmLoops(): Promise<Loops> {
   return {
     code: "WebAssembly",
     flops: [{ bits: LANES * 32, flops: 2 * LANES * CHAINS, mulAdd, fused }],
+    dot: dot === null ? null : { operations: 4 * LANES * CHAINS, run: dot },
     read: reader["run"] as Run,
   };
 }

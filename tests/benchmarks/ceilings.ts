@@ -1,6 +1,8 @@
 // What one core of this machine can do in the code that a benchmark is compiled to: loops that only multiply and add, and
 // loops that only read. The fraction of a ceiling that a row reaches says how much there is left to win.
 
+import type { Work } from "./work.js";
+
 /** Of vectors of one width. */
 export interface Peak {
   readonly bits: number;
@@ -15,6 +17,8 @@ export interface Ceilings {
   readonly code: string;
   /** Narrowest first. */
   readonly peaks: readonly Peak[];
+  /** Billions of multiplications and additions a second in dot products of integers; null where there is no such operation. */
+  readonly dot: number | null;
   /** GB/s of reading, by where the bytes lie. */
   readonly l2: number;
   readonly l3: number;
@@ -34,15 +38,23 @@ export interface FlopsLoops {
   readonly fused: ((n: number) => unknown) | null;
 }
 
+/** Dot products of neighbouring integers, added to what was there before. */
+export interface DotLoop {
+  /** Multiplications and additions of a time around. */
+  readonly operations: number;
+  readonly run: (n: number) => unknown;
+}
+
 export interface Loops {
   readonly code: string;
   readonly flops: readonly FlopsLoops[];
+  readonly dot: DotLoop | null;
   /** Reads the first `bytes` of MEMORY_BYTES, which the program has written, n times. */
   readonly read: (n: number, bytes: number) => unknown;
 }
 
 /** Measures the ceilings each time it is called. */
-export function probeOf({ code, flops, read }: Loops): () => Ceilings {
+export function probeOf({ code, flops, dot, read }: Loops): () => Ceilings {
   let leastMs = FIRST_MS;
   return () => {
     const bandwidth = (bytes: number): number => rate((n) => read(n, bytes), bytes, leastMs);
@@ -53,6 +65,7 @@ export function probeOf({ code, flops, read }: Loops): () => Ceilings {
         mulAdd: rate(f.mulAdd, f.flops, leastMs),
         fused: f.fused === null ? null : rate(f.fused, f.flops, leastMs),
       })),
+      dot: dot === null ? null : rate(dot.run, dot.operations, leastMs),
       l2: bandwidth(L2_BYTES),
       l3: bandwidth(L3_BYTES),
       memory: bandwidth(MEMORY_BYTES),
@@ -95,13 +108,20 @@ export function higher(a: Ceilings, b: Ceilings): Ceilings {
     const fused = p.fused === null || q.fused === null ? null : Math.max(p.fused, q.fused);
     return { bits: p.bits, mulAdd: Math.max(p.mulAdd, q.mulAdd), fused };
   });
+  const dot = a.dot === null || b.dot === null ? null : Math.max(a.dot, b.dot);
   const [l2, l3, memory] = [Math.max(a.l2, b.l2), Math.max(a.l3, b.l3), Math.max(a.memory, b.memory)];
-  return { code: a.code, peaks, l2, l3, memory };
+  return { code: a.code, peaks, dot, l2, l3, memory };
+}
+
+export interface TypedWork extends Work {
+  /** Whether its multiplications and additions are of integers. */
+  readonly isInteger: boolean;
 }
 
 /** Milliseconds that the work takes at the ceilings: the longer of computing and of moving the bytes. */
-export function floorMs(c: Ceilings, tier: "strict" | "relaxed", flops: number, bytes: number): number {
-  const peak = Math.max(...c.peaks.map((p) => (tier === "relaxed" ? (p.fused ?? p.mulAdd) : p.mulAdd)));
+export function floorMs(c: Ceilings, tier: "strict" | "relaxed", { flops, bytes, isInteger }: TypedWork): number {
+  const real = Math.max(...c.peaks.map((p) => (tier === "relaxed" ? (p.fused ?? p.mulAdd) : p.mulAdd)));
+  const peak = isInteger ? (c.dot ?? real) : real;
   const bandwidth = bytes <= 4 * L2_BYTES ? c.l2 : bytes <= 16 * 2 ** 20 ? c.l3 : c.memory;
   return Math.max(flops / peak, bytes / bandwidth) / 1e6;
 }
@@ -112,6 +132,7 @@ export function ceilingsText(c: Ceilings): string {
   return [
     `ceilings of one thread in ${c.code}:`,
     ...c.peaks.map(peak),
+    ...(c.dot === null ? [] : [`dot products of integers ${c.dot.toFixed(1)} GOP/s;`]),
     `reads from L2 ${c.l2.toFixed(0)}, L3 ${c.l3.toFixed(0)}, memory ${c.memory.toFixed(0)} GB/s`,
   ].join(" ");
 }

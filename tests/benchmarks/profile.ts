@@ -4,6 +4,7 @@
 
 import { parseArgs } from "node:util";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
+import { DTYPES } from "../../compiler/ir/dtype.js";
 import { Builder, type Graph } from "../../compiler/ir/graph.js";
 import { runPasses } from "../../compiler/passes/run.js";
 import { compile } from "../../compiler/pipeline.js";
@@ -28,11 +29,21 @@ interface StepTime {
   readonly choices: string;
 }
 
-/** Multiplications and additions of each kernel's product or convolution, by the kernel's name. */
-function flopsByKernel(graph: Graph, builder: Builder, tier: Tier, target: TargetName): ReadonlyMap<string, number> {
+interface Product {
+  readonly flops: number;
+  readonly isInteger: boolean;
+}
+
+/** Of each kernel's product or convolution, by the kernel's name. */
+function productsOf(graph: Graph, builder: Builder, tier: Tier, target: TargetName): ReadonlyMap<string, Product> {
   // The same passes over the same interned nodes give the kernels that compile() made.
   const { steps } = schedule(runPasses(builder, graph, { tier, ...passOptionsOf(target) }).graph);
-  return new Map(kernelsOf(steps).map((k) => [k.name, flopsOf(k.anchor)]));
+  return new Map(
+    kernelsOf(steps).map(({ name, anchor }) => {
+      const dtype = anchor.inputs[0]?.type.dtype;
+      return [name, { flops: flopsOf(anchor), isInteger: dtype !== undefined && DTYPES[dtype].kind !== "float" }];
+    }),
+  );
 }
 
 function sizeText(shape: readonly DimJson[]): string {
@@ -81,14 +92,14 @@ async function profile(row: Row, { platform, tier, runs, limits }: ProfileOption
     );
   }
   model.dispose();
-  const flopsOfKernel = flopsByKernel(graph, builder, tier, platform.options.target ?? "wasm");
+  const products = productsOf(graph, builder, tier, platform.options.target ?? "wasm");
   const templateOf = (s: StepPlan): string => (s.kind === "call" ? (plan.kernels[s.kernel]?.template ?? "") : s.kind);
   return entry.steps.map((step, i) => {
     const { bytes, shapes } = traffic(plan, entry, step);
     const choices = step.kind === "call" ? JSON.stringify(plan.kernels[step.kernel]?.choices ?? {}) : "";
     const name = step.kind === "call" ? step.name : step.kind;
-    const flops = flopsOfKernel.get(name) ?? 0;
-    const floor = floorMs(limits, tier, flops, bytes);
+    const { flops, isInteger } = products.get(name) ?? { flops: 0, isInteger: false };
+    const floor = floorMs(limits, tier, { flops, bytes, isInteger });
     return {
       name,
       template: templateOf(step),

@@ -51,11 +51,14 @@ test("a floor is the longer of computing and moving", (t) => {
     { bits: 128, mulAdd: 25, fused: 50 },
     { bits: 256, mulAdd: 50, fused: 100 },
   ];
-  const ceilings = { code: "", peaks, l2: 100, l3: 50, memory: 20 };
-  t.is(floorMs(ceilings, "strict", 50e6, 1000), 1);
-  t.is(floorMs(ceilings, "relaxed", 50e6, 1000), 0.5);
-  t.is(floorMs(ceilings, "strict", 0, 200e6), 10);
-  t.is(floorMs({ ...ceilings, peaks: [{ bits: 128, mulAdd: 50, fused: null }] }, "relaxed", 50e6, 1000), 1);
+  const ceilings = { code: "", peaks, dot: 200, l2: 100, l3: 50, memory: 20 };
+  const real = { flops: 50e6, bytes: 1000, isInteger: false };
+  t.is(floorMs(ceilings, "strict", real), 1);
+  t.is(floorMs(ceilings, "relaxed", real), 0.5);
+  t.is(floorMs(ceilings, "strict", { ...real, isInteger: true }), 0.25);
+  t.is(floorMs({ ...ceilings, dot: null }, "strict", { ...real, isInteger: true }), 1);
+  t.is(floorMs(ceilings, "strict", { ...real, flops: 0, bytes: 200e6 }), 10);
+  t.is(floorMs({ ...ceilings, peaks: [{ bits: 128, mulAdd: 50, fused: null }] }, "relaxed", real), 1);
 });
 
 test("engines take turns, and a ratio is the median of the rounds' ratios", async (t) => {

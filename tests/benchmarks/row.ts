@@ -13,6 +13,11 @@ export interface LlamaTask {
   readonly past: number;
 }
 
+/** Whether the products of a row are of integers, by its dtype. */
+export function isInteger({ dtype }: Row): boolean {
+  return dtype === "int8" || /^[iu]8\*/.test(dtype);
+}
+
 export interface Row {
   readonly name: string;
   /** Element type of the arithmetic. */

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { Refused } from "../../compiler/ir/errors.js";
 import type { Tier } from "../../compiler/plan/plan.js";
 import { largestError } from "./agree.js";
-import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
+import { type Ceilings, ceilingsText, floorMs, higher, type TypedWork } from "./ceilings.js";
 import type { Engine, Prepared } from "./engine.js";
 import { type Budget, measure, median, pairedRatio, quantile } from "./measure.js";
 import { MODELS } from "./models.js";
@@ -18,7 +18,7 @@ import { openPeers } from "./peers.js";
 import { type Platform, platformOf } from "./platform.js";
 import { type PsionicEngine, type PsionicPrepared, psionic } from "./psionic.js";
 import { comparison, header, type Results, type RowResult, rowLine, type SizeResult, summaries } from "./report.js";
-import type { Row } from "./row.js";
+import { isInteger, type Row } from "./row.js";
 import { ROWS } from "./rows.js";
 import { fileSizes } from "./sizes.js";
 import { measureStart, type Start } from "./start.js";
@@ -106,9 +106,13 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
           ? []
           : [{ name, ms: their.ms, coldMs: their.coldMs, ratio: pairedRatio(mine, their) }];
       }),
-      rate: row.words === undefined ? rateText(flops, bytes, mine.ms) : wordsText(row.words, mine.ms),
+      rate:
+        row.words === undefined
+          ? rateText({ flops, bytes, isInteger: isInteger(row) }, mine.ms)
+          : wordsText(row.words, mine.ms),
       gain: alone === undefined ? null : pairedRatio(mine, alone),
-      ofCeiling: floorMs(bench.ceilings, bench.tier, flops, bytes) / bench.threads / mine.ms,
+      ofCeiling:
+        floorMs(bench.ceilings, bench.tier, { flops, bytes, isInteger: isInteger(row) }) / bench.threads / mine.ms,
       error,
       invalid: isWrong ? "WRONG RESULT" : peers.length === 0 ? leftOut.join("; ") : "",
       leftOut,
@@ -122,9 +126,10 @@ function wordsText(words: number, ms: number): string {
   return `${((1000 * words) / ms).toFixed(0)} words/s`;
 }
 
-/** GFLOP/s where the work is arithmetic, else GB/s. */
-function rateText(flops: number, bytes: number, ms: number): string {
-  return flops > bytes / 2 ? `${(flops / ms / 1e6).toFixed(1)} GFLOP/s` : `${(bytes / ms / 1e6).toFixed(1)} GB/s`;
+/** GFLOP/s, or GOP/s of integers, where the work is arithmetic, else GB/s. */
+function rateText({ flops, bytes, isInteger }: TypedWork, ms: number): string {
+  const unit = isInteger ? "GOP/s" : "GFLOP/s";
+  return flops > bytes / 2 ? `${(flops / ms / 1e6).toFixed(1)} ${unit}` : `${(bytes / ms / 1e6).toFixed(1)} GB/s`;
 }
 
 async function startRow(

@@ -7,6 +7,7 @@ import type { Plan } from "../../compiler/plan/plan.js";
 import { sizeOf } from "./data.js";
 
 export interface Work {
+  /** Multiplications and additions. */
   readonly flops: number;
   readonly bytes: number;
 }
