@@ -4,7 +4,7 @@
 import type { Tier } from "../../compiler/plan/plan.js";
 import type { Expr, MachineOp, Reg, RegKind } from "../loops/expr.js";
 import type { FunctionText } from "./text.js";
-import { bitsType, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
+import { bitsType, floatText, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
 
 /** What the spelling may use beyond LLVM's portable instructions. */
 export interface Dialect {
@@ -14,6 +14,8 @@ export interface Dialect {
   readonly pairBytes: number;
   /** The dot product of four bytes in one instruction, if there is one. */
   readonly byteDot: "vpdpbusd" | "sdot" | null;
+  /** Conversions of vectors to integers saturate by themselves. */
+  readonly saturates: boolean;
 }
 
 export interface Spelling {
@@ -127,13 +129,34 @@ const extreme =
     return select(cx, compareText(cx, "uno", a, b), mask, nan, settled);
   };
 
+/** Towards zero and saturating; NaN is 0. */
 const toInt =
   (sign: "s" | "u"): Spell =>
   (cx) => {
     const from = operandType(cx);
+    if (cx.type.lanes > 1 && !cx.dialect.saturates) return guardedToInt(cx, sign);
     const name = `llvm.fpto${sign}i.sat.${intrinsicType(cx.type)}.${intrinsicType(from)}`;
     return cx.out.call(typeOf(cx.type), name, [{ type: typeOf(from), text: arg(cx, 0) }]);
   };
+
+/** As LLVM's saturating conversion, which it would do lane by lane: what is out of range never reaches the instruction. */
+function guardedToInt(cx: Spelling, sign: "s" | "u"): string {
+  const { out } = cx;
+  const from = operandType(cx);
+  const { lanes } = cx.type;
+  const [type, mask] = [typeOf(from), maskType(cx.type)];
+  const kind = from.kind === "f64" ? "f64" : "f32";
+  const real = (value: number): string => repeated(scalarType(kind), floatText(kind, value), lanes);
+  const [least, beyond] = sign === "s" ? [-(2 ** 31), 2 ** 31] : [0, 2 ** 32];
+  const x = arg(cx, 0);
+  const raised = select(cx, compareText(cx, "olt", x, real(least)), mask, real(least), x, type);
+  const fits = compareText(cx, "olt", raised, real(beyond));
+  const whole = out.value(
+    `fpto${sign}i ${type} ${select(cx, fits, mask, raised, real(0), type)} to ${typeOf(cx.type)}`,
+  );
+  const most = repeated(scalarType(cx.type.kind), String(sign === "s" ? 2 ** 31 - 1 : -1), lanes);
+  return select(cx, compareText(cx, "oge", x, real(beyond)), mask, most, whole);
+}
 
 const convert =
   (op: string): Spell =>
