@@ -5,10 +5,14 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import type { CompileOptions } from "../../compiler/index.js";
+import { type CompileOptions, compile } from "../../compiler/index.js";
+import * as ir from "../../compiler/ir/build.js";
+import { Builder } from "../../compiler/ir/graph.js";
+import { CLibrary } from "../support/c-model.js";
 import { build, cHost, findCompiler, freshFolder, run, STRICT, writeGate } from "../support/c-programs.js";
 import { MODEL_FILES } from "../support/models.js";
 import { openOracle, type Value } from "../support/oracle.js";
+import { graphOf } from "../support/reference.js";
 import { voice } from "../support/sound.js";
 import { repositoryRoot } from "../support/suites.js";
 
@@ -29,6 +33,24 @@ native("a header compiles as C99, C11 and C++ without a warning, and two of them
   if (cxx === null) t.log("C++: skipped, this machine has no C++ compiler");
   else run(cxx, ["-x", "c++", "-std=c++11", ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
   t.pass();
+});
+
+native("names of any characters are texts and comments, and macros differ", (t) => {
+  const at = freshFolder(t);
+  const names = ["a*/b", "/*", "??/", '"', "\\", "\u00e4", "\u202e", "%s", "x.1", "x_1", "", " "];
+  const b = new Builder();
+  const inputs = names.map((name) => ir.input(b, `${name}-`, "f32", [1]));
+  const y = inputs.reduce((sum, x) => ir.add(b, sum, x));
+  const { library } = compile({ graph: graphOf(b, inputs, { y }), builder: b }, { target, library: { name: "odd" } });
+  writeFileSync(join(at, "odd.h"), library?.header ?? "");
+  const source = '#include "odd.h"\nint all[] = {ODD_INPUT_X_1_, ODD_INPUT_X_1__9};\nint main(void) { return 0; }\n';
+  run(cc, ["-x", "c", "-std=c99", ...STRICT, `-I${at}`, "-fsyntax-only", "-"], source);
+  const path = join(at, "libodd.so");
+  writeFileSync(path, library?.library ?? "");
+  t.deepEqual(
+    new CLibrary(path).ports("input").map((p) => p.name),
+    names.map((name) => `${name}-`),
+  );
 });
 
 /** All that a library may ask of the program that it is loaded into. */

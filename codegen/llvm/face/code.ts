@@ -46,7 +46,7 @@ export interface Local<T extends Scalar> {
 }
 
 type Compare = "eq" | "ne" | "slt" | "sle" | "sgt" | "sge" | "ult" | "ule" | "ugt" | "uge";
-type Arithmetic = "add" | "sub" | "mul" | "and" | "or" | "xor" | "shl" | "lshr" | "sdiv" | "srem";
+type Arithmetic = "add" | "sub" | "mul" | "and" | "or" | "xor" | "shl" | "lshr" | "sdiv";
 
 const argument = ({ type, text }: Val): string => `${type} ${text}`;
 

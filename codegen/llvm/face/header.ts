@@ -88,7 +88,7 @@ function typesText(): readonly string[] {
     `#define PSN_ABI_VERSION ${ABI_VERSION}`,
     "",
     `#define PSN_MAX_RANK ${MAX_RANK}`,
-    ...comment("Bytes that hold the text of every error.", ""),
+    ...comment("Bytes for the text of an error: what is longer is cut.", ""),
     `#define PSN_ERROR_BYTES ${ERROR_BYTES}`,
     "",
     ...comment("What functions return: PSN_OK, or why they did nothing.", ""),
@@ -122,8 +122,8 @@ function modelText(upper: string, plan: Plan, digest: string): readonly string[]
   const taken = new Set<string>();
   const macro = (kind: string, name: string, index: number): string => {
     const word = name.toUpperCase().replace(/[^A-Z0-9]+/g, "_");
-    const first = `${upper}_${kind}_${word}`;
-    const made = taken.has(first) ? `${first}_${index}` : first;
+    let made = `${upper}_${kind}_${word}`;
+    while (taken.has(made)) made += `_${index}`;
     taken.add(made);
     return made;
   };
@@ -165,17 +165,17 @@ function functionsText(prefix: string): readonly string[] {
 }
 
 /** A text with the functions' names as this library has them. */
-export function ownNames(text: string, prefix: string): string {
+function ownNames(text: string, prefix: string): string {
   return text.replace(/\bpsn_([a-z_]+)/g, (whole, name: string) => (name in FUNCTIONS ? `${prefix}_${name}` : whole));
 }
 
 function comment(text: string, indent: string): readonly string[] {
-  // The end of a comment cannot be inside, nor what compilers warn of.
+  // Names are the model's: not the end of a comment, nor what compilers warn of, nor what turns the reader's eye.
   const safe = text
     .replaceAll("*/", "* /")
     .replaceAll("/*", "/ *")
-    .replace(/[\r\n\u2028\u2029]/g, " ")
-    .replaceAll("??", "? ?");
+    .replaceAll("??", "? ?")
+    .replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   const lines = wrap(safe);
   const [only, second] = lines;
   if (second === undefined) return [`${indent}/* ${only ?? ""} */`];
