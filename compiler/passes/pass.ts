@@ -9,6 +9,8 @@ export interface PassOptions {
   readonly keeps?: (node: Node) => boolean;
   /** The target has dot products of four bytes, u8 by i8. */
   readonly byteDots?: boolean;
+  /** Multiplications that take the target as long as one weight from memory. Default 4. */
+  readonly multipliesPerWeight?: number;
 }
 
 export interface Pass {

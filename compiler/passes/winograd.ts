@@ -66,16 +66,20 @@ function transformedWeights(w: Tensor): Tensor {
   return tensorFrom(w.dtype, [TILE, TILE, c, m], out);
 }
 
-/** Whether the products saved are worth the transforms, which run at half a large product's rate, and the tiles' overhang. */
-function pays(height: number, width: number, c: number, m: number): boolean {
+/**
+ * Whether the products saved are worth the transforms, which run at half a large product's rate, the tiles' overhang, and
+ * weights of which there are four times as many.
+ */
+function pays(height: number, width: number, c: number, m: number, multipliesPerWeight: number): boolean {
   const tiles = Math.ceil(height / OUT) * Math.ceil(width / OUT);
   const direct = 9 * height * width * c * m;
   const products = TILE * TILE * tiles * c * m;
   const transforms = 2 * TILE * TILE * TILE * tiles * c + (OUT * TILE * TILE + OUT * OUT * TILE) * tiles * m;
-  return products + 2 * transforms < 0.75 * direct;
+  const weights = (TILE * TILE - TAPS * TAPS) * c * m * multipliesPerWeight;
+  return products + 2 * transforms + weights < 0.75 * direct;
 }
 
-function winogradConv(b: Builder, node: NodeOf<"conv">): Value | null {
+function winogradConv(b: Builder, node: NodeOf<"conv">, multipliesPerWeight: number): Value | null {
   const [x, weights] = [inputOf(node), constantOf(inputOf(node, 1))];
   const { strides, dilations, low, high, groups, layout, dtype } = node.attrs;
   const out = node.outputs[0]?.type.shape ?? [];
@@ -87,7 +91,7 @@ function winogradConv(b: Builder, node: NodeOf<"conv">): Value | null {
   if ([...strides, ...dilations].some((s) => s !== 1) || [...low, ...high].some((p) => p < 0)) return null;
   if (typeof height !== "number" || typeof width !== "number" || typeof c !== "number" || typeof m !== "number")
     return null;
-  if (!pays(height, width, c, m)) return null;
+  if (!pays(height, width, c, m, multipliesPerWeight)) return null;
   const [rows, columns] = [Math.ceil(height / OUT), Math.ceil(width / OUT)];
   const spare = [rows * OUT - height, columns * OUT - width];
   const matrix = (values: Matrix): Value =>
@@ -116,6 +120,8 @@ function winogradConv(b: Builder, node: NodeOf<"conv">): Value | null {
 export const winograd: Pass = {
   name: "winograd",
   after: { layout: "it takes convolutions with channels last", tidy: "it takes weights that are constants" },
-  run: (b, graph, { tier = "strict" }) =>
-    tier === "relaxed" ? rewrite(b, graph, [rule("winograd", "conv", (node) => winogradConv(b, node))]) : graph,
+  run: (b, graph, { tier = "strict", multipliesPerWeight = 4 }) =>
+    tier === "relaxed"
+      ? rewrite(b, graph, [rule("winograd", "conv", (node) => winogradConv(b, node, multipliesPerWeight))])
+      : graph,
 };
