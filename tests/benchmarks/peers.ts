@@ -5,6 +5,9 @@ import { largestError } from "./agree.js";
 import type { Engine, Prepared } from "./engine.js";
 import type { Row } from "./row.js";
 
+/** A peer may round more than we may, with other products; what computes something else is further off. */
+const LARGEST_ERROR = 0.3;
+
 export interface OpenPeers {
   readonly peers: readonly { readonly name: string; readonly prepared: Prepared }[];
   /** The judge's results; null where it cannot run the row. */
@@ -27,7 +30,7 @@ export async function openPeers(engines: readonly Engine[], row: Row, model: Uin
   const peers: OpenPeers["peers"][number][] = [];
   for (const { engine, prepared } of opened) {
     const error = right === null || engine === judge?.engine ? 0 : await errorOf(prepared, right);
-    if (error <= row.tolerance) peers.push({ name: engine.name, prepared });
+    if (error <= LARGEST_ERROR) peers.push({ name: engine.name, prepared });
     else {
       leftOut.push(`${engine.name} is off by ${error.toExponential(0)}`);
       await prepared.release();
