@@ -3,7 +3,7 @@
 import type { ModuleVariant } from "../codegen/bundle/write.js";
 import { buildWasm } from "../codegen/wasm/target.js";
 import type { Builder, Node, Value } from "../compiler/ir/graph.js";
-import type { Plan } from "../compiler/plan/plan.js";
+import type { Plan, Tier } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
 import { bestUnit, buildNative, type NativeBuild, type NativeOptions, toolsOfNative } from "./llvm/native.js";
@@ -20,15 +20,20 @@ export function tilesOf(target: TargetName, cpus?: readonly string[]): TileChoos
   return target === "wasm" ? SIMD128_TILES : registerTiles(bestUnit(NATIVE[target], cpus));
 }
 
-/** What passes have to know of a target. Products of bytes run as they are in native code, and as pairs of 16 bits elsewhere. */
-export function passOptionsOf(target: TargetName): {
+/** What passes have to know of a target in a tier. */
+export function passOptionsOf(
+  target: TargetName,
+  tier: Tier,
+): {
   readonly keeps: (node: Node) => boolean;
-  readonly byteDots: boolean;
+  readonly byteDots?: "all" | "small";
   readonly multipliesPerWeight: number;
 } {
   // Some 25 GB/s from memory, and 30 or 120 multiply-adds a nanosecond.
-  const isWasm = target === "wasm";
-  return { keeps: wasmKeeps, byteDots: !isWasm, multipliesPerWeight: isWasm ? 4 : 20 };
+  if (target !== "wasm") return { keeps: wasmKeeps, byteDots: "all", multipliesPerWeight: 20 };
+  const options = { keeps: wasmKeeps, multipliesPerWeight: 4 };
+  // Relaxed SIMD multiplies bytes, of which one side has 7 bits; strict modules take pairs of 16 bits instead.
+  return tier === "relaxed" ? { ...options, byteDots: "small" } : options;
 }
 
 export interface Build {

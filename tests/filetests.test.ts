@@ -134,11 +134,11 @@ for (const path of files) {
         let after = before;
         const names = rest.split(",").map((part) => part.trim());
         // Where that pass is named, the target is one that has what it is for.
-        const byteDots = names.includes("bytes");
+        const dots = names.includes("bytes") ? ({ byteDots: "all" } as const) : {};
         for (const name of names) {
           const pass = PASSES.get(name);
           if (pass === undefined) throw new Error(`no pass is named "${name}"`);
-          after = runPass(b, after, pass, { keeps: wasmKeeps, byteDots });
+          after = runPass(b, after, pass, { keeps: wasmKeeps, ...dots });
         }
         expectText(print(after).text);
         t.is(judged(before, after, tolerance), null);

@@ -78,10 +78,11 @@ function narrowed(v: Value, b: Builder): Value {
 }
 
 /** Packed weights take a left operand of 8 bits, where its 16 hold no more. */
-function narrowedBlocks(node: Node, b: Builder): Value | null {
-  const [x, ...rest] = node.inputs;
-  if (node.op !== "blockMatmul" || x?.type.dtype !== "i16" || !within(boundsOf(x), "i8")) return null;
-  return b.one("blockMatmul", [narrowed(x, b), ...rest], node.attrs);
+function narrowedBlocks(node: Node, b: Builder, isSmall: boolean): Value | null {
+  const [x, w, ...rest] = node.inputs;
+  if (node.op !== "blockMatmul" || w === undefined || x?.type.dtype !== "i16") return null;
+  if (!within(boundsOf(x), "i8") || (isSmall && DTYPES[w.type.dtype].bits === 8)) return null;
+  return b.one("blockMatmul", [narrowed(x, b), w, ...rest], node.attrs);
 }
 
 function ofBytes(node: Node, b: Builder): Value | null {
@@ -111,11 +112,11 @@ function ofBytes(node: Node, b: Builder): Value | null {
 export const bytes: Pass = {
   name: "bytes",
   after: { simplify: "zero points of 0 are gone and constants are folded" },
-  run: (b, graph, { byteDots }) =>
-    byteDots === true
-      ? rewrite(b, graph, [
-          ...ruleFor("bytes", ["matmul", "conv"], (node, { b: builder }) => ofBytes(node, builder)),
-          ...ruleFor("block-bytes", ["blockMatmul"], (node, { b: builder }) => narrowedBlocks(node, builder)),
-        ])
-      : graph,
+  run: (b, graph, { byteDots }) => {
+    if (byteDots === undefined) return graph;
+    const isSmall = byteDots === "small";
+    const blocks = ruleFor("block-bytes", ["blockMatmul"], (node, cx) => narrowedBlocks(node, cx.b, isSmall));
+    const others = isSmall ? [] : ruleFor("bytes", ["matmul", "conv"], (node, cx) => ofBytes(node, cx.b));
+    return rewrite(b, graph, [...blocks, ...others]);
+  },
 };

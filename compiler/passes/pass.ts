@@ -7,8 +7,8 @@ export interface PassOptions {
   readonly tier?: "strict" | "relaxed";
   /** Whether the target takes a composite node whole; none where it is absent. */
   readonly keeps?: (node: Node) => boolean;
-  /** The target has dot products of four bytes, u8 by i8. */
-  readonly byteDots?: boolean;
+  /** The target has dot products of four bytes: u8 by i8, or only by signed ones of bytes up to 127; none where it is absent. */
+  readonly byteDots?: "all" | "small";
   /** Multiplications that take the target as long as one weight from memory. Default 4. */
   readonly multipliesPerWeight?: number;
 }

@@ -37,7 +37,7 @@ interface Product {
 /** Of each kernel's product or convolution, by the kernel's name. */
 function productsOf(graph: Graph, builder: Builder, tier: Tier, target: TargetName): ReadonlyMap<string, Product> {
   // The same passes over the same interned nodes give the kernels that compile() made.
-  const { steps } = schedule(runPasses(builder, graph, { tier, ...passOptionsOf(target) }).graph);
+  const { steps } = schedule(runPasses(builder, graph, { tier, ...passOptionsOf(target, tier) }).graph);
   return new Map(
     kernelsOf(steps).map(({ name, anchor }) => {
       const dtype = anchor.inputs[0]?.type.dtype;

@@ -10,6 +10,7 @@ import { Builder, type Value } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
+import { hasFeature } from "../../runtime-shim/features.js";
 import { load, type Model } from "../../runtime-shim/index.js";
 import { loadNative } from "../../runtime-shim/native.js";
 import { nativeHost } from "../support/native.js";
@@ -127,6 +128,10 @@ async function check(t: ExecutionContext, dtype: DType, rowsOf: (m: number) => D
   const feeds = Object.assign({}, ...products.map((p) => p.feeds)) as Record<string, Tensor>;
   const want = interpret(graph, feeds).outputs;
   t.is(difference(run(await load(bundle), feeds), want), null);
+  if (hasFeature("relaxed-simd")) {
+    const relaxed = compile({ graph, builder: b }, { tier: "relaxed" });
+    t.is(difference(run(await load(relaxed.bundle), feeds), want), null, "relaxed");
+  }
   if (typeof host === "string" || !isNative) return;
   // The widest vectors and the narrowest.
   for (const level of new Set([host.levels[0], host.levels.at(-1)])) {

@@ -179,7 +179,7 @@ function blamePass(
   });
   let at = settle(graph);
   for (const pass of PIPELINE) {
-    at = runPass(builder, at, pass, passOptionsOf(target));
+    at = runPass(builder, at, pass, passOptionsOf(target, "strict"));
     for (const [name, have] of Object.entries(interpret(at, inputs).outputs)) {
       const before = want[name];
       const difference = before === undefined ? null : differenceOf(have, before, tolerance);

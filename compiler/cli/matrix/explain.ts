@@ -28,7 +28,7 @@ export interface Explanation {
 }
 
 export function explain(graph: Graph, builder: Builder, target: TargetName): Explanation {
-  const { graph: functional } = runPasses(builder, graph, passOptionsOf(target));
+  const { graph: functional } = runPasses(builder, graph, passOptionsOf(target, "strict"));
   const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) return { refusals, ops: [], kernels: {} };
   const counts = new Map<OpName, { nodes: number; dtypes: Set<DType> }>();
