@@ -1,43 +1,12 @@
 // How LLVM IR spells register operations: the dialect's table. No instruction has fast-math flags, so that nothing is
 // reassociated or contracted; operations mean bit for bit what they mean on WebAssembly (NaN payloads apart).
 
-import type { Tier } from "../../compiler/plan/plan.js";
-import type { Expr, MachineOp, Reg, RegKind } from "../loops/expr.js";
-import type { FunctionText } from "./text.js";
+import type { MachineOp, Reg, RegKind } from "../loops/expr.js";
+import { dot16, dotBytes } from "./dots.js";
+import { arg, cast, type Spell, type Spelling } from "./spelling.js";
 import { bitsType, floatText, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
 
-/** What the spelling may use beyond LLVM's portable instructions. */
-export interface Dialect {
-  /** Fused multiply-add is one instruction. */
-  readonly fma: boolean;
-  /** x86's multiply-add of 16-bit pairs, by the widest vector in bytes; 0 without. */
-  readonly pairBytes: number;
-  /** The dot product of four bytes in one instruction, if there is one. */
-  readonly byteDot: "vpdpbusd" | "sdot" | null;
-  /** Conversions of vectors to integers saturate by themselves. */
-  readonly saturates: boolean;
-}
-
-export interface Spelling {
-  readonly type: Reg;
-  readonly args: readonly string[];
-  readonly operands: readonly Expr[];
-  readonly tier: Tier;
-  readonly dialect: Dialect;
-  readonly out: FunctionText;
-  /** Where a failed check is noted. */
-  readonly fail: string;
-}
-
-type Spell = (cx: Spelling) => string;
-
 const isFloat = (k: RegKind): boolean => k === "f32" || k === "f64";
-
-function arg(cx: Spelling, i: number): string {
-  const x = cx.args[i];
-  if (x === undefined) throw new RangeError(`operand ${i} is missing`);
-  return x;
-}
 
 function operandType(cx: Spelling, i = 0): Reg {
   return cx.operands[i]?.type ?? cx.type;
@@ -80,10 +49,6 @@ const intrinsic =
     const type = typeOf(cx.type);
     return cx.out.call(type, `llvm.${name}.${intrinsicType(cx.type)}`, [{ type, text: arg(cx, 0) }]);
   };
-
-function cast(cx: Spelling, op: string, from: string, value: string, to: string): string {
-  return from === to ? value : cx.out.value(`${op} ${from} ${value} to ${to}`);
-}
 
 const bitwise =
   (op: "and" | "or" | "xor"): Spell =>
@@ -175,101 +140,6 @@ const zip =
       `shufflevector ${type} ${arg(cx, 0)}, ${type} ${arg(cx, 1)}, <${lanes} x i32> <${order.join(", ")}>`,
     );
   };
-
-const PAIR_NAMES: Readonly<Record<number, string>> = {
-  4: "llvm.x86.sse2.pmadd.wd",
-  8: "llvm.x86.avx2.pmadd.wd",
-  16: "llvm.x86.avx512.pmaddw.d.512",
-};
-
-function dot16(cx: Spelling): string {
-  const type = typeOf(cx.type);
-  const halves = vectorOf("i16", 2 * cx.type.lanes);
-  return pairsDot(cx, cast(cx, "bitcast", type, arg(cx, 0), halves), cast(cx, "bitcast", type, arg(cx, 1), halves));
-}
-
-/** The dot products of pairs, of vectors of halves. */
-function pairsDot(cx: Spelling, a: string, b: string): string {
-  const { lanes } = cx.type;
-  const type = typeOf(cx.type);
-  const halves = vectorOf("i16", 2 * lanes);
-  const own = PAIR_NAMES[lanes];
-  if (own !== undefined && lanes * 4 <= cx.dialect.pairBytes)
-    return cx.out.call(type, own, [
-      { type: halves, text: a },
-      { type: halves, text: b },
-    ]);
-  const wide = vectorOf("i32", 2 * lanes);
-  const [x, y] = [cx.out.value(`sext ${halves} ${a} to ${wide}`), cx.out.value(`sext ${halves} ${b} to ${wide}`)];
-  const product = cx.out.value(`mul ${wide} ${x}, ${y}`);
-  const every = (from: number): string => {
-    const order = Array.from({ length: lanes }, (_, i) => `i32 ${2 * i + from}`);
-    return cx.out.value(`shufflevector ${wide} ${product}, ${wide} undef, <${lanes} x i32> <${order.join(", ")}>`);
-  };
-  return cx.out.value(`add ${type} ${every(0)}, ${every(1)}`);
-}
-
-const BYTE_DOT_NAMES: Readonly<Record<number, string>> = {
-  4: "llvm.x86.avx512.vpdpbusd.128",
-  8: "llvm.x86.avx512.vpdpbusd.256",
-  16: "llvm.x86.avx512.vpdpbusd.512",
-};
-
-/** c + u . s over the bytes of each lane; without an instruction for it, even and odd bytes apart as pairs. */
-const dotBytes =
-  (isSmall: boolean): Spell =>
-  (cx) => {
-    const { byteDot } = cx.dialect;
-    const { lanes } = cx.type;
-    const own = BYTE_DOT_NAMES[lanes];
-    if (byteDot === "vpdpbusd" && own !== undefined) {
-      const type = typeOf(cx.type);
-      const operands = [arg(cx, 2), arg(cx, 0), arg(cx, 1)];
-      return cx.out.call(
-        type,
-        own,
-        operands.map((text) => ({ type, text })),
-      );
-    }
-    if (byteDot === "sdot" && lanes === 4) return signedDot(cx, isSmall);
-    return pairsOfBytes(cx);
-  };
-
-/** Both operands signed: u less 128 is, and 128 times the sum of s makes up for it. */
-function signedDot(cx: Spelling, isSmall: boolean): string {
-  const { out } = cx;
-  const bytes = vectorOf("i8", 16);
-  const sdot = (c: string, a: string, b: string): string =>
-    out.call("<4 x i32>", "llvm.aarch64.neon.sdot.v4i32.v16i8", [
-      { type: "<4 x i32>", text: c },
-      { type: bytes, text: a },
-      { type: bytes, text: b },
-    ]);
-  const [u, s] = [
-    cast(cx, "bitcast", "<4 x i32>", arg(cx, 0), bytes),
-    cast(cx, "bitcast", "<4 x i32>", arg(cx, 1), bytes),
-  ];
-  if (isSmall) return sdot(arg(cx, 2), u, s);
-  const every = repeated("i8", "-128", 16);
-  const least = sdot("zeroinitializer", every, s);
-  const dot = sdot(arg(cx, 2), out.value(`xor ${bytes} ${u}, ${every}`), s);
-  return out.value(`sub <4 x i32> ${dot}, ${least}`);
-}
-
-function pairsOfBytes(cx: Spelling): string {
-  const { out } = cx;
-  const { lanes } = cx.type;
-  const type = typeOf(cx.type);
-  const halves = vectorOf("i16", 2 * lanes);
-  const eight = repeated("i16", "8", 2 * lanes);
-  const [u, s] = [cast(cx, "bitcast", type, arg(cx, 0), halves), cast(cx, "bitcast", type, arg(cx, 1), halves)];
-  const even = out.value(`ashr ${halves} ${out.value(`shl ${halves} ${s}, ${eight}`)}, ${eight}`);
-  const odd = out.value(`ashr ${halves} ${s}, ${eight}`);
-  const low = out.value(`and ${halves} ${u}, ${repeated("i16", "255", 2 * lanes)}`);
-  const high = out.value(`lshr ${halves} ${u}, ${eight}`);
-  const first = out.value(`add ${type} ${arg(cx, 2)}, ${pairsDot(cx, low, even)}`);
-  return out.value(`add ${type} ${first}, ${pairsDot(cx, high, odd)}`);
-}
 
 function madd(cx: Spelling): string {
   const type = typeOf(cx.type);

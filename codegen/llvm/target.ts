@@ -18,7 +18,7 @@ import { emitKernel, runsInParts } from "./emit-kernel.js";
 import type { EntryForm } from "./entry-form.js";
 import { moduleText } from "./module.js";
 import { type PoolMachine, type PoolMemory, poolMemory } from "./pool-layout.js";
-import type { Dialect } from "./spell.js";
+import type { Dialect } from "./spelling.js";
 import { SymbolTable } from "./symbol-table.js";
 
 /** A level of a CPU family that code is made for. */

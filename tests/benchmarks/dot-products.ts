@@ -1,7 +1,7 @@
 // The widest dot product of integers that a level of CPUs has, as a step of LLVM IR from %a, %b and %c to %next, and what it
 // gives in a lane of 32 bits.
 
-import type { Dialect } from "../../codegen/llvm/spell.js";
+import type { Dialect } from "../../codegen/llvm/spelling.js";
 
 export interface DotStep {
   readonly declaration: string;
