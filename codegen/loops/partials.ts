@@ -13,14 +13,19 @@ import type { Stmt } from "./stmt.js";
 export interface PartialForm {
   readonly lanes: number;
   readonly vectors: number;
+  /** Whether a row is long enough for several registers to pay. */
+  readonly isLong: boolean;
 }
+
+/** Partial results of a greatest or least, whose steps are one short instruction. */
+const EXTREME_WAYS = 2;
 
 export function partialForm(pool: ExprPool, size: Dim, kinds: readonly ReduceKind[]): PartialForm {
   const isLong = range(size).hi >= 4 * WAYS * LANES;
   const lanes = Math.min(pool.vectorLanes, isLong ? WAYS * LANES : LANES);
   // Greatest and least are the same in any order: as many partials as keep registers from waiting for each other.
-  if (isLong && kinds.every((k) => k === "max" || k === "min")) return { lanes, vectors: WAYS };
-  return { lanes, vectors: isLong ? (WAYS * LANES) / lanes : 1 };
+  if (isLong && kinds.every((k) => k === "max" || k === "min")) return { lanes, vectors: EXTREME_WAYS, isLong };
+  return { lanes, vectors: isLong ? (WAYS * LANES) / lanes : 1, isLong };
 }
 
 export class Partials {

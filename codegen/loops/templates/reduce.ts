@@ -9,8 +9,9 @@ import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, mergeAxes, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
-import { Partials, partialForm, partialLoops } from "../partials.js";
+import { partialForm, partialLoops } from "../partials.js";
 import { accumulator, combine, fromAccumulator, initialOf, type ReduceKind, toAccumulator } from "../reduction.js";
+import { Running } from "../running.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -96,16 +97,16 @@ function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Sp
     return wrapKept([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
   const main = mul(floordiv(size, LANES), LANES);
   const form = partialForm(pool, size, [kind]);
-  const partials = new Partials(pool, type.kind, "", form);
-  const loops = partialLoops(v, main, form, [partials], (register, lanes, later) => {
-    const target = partials.at(register);
-    const vector = contiguous(pool, element, v, lanes) ?? target;
-    return [{ kind: "set", target, value: combine(pool, kind, dtype, target, reindex(pool, vector, later)) }];
+  const running = new Running(pool, kind, dtype, "", form);
+  const loops = partialLoops(v, main, form, running.partials, (register, lanes, later) => {
+    const vector = contiguous(pool, element, v, lanes);
+    return vector === null ? [] : running.step(register, reindex(pool, vector, later));
   });
+  const widen = running.partials.flatMap((p) => p.widen());
   const body: Stmt[] = [
-    ...partials.clear(initialOf(kind, dtype)),
-    ...wrap(last > 0 ? [...loops, ...partials.widen()] : loops, inner.vars, inner.sizes, last),
-    { kind: "set", target: acc, value: partials.total(kind, dtype) },
+    ...running.clear(),
+    ...wrap(last > 0 ? [...loops, ...widen] : loops, inner.vars, inner.sizes, last),
+    { kind: "set", target: acc, value: running.total() },
   ];
   if (main !== size)
     body.push(

@@ -12,8 +12,9 @@ import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
-import { Partials, partialForm, partialLoops } from "../partials.js";
+import { partialForm, partialLoops } from "../partials.js";
 import { accumulator, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
+import { Running } from "../running.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -228,7 +229,7 @@ function reducePass(
       dtype,
       element: toAccumulator(pool, dtype, reader.at(x, position)),
       acc: pool.variable(type, `acc${r.id}`),
-      partials: new Partials(pool, type.kind, String(r.id), form),
+      running: new Running(pool, r.attrs.kind, dtype, String(r.id), form),
       total: pool.variable(type, `total${r.id}`, true),
       initial: initialOf(r.attrs.kind, dtype),
     };
@@ -255,24 +256,23 @@ function reducePass(
       ...finish,
     ];
   const main = mul(floordiv(width, LANES), LANES);
-  const all = parts.map((p) => p.partials);
+  const all = parts.flatMap((p) => p.running.partials);
   const loops = partialLoops(column, main, form, all, (register, lanes, later) => {
     const step = steps.get(lanes);
     return [
       ...(step?.stores ?? []).map(
         (st): Stmt => ({ ...st, index: later(st.index), value: reindex(pool, st.value, later) }),
       ),
-      ...parts.map((p, i): Stmt => {
-        const target = p.partials.at(register);
-        const element = step?.elements[i] ?? target;
-        return { kind: "set", target, value: combine(pool, p.kind, p.dtype, target, reindex(pool, element, later)) };
+      ...parts.flatMap((p, i): Stmt[] => {
+        const element = step?.elements[i];
+        return element === undefined ? [] : p.running.step(register, reindex(pool, element, later));
       }),
     ];
   });
   const out: Stmt[] = [
-    ...parts.flatMap((p) => p.partials.clear(p.initial)),
+    ...parts.flatMap((p) => p.running.clear()),
     ...loops,
-    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: p.partials.total(p.kind, p.dtype) })),
+    ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: p.running.total() })),
   ];
   if (main !== width) out.push({ kind: "for", v: column, from: main, to: width, step: 1, body: scalarSteps });
   return [...out, ...finish];
