@@ -4,6 +4,7 @@
 import type { Builder, Graph } from "../../compiler/ir/graph.js";
 import type { StringTable } from "../../compiler/ir/strings.js";
 import type { Tensor } from "../../compiler/ir/tensor.js";
+import type { CompileOptions } from "../../compiler/pipeline.js";
 import { interpretWith } from "../../compiler/reference/strings.js";
 import type { Model } from "../../runtime-shim/model.js";
 import { hasCpuFeature } from "../../runtime-shim/native-cpu.js";
@@ -38,13 +39,13 @@ const compiled =
   };
 
 /** One level of a native target on a rig. */
-const onRig = (target: NativeName, cpu: string, name: RigName): Target => {
+const onRig = (target: NativeName, cpu: string, name: RigName, options: CompileOptions): Target => {
   let rig: Promise<Rig> | null = null;
   return async (graph, builder) => {
     const { compileStages } = await import("../../compiler/pipeline.js");
     const { guardedModels } = await import("../native/rig/guarded.js");
     rig ??= import("../native/rig/rig.js").then((m) => new m.Rig(name));
-    const [model] = guardedModels(compileStages({ graph, builder }, { target, cpus: [cpu] }), await rig);
+    const [model] = guardedModels(compileStages({ graph, builder }, { ...options, target, cpus: [cpu] }), await rig);
     if (model === undefined) throw new Error("a bundle without a library");
     return runOf(model);
   };
@@ -90,6 +91,18 @@ const levels = Object.entries(NATIVE[host].levels)
   .filter(([, { features }]) => features.every(hasCpuFeature))
   .map(([name]) => name);
 
+const onRigs =
+  (target: NativeName, cpus: readonly string[], name: RigName) =>
+  (options: CompileOptions = {}): Target =>
+    alike(wasm, ...cpus.map((cpu) => onRig(target, cpu, name, options)));
+
+/** Levels of a native target on a rig, compared with WebAssembly bit for bit; by what code is made for beside that. */
+export const RIG_TARGETS = {
+  guarded: onRigs(host, levels, "host"),
+  memcheck: onRigs(host, NATIVE[host].standard, "memcheck"),
+  aarch64: onRigs("aarch64", Object.keys(NATIVE.aarch64.levels), "aarch64"),
+} as const;
+
 /**
  * `native` is this machine's own CPU family; `wasm+native` also compares the two bit for bit, as do those on a rig:
  * `guarded` on this machine's every level, `memcheck`, and `aarch64`, emulated where this machine is of another family.
@@ -99,7 +112,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   wasm,
   native,
   "wasm+native": alike(wasm, native),
-  guarded: alike(wasm, ...levels.map((level) => onRig(host, level, "host"))),
-  memcheck: alike(wasm, onRig(host, NATIVE[host].standard[0] ?? "", "memcheck")),
-  aarch64: alike(wasm, ...Object.keys(NATIVE.aarch64.levels).map((level) => onRig("aarch64", level, "aarch64"))),
+  guarded: RIG_TARGETS.guarded(),
+  memcheck: RIG_TARGETS.memcheck(),
+  aarch64: RIG_TARGETS.aarch64(),
 };

@@ -12,7 +12,7 @@ import { StringTable } from "../../compiler/ir/strings.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { print } from "../../compiler/ir/text.js";
 import { casesIn, runTasks } from "../conformance/run.js";
-import { TARGETS, type Target } from "../conformance/targets.js";
+import { RIG_TARGETS, type Target } from "../conformance/targets.js";
 import { MODEL_FILES, type ModelName } from "../support/models.js";
 import { nativeHost } from "../support/native.js";
 import { arbitraryGraph, type RandomGraph, type RandomGraphOptions } from "../support/random-graph.js";
@@ -65,21 +65,26 @@ async function judge(target: Target, { graph, builder }: RandomGraph, seed: numb
 for (const name of ["aarch64", "memcheck"] as const satisfies readonly RigName[]) {
   const host = nativeHost();
   const problem = typeof host === "string" ? host : rigProblem(name);
-  const target = TARGETS[name];
-  if (problem !== null || target === undefined) {
+  const target = RIG_TARGETS[name]();
+  if (problem !== null) {
     test(`native code on the rig ${name}`, (t) => t.pass(`skipped: ${problem}`));
     continue;
   }
 
-  test.serial(`real models on ${name}`, async (t) => {
-    for (const model of MODELS) {
-      const builder = new Builder();
-      const { graph } = importOnnx(readFileSync(MODEL_FILES[model.name]), { builder, dims: model.dims });
-      const run = await target(graph, builder);
-      const inputs = { ...sampleInputs(graph, 1), ...model.given };
-      await t.notThrowsAsync(run(inputs, new StringTable()), model.name);
-    }
-  });
+  const modelsOn = (kind: string, subject: Target): void => {
+    test.serial(`real models${kind} on ${name}`, async (t) => {
+      for (const model of MODELS) {
+        const builder = new Builder();
+        const { graph } = importOnnx(readFileSync(MODEL_FILES[model.name]), { builder, dims: model.dims });
+        const run = await subject(graph, builder);
+        const inputs = { ...sampleInputs(graph, 1), ...model.given };
+        await t.notThrowsAsync(run(inputs, new StringTable()), model.name);
+      }
+    });
+  };
+  modelsOn("", target);
+  // Kernels of these take a part of their loops; the rig has no pool, so they are given all parts.
+  modelsOn(" in parts", RIG_TARGETS[name]({ threads: true }));
 
   for (const [i, graphs] of GRAPHS.entries())
     test.serial(`random graphs (${i}) on ${name}`, async (t) => {
