@@ -1,7 +1,8 @@
 // What the native loader refuses: libraries that are damaged, lack a function, or are for another machine. Each is a typed
 // error, nothing of a refused library runs, and no file stays behind.
 
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -14,7 +15,7 @@ import { load } from "../../runtime-shim/index.js";
 import { LoadError, loadNative } from "../../runtime-shim/native.js";
 import { targetOfHost } from "../../runtime-shim/native-cpu.js";
 import { hasCompiler } from "../support/c-library.js";
-import { fakePlan, strictModule } from "../support/fake-bundle.js";
+import { fakeBundle, fakePlan, strictModule } from "../support/fake-bundle.js";
 import { fakeNative, markingLibrary } from "../support/fake-native.js";
 import { nativeHost } from "../support/native.js";
 import { graphOf } from "../support/reference.js";
@@ -132,6 +133,19 @@ host("no folder for temporary files", async (t) => {
   } finally {
     process.env["TMPDIR"] = temporary;
   }
+});
+
+test.serial("another system is told what native code needs", (t) => {
+  const elsewhere = join(folder, "elsewhere.psn");
+  writeFileSync(elsewhere, fakeBundle({ plan: { ...fakePlan, target: "x86-64" } }));
+  const url = new URL("../../runtime-shim/native.js", import.meta.url).href;
+  const script = `
+    Object.defineProperty(process, "platform", { value: "darwin" });
+    const { loadNative } = await import(${JSON.stringify(url)});
+    await loadNative(${JSON.stringify(elsewhere)}).catch((e) => console.log(e.code, e.message));`;
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  t.regex(stdout, /^unsupported_backend_capability .*have x86-64, want a target of this machine, darwin on /u);
+  t.regex(stdout, /native code runs on Linux; compile the model for wasm/u);
 });
 
 const native = typeof nativeHost() === "string" ? test.serial.skip : test.serial;
