@@ -1,6 +1,8 @@
 // Where the words of a pool lie (pool.ts). It is one block of zeros: the lines below, then for each thread its line and
 // scratch memory of its own.
 
+import { LIMITS } from "../../runtime-shim/format.js";
+
 /** What the pool needs to know of a machine. */
 export interface PoolMachine {
   /** Linux' number of the system call. */
@@ -15,7 +17,7 @@ export interface PoolMemory {
   readonly each: number;
 }
 
-export const MOST_THREADS = 64;
+export const MOST_THREADS = LIMITS.threads;
 
 /** Two cache lines: many CPUs fetch lines in pairs. */
 const LINE = 128;

@@ -60,8 +60,8 @@ export interface NativeOptions {
 }
 
 /**
- * A module with threads also runs on one, at the same speed: it stands for both. Throws Refused where a level is unknown, or LLVM or a
- * linker is missing.
+ * A module with threads also runs on one, at the same speed: it stands for both. Throws Refused where a level is unknown,
+ * or LLVM or a linker is missing.
  */
 export function buildNative(
   target: NativeTarget,
