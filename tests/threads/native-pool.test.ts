@@ -60,22 +60,28 @@ function feeds(n: number, tag: number, index = (i: number): number => (i * 7) % 
   };
 }
 
-/** Threads of pools in this process. */
-function poolThreads(): number {
+/** Threads of pools in this process; one that ends while they are read is none. */
+function poolTasks(): readonly string[] {
   const folder = "/proc/self/task";
-  return readdirSync(folder).filter((id) => readFileSync(join(folder, id, "comm"), "utf8") === "psionic\n").length;
+  return readdirSync(folder).filter((id) => {
+    try {
+      return readFileSync(join(folder, id, "comm"), "utf8") === "psionic\n";
+    } catch {
+      return false;
+    }
+  });
 }
 
-/** Waits until every thread that was started has its name. */
+/** Waits until there are so many: a thread takes its name after it starts, and is listed for a moment after it was joined. */
 async function hasThreads(t: ExecutionContext, count: number): Promise<void> {
-  while (poolThreads() < count) await sleep(1);
-  t.is(poolThreads(), count);
+  while (poolTasks().length !== count) await sleep(1);
+  t.is(poolTasks().length, count);
 }
 
 native("threads start with each model and are joined by its dispose()", async (t) => {
-  t.is(poolThreads(), 0);
+  await hasThreads(t, 0);
   const one = await loadNative(bundle);
-  t.is(poolThreads(), 0);
+  await hasThreads(t, 0);
   const four = await loadNative(bundle, { threads: 4 });
   const three = await loadNative(bundle, { threads: 3 });
   t.deepEqual(
@@ -87,11 +93,40 @@ native("threads start with each model and are joined by its dispose()", async (t
   t.deepEqual(four.runSync(feeds(40, 1)), want);
   four.dispose();
   four.dispose();
-  t.is(poolThreads(), 2);
+  await hasThreads(t, 2);
   t.throws(() => four.runSync(feeds(40, 1)), { code: "disposed" });
   t.deepEqual(three.runSync(feeds(40, 1)), want);
   three.dispose();
-  t.is(poolThreads(), 0);
+  await hasThreads(t, 0);
+});
+
+/** Paths of model libraries that are mapped. */
+function libraries(): Set<string> {
+  return new Set(readFileSync("/proc/self/maps", "utf8").match(/\/\S*\/psionic-\S*\/model\.so/gu));
+}
+
+native("dispose() unloads the library", async (t) => {
+  for (const threads of [1, 2]) {
+    const before = libraries();
+    const model = await loadNative(bundle, { threads, background: true });
+    const own = [...libraries()].filter((path) => !before.has(path));
+    t.is(own.length, 1);
+    await model.run(feeds(20, 1));
+    model.dispose();
+    t.false(libraries().has(own[0] ?? ""));
+  }
+});
+
+native("threads without work sleep", async (t) => {
+  const model = await loadNative(bundle, { threads: 3 });
+  await hasThreads(t, 2);
+  model.runSync(feeds(40, 1));
+  const isAsleep = (id: string): boolean => {
+    const [, state = ""] = readFileSync(`/proc/self/task/${id}/stat`, "utf8").split("(psionic) ");
+    return state.startsWith("S");
+  };
+  while (!poolTasks().every(isAsleep)) await sleep(1);
+  model.dispose();
 });
 
 native("thousands of runs, of changing sizes, with workers that sleep between any two", async (t) => {
@@ -132,7 +167,7 @@ native("step by step as in one go; what disposes between two steps waits for the
     model.runSteps(feeds(33, 5), () => model.dispose()),
     want,
   );
-  t.is(poolThreads(), 0);
+  await hasThreads(t, 0);
 });
 
 native("a load that fails leaves no thread", async (t) => {
@@ -140,7 +175,7 @@ native("a load that fails leaves no thread", async (t) => {
   const small = { threads: 3, maxMemoryBytes: (await loadNative(bundle)).digest.length };
   await t.throwsAsync(loadNative(bundle, small), { code: "resource_limit" });
   await t.throwsAsync(loadNative(bundle, { threads: 65 }), { code: "malformed_input" });
-  t.is(poolThreads(), 0);
+  await hasThreads(t, 0);
 });
 
 for (const threads of [1, 3])
@@ -190,9 +225,9 @@ native("dispose() lets a run in the background come to its end, and refuses thos
   const [first, second] = [model.run(feeds(40, 1)), model.run(feeds(40, 2))];
   await null;
   model.dispose();
-  t.is(poolThreads(), 1);
+  t.is(poolTasks().length, 1);
   t.deepEqual([...((await first)["before"]?.data ?? [])], [-0]);
-  t.is(poolThreads(), 0);
+  await hasThreads(t, 0);
   await t.throwsAsync(second, { code: "disposed" });
 });
 
