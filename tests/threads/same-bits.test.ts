@@ -35,6 +35,12 @@ test.serial("attention: heads and blocks of queries in parallel", async (t) => {
   ] as const) {
     const { graph, builder } = attentionGraph({ ...base, heads, shared, queries, keys: 20, dynamic });
     t.is(await judge(WASM, graph, builder, queries), null);
+    const { plan } = compile({ graph, builder });
+    const works = plan.entries.flatMap(({ steps }) =>
+      steps.flatMap((s) => (s.kind === "call" && plan.kernels[s.kernel]?.template === "attention" ? [s.work] : [])),
+    );
+    t.is(works.length, 1);
+    t.false(works.includes(null));
   }
 });
 

@@ -84,7 +84,8 @@ export function lowerAttention(frame: Frame): Stmt[] {
   const { mr, nr } = fitTile(frame.unit, chosen, shape);
   const cx: Context = { frame, attention, form, layout: attentionScratch(form, choices), outer, strip, nr };
   let body = rowTiles(frame, form.rows, mr, (rows) => blocks(cx, rows));
-  for (let axis = outer.length - 1; axis >= 0; axis--) body = [forLoop(outer[axis] ?? 0, form.outer[axis] ?? 1, body)];
+  for (let axis = outer.length - 1; axis >= 0; axis--)
+    body = [parallelLoop(outer[axis] ?? 0, form.outer[axis] ?? 1, body)];
   return body;
 }
 
