@@ -1,5 +1,5 @@
 // A reduction along contiguous elements while it runs in vectors. Most keep one partial result in each lane. The greatest and
-// least of f32 would take seven instructions a step on x64, since they propagate NaN and tell zeros apart: a long row keeps three
+// least of f32 would take eight instructions a step on x64, since they propagate NaN and tell zeros apart: a long row keeps three
 // integers of the elements' bits instead, each one instruction, and makes the float of them at its end.
 //
 // As signed integers floats above zero are in order, and below those under it. As unsigned ones, all under zero are above the
