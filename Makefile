@@ -41,7 +41,7 @@ format: setup ## rewrite the sources in the project's format
 clean: ## remove dist/
 	@$(NODE) scripts/clean.mjs
 
-conformance: build $(if $(filter guarded memcheck aarch64,$(TARGET)),llvm rigs) ## run a conformance suite: SUITE=folder, TARGET=reference|wasm|native|wasm+native|guarded|memcheck|aarch64 (default: the first two)
+conformance: build $(if $(filter guarded memcheck aarch64,$(TARGET)),llvm rigs) ## run a conformance suite: SUITE=folder, TARGET=reference|wasm|native|c|wasm+native|guarded|memcheck|aarch64 (default: the first two)
 	@$(NODE) dist/tests/conformance/run.js $(if $(SUITE),--suite "$(SUITE)") $(if $(TARGET),--target "$(TARGET)")
 
 sanitize: build llvm rigs ## run native code of the suite under memcheck, with guards around all memory: ONLY=pattern

@@ -1,5 +1,5 @@
 // Runs the ONNX backend suites against a target:
-//   node dist/tests/conformance/run.js [--suite folder] [--target reference|wasm|native|wasm+native|guarded|memcheck|aarch64] [--only pattern] [--json file] [--jobs n]
+//   node dist/tests/conformance/run.js [--suite folder] [--target reference|wasm|native|c|wasm+native|guarded|memcheck|aarch64] [--only pattern] [--json file] [--jobs n]
 // Every case runs in one of a few child processes, with a time limit, so that a hang or a crash is one failed case.
 // Refusals are counted by code and op, failures are listed. The last line is
 // `conformance <target>: P passed, R refused, F failed`; the exit code is 1 where any failed.

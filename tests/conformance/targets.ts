@@ -38,6 +38,9 @@ const compiled =
     );
   };
 
+/** The library for C of this machine's CPU family, called from here. */
+const throughC: Target = async (graph, builder) => (await import("./c-face.js")).throughC(host, graph, builder);
+
 /** One level of a native target on a rig. */
 const onRig = (target: NativeName, cpu: string, name: RigName, options: CompileOptions): Target => {
   let rig: Promise<Rig> | null = null;
@@ -104,13 +107,14 @@ export const RIG_TARGETS = {
 } as const;
 
 /**
- * `native` is this machine's own CPU family; `wasm+native` also compares the two bit for bit, as do those on a rig:
+ * `native` is this machine's own CPU family, `c` the same through the C face of a library; `wasm+native` also compares the two bit for bit, as do those on a rig:
  * `guarded` on this machine's every level, `memcheck`, and `aarch64`, emulated where this machine is of another family.
  */
 export const TARGETS: Readonly<Record<string, Target>> = {
   reference,
   wasm,
   native,
+  c: throughC,
   "wasm+native": alike(wasm, native),
   guarded: RIG_TARGETS.guarded(),
   memcheck: RIG_TARGETS.memcheck(),

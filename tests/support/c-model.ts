@@ -65,6 +65,13 @@ export class CLibrary {
     });
   }
 
+  /** What the model knows, by place. */
+  strings(): readonly string[] {
+    return Array.from({ length: this.count("string") }, (_, place) =>
+      String(this.call("const char *", "string", "size_t place", place)),
+    );
+  }
+
   #type(struct: Buffer): { readonly dtype: DType; readonly dims: readonly number[] } {
     const name = this.call("const char *", "dtype_name", "uint32_t dtype", struct.readUInt32LE(DTYPE));
     if (typeof name !== "string" || !isDType(name)) throw new Error(`dtype ${String(name)}`);
