@@ -1,4 +1,4 @@
-// All of the C library that the face calls. glibc and musl have every one since long ago.
+// All of the C library that the face calls: old functions, that the library may run on old systems.
 
 import { type Bool, type Code, i64, type Ptr, signature } from "./code.js";
 
