@@ -203,7 +203,7 @@ export function readsKeysInPlace({ product }: Attention): boolean {
 export function attentionChoices(attention: Attention, second: Node, tiles: TileChooser): Choices {
   const { rows, keys } = attentionForm(attention, second);
   const most = Math.min(MAX_ROWS, range(rows).hi);
-  const { mr, nr } = tiles.matmul({ rows: Math.max(2, most), columns: Math.min(WIDEST, range(keys).hi), apart: 0 });
+  const { mr, nr } = tiles.matmul({ rows: Math.max(2, most), columns: Math.min(WIDEST, range(keys).hi) });
   const whole = (count: number): number => Math.max(1, Math.floor(count / mr)) * mr;
   const fit = whole(STRIP_BYTES / (4 * Math.max(1, range(keys).hi)));
   return { mr: Math.min(mr, most), nr, strip: Math.min(whole(MAX_ROWS), fit, most), shared: attention.shared };

@@ -72,7 +72,7 @@ function narrowForm(node: NodeOf<"matmul">): BlockForm | null {
 
 /** A panel's columns are read whole by one row; tiles of rows take parts of them. */
 export function blockChoices(form: BlockForm, tiles: TileChooser): { template: Template; choices: Choices } {
-  const { mr, nr } = tiles.blockMatmul({ rows: range(form.m).hi, columns: form.n, apart: 0 }, form.quantized !== null);
+  const { mr, nr } = tiles.blockMatmul({ rows: range(form.m).hi, columns: form.n }, form.quantized !== null);
   return { template: "blockMatmul", choices: { mr, nr } };
 }
 

@@ -137,10 +137,11 @@ export function isPacked(b: Value): boolean {
 /** What a register tile of a contraction covers, at most. */
 export function tileShape(node: Node): TileShape {
   const form = matmulForm(node);
-  if (form !== null) return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form) };
+  if (form !== null)
+    return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form), depth: range(form.k).hi };
   const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
   const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;
-  if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi, apart: 0 };
+  if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi };
   const [x] = node.inputs;
   const pixel = Number(x?.type.shape.at(-1) ?? 0) * bytesOf(x?.type.dtype ?? "f32") * (node.attrs.strides.at(-1) ?? 1);
   const columns = typeof outs === "number" ? outs / node.attrs.groups : 8;

@@ -10,8 +10,10 @@ export interface Tile {
 export interface TileShape {
   readonly rows: number;
   readonly columns: number;
-  /** Bytes from a row's start to the next one's in memory; 0 where that is not known. */
-  readonly apart: number;
+  /** Bytes from a row's start to the next one's in memory, where that is known. */
+  readonly apart?: number;
+  /** Steps of a sum that may run in blocks of them, for which tiles must not overlap. */
+  readonly depth?: number;
 }
 
 export interface TileChooser {
@@ -62,21 +64,21 @@ function cyclesOf(unit: VectorUnit, { mr, nr }: Tile, { rows, columns }: TileSha
 }
 
 /** Rows whose lines stay in the first-level cache together: those a multiple of its period apart share its sets. */
-function mostRows({ rows, apart }: TileShape): number {
+function mostRows({ rows, apart = 0 }: TileShape): number {
   let sets = 1;
   while (apart > 0 && sets < SET_PERIOD && (apart * sets) % SET_PERIOD !== 0) sets++;
   return Math.min(MOST_ROWS, rows, apart === 0 ? MOST_ROWS : LINES_OF_SET * sets);
 }
 
-/** The tile of one of these widths that covers a shape in the fewest cycles. */
-function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[]): Tile {
+/** The tile of one of these widths that covers a shape in the fewest cycles. `whole`: without tiles that overlap. */
+function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[], whole = false): Tile {
   let best: Tile = { mr: 1, nr: widths.at(-1) ?? unit.lanes };
   let cycles = Number.POSITIVE_INFINITY;
   for (const nr of widths) {
     for (let mr = mostRows(shape); mr >= 1; mr--) {
       const tile = { mr, nr };
       const own = cyclesOf(unit, tile, shape);
-      if (own >= cycles || !fits(unit, tile)) continue;
+      if (own >= cycles || !fits(unit, tile) || (whole && shape.rows % mr !== 0)) continue;
       best = tile;
       cycles = own;
     }
@@ -92,6 +94,10 @@ export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
 }
 
 const WIDTHS = [32, 48, 16, 8, 4];
+
+/** Steps of a sum from which on blocks of them pay, and rows of a tile from which on it may be chosen for them. */
+export const DEEP = 1536;
+const LEAST_ROWS = 4;
 
 /** Columns of a tile over unpacked weights: two vectors of a panel's. */
 export function blockWidth({ lanes }: VectorUnit, nr: number): number {
@@ -111,7 +117,15 @@ export function registerTiles(unit: VectorUnit): TileChooser {
     const some = WIDTHS.filter((nr) => nr <= columns);
     return some.length === 0 ? [4] : some;
   };
-  const product = (shape: TileShape): Tile => quickest(unit, shape, widest(shape.columns));
+  const product = (shape: TileShape): Tile => {
+    const widths = widest(shape.columns);
+    const whole = widths.filter((nr) => nr >= unit.lanes && shape.columns % nr === 0);
+    if ((shape.depth ?? 0) >= DEEP && whole.length > 0) {
+      const tile = quickest(unit, shape, whole, true);
+      if (tile.mr >= LEAST_ROWS) return tile;
+    }
+    return quickest(unit, shape, widths);
+  };
   return {
     matmul: product,
     conv: product,

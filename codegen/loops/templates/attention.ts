@@ -80,7 +80,7 @@ export function lowerAttention(frame: Frame): Stmt[] {
   const outer = form.outer.map((size, axis) => indexVar(`head${axis}`, size));
   const strip = Number(choices["strip"]);
   const chosen = { mr: Number(choices["mr"]), nr: Number(choices["nr"]) };
-  const shape = { rows: strip, columns: range(form.keys).hi, apart: 0 };
+  const shape = { rows: strip, columns: range(form.keys).hi };
   const { mr, nr } = fitTile(frame.unit, chosen, shape);
   const cx: Context = { frame, attention, form, layout: attentionScratch(form, choices), outer, strip, nr };
   let body = rowTiles(frame, form.rows, mr, (rows) => blocks(cx, rows));

@@ -15,6 +15,7 @@ import type { Frame } from "../frame.js";
 import { parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
+import { closeSums, depthBlocks, depthStart, openSums, overDepth } from "./depth-blocks.js";
 import {
   accumulate,
   accumulateDots,
@@ -27,6 +28,7 @@ import {
   rowTiles,
   storeTile,
   tileKind,
+  tileLanes,
   tileParts,
   tiles,
   whenAtLeast,
@@ -76,10 +78,13 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   }
   const strideB = packed ? panel.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
   const panelIndex = indexVar("panel", typeof form.n === "number" ? Math.max(1, Math.ceil(form.n / panel.nr)) : 1);
+  const deep = dot > 1 ? null : depthBlocks(frame, form, result, { mr: tile.mr, nr: panel.nr });
+  const from0 = depthStart(deep);
+  const steps = deep?.length ?? form.k;
   /** Where the panel of these columns starts, `part` columns into it. */
   const panelOf = (column: Dim, part: Dim): Expr => {
     if (!packed) {
-      const { source, offset } = at.locate(form.b, form.positionB(batch, 0, add(column, part)));
+      const { source, offset } = at.locate(form.b, form.positionB(batch, from0, add(column, part)));
       return frame.pool.address(frame.buffer(source), offset, bytesOf(element.b));
     }
     const panels = Math.ceil(Number(form.n) / panel.nr);
@@ -88,7 +93,11 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     const t = typeof column === "number" ? 0 : panelIndex;
     return frame.pool.address(
       frame.buffer(form.b),
-      add(mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)), mul(part, dot)),
+      add(
+        mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)),
+        mul(from0, panel.nr),
+        mul(part, dot),
+      ),
       bytesOf(element.b),
     );
   };
@@ -97,12 +106,15 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const block = (mr: number, row: Dim, first: Dim, part: Dim, element: Element, from: Expr): Stmt[] => {
     const column = part === 0 ? first : frame.reader.dynamicIndex(frame.pool.index(add(first, part)), form.n);
     const acc = accumulators(frame, kind, { mr, nr: tile.nr });
-    const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), 0)));
+    const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), from0)));
     const source = places[0]?.source ?? form.a;
     const starts = places.map((p) => p.offset);
     const rows = rowsAt(frame, frame.buffer(source), starts, bytesOf(element.a));
+    const flat = (i: number, c: Dim): Dim => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c);
+    const vector = (i: number, j: number): Dim => flat(i, add(column, j * tileLanes(frame, tile.nr)));
+    const finish = storeTile(frame, result, acc, column, flat);
     return [
-      ...clearTile(frame, acc),
+      ...(deep === null ? clearTile(frame, acc) : openSums(frame, deep, acc, vector)),
       ...(dot > 1
         ? accumulateDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr)
         : accumulate(
@@ -111,25 +123,26 @@ export function lowerMatmul(frame: Frame): Stmt[] {
             acc,
             rows,
             from,
-            form.k,
+            steps,
             bytes(frame, strideA, element.a),
             bytes(frame, strideB, element.b),
           )),
-      ...storeTile(frame, result, acc, column, (i, c) => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c)),
+      ...(deep === null ? finish : closeSums(frame, deep, acc, vector, finish)),
     ];
   };
-  const depth = range(form.k).hi;
+  const depth = range(steps).hi;
   const widens = dot > 1 && isWidened(frame, element, packed);
   const panels = (length: number, name: string): Stmt[] =>
-    blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) =>
-      tiles(frame, "panel", panel.nr, form.n, (column) => {
+    blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) => {
+      const body = tiles(frame, "panel", panel.nr, form.n, (column) => {
         const parts = (element: Element, from: (part: Dim) => Expr): Stmt[] =>
           tileParts(panel.nr, tile.nr, (part) => rows((row) => block(length, row, column, part, element, from(part))));
         if (!widens || length === 1 || layout === null) return parts(element, (part) => panelOf(column, part));
         const scratch = (part: Dim): Expr => frame.pool.address(frame.scratch, mul(part, 2), bytesOf("i16"));
         return [...widenPanel(frame, panelOf(column, 0), panelElements(layout)), ...parts(widened(element), scratch)];
-      }),
-    );
+      });
+      return deep === null ? body : overDepth(deep, body);
+    });
   const tiled = (): Stmt[] => {
     let body = rowTiles(frame, form.m, tile.mr, (mr) => panels(mr, mr === 1 ? "row" : `tile${mr}_`));
     for (let axis = batch.length - 1; axis >= 0; axis--)

@@ -1,0 +1,100 @@
+// A deep product in blocks of its depth: a block of rows and a panel's part of that depth stay in cache together. Sums wait
+// in the output between the blocks, and are taken up where they were: their order over k does not change.
+
+import { type Dim, indexVar, mul, range } from "../../../compiler/ir/dim.js";
+import { constantOf, type Value } from "../../../compiler/ir/graph.js";
+import { elementCount } from "../../../compiler/ir/types.js";
+import { choiceOf } from "../../../compiler/schedule/choices.js";
+import type { MatmulForm } from "../../../compiler/schedule/contraction.js";
+import { DEEP, type Tile } from "../../../compiler/schedule/tiles.js";
+import type { Expr } from "../expr.js";
+import type { Frame } from "../frame.js";
+import { forLoop } from "../nest.js";
+import type { Stmt } from "../stmt.js";
+import { clearTile } from "./tile.js";
+
+/** Steps of a block, at most and at least. */
+const MOST = 512;
+const LEAST = 256;
+/** Blocks of rows that threads share. */
+const ROW_BLOCKS = 8;
+
+export interface DepthBlocks {
+  /** Steps of a block. */
+  readonly length: number;
+  readonly count: number;
+  /** The block's number, a loop variable around the panels. */
+  readonly at: Dim;
+}
+
+/** How a product's depth is divided; null where it stays whole. Tiles must not overlap, since each adds to what it finds. */
+export function depthBlocks(
+  frame: Frame,
+  { m, k, n, a, b }: MatmulForm,
+  result: Value,
+  tile: Tile,
+): DepthBlocks | null {
+  const { kernel, output } = frame;
+  if (typeof m !== "number" || typeof k !== "number" || typeof n !== "number") return null;
+  if (m % tile.mr !== 0 || n % tile.nr !== 0 || result.type.dtype !== "f32" || output.type.dtype !== "f32") return null;
+  if (elementCount(result.type.shape) !== elementCount(output.type.shape)) return null;
+  // Whatever else is read must not lie where the sums wait.
+  const size = range(elementCount(output.type.shape)).hi;
+  const others = kernel.inputs.filter((v) => v !== a && v !== b && constantOf(v) === undefined);
+  if (others.some((v) => 2 * range(elementCount(v.type.shape)).hi > size)) return null;
+  const length = k < DEEP ? null : divisor(k);
+  if (length === null) return null;
+  const rows = (choiceOf(kernel, "block") * 1024) / (4 * length);
+  return m < ROW_BLOCKS * rows ? null : { length, count: k / length, at: indexVar("depth", k / length) };
+}
+
+function divisor(k: number): number | null {
+  for (let length = MOST; length >= LEAST; length--) if (k % length === 0) return length;
+  return null;
+}
+
+/** The loop over blocks around what runs for each. */
+export function overDepth({ at, count }: DepthBlocks, body: Stmt[]): Stmt[] {
+  return [forLoop(at, count, body)];
+}
+
+/** A tile's sums as a block finds them: zeros, or what the block before left at `index`. */
+export function openSums(
+  frame: Frame,
+  { at }: DepthBlocks,
+  acc: readonly (readonly Expr[])[],
+  index: (row: number, vector: number) => Dim,
+): Stmt[] {
+  const { pool, output } = frame;
+  const taken = eachSum(acc, (sum, i, j): Stmt => {
+    const value = pool.load(frame.buffer(output), "f32", sum.type, index(i, j), 1);
+    return { kind: "set", target: sum, value };
+  });
+  return [{ kind: "if", mask: pool.compare("eq", pool.index(at), pool.i32(0)), yes: clearTile(frame, acc), no: taken }];
+}
+
+/** What becomes of a tile's sums: `finish` after the last block, else they wait. */
+export function closeSums(
+  frame: Frame,
+  { at, count }: DepthBlocks,
+  acc: readonly (readonly Expr[])[],
+  index: (row: number, vector: number) => Dim,
+  finish: Stmt[],
+): Stmt[] {
+  const { pool, output } = frame;
+  const buffer = frame.buffer(output);
+  const kept = eachSum(
+    acc,
+    (value, i, j): Stmt => ({ kind: "store", buffer, dtype: "f32", index: index(i, j), value }),
+  );
+  return [{ kind: "if", mask: pool.compare("eq", pool.index(at), pool.i32(count - 1)), yes: finish, no: kept }];
+}
+
+function eachSum(acc: readonly (readonly Expr[])[], make: (sum: Expr, row: number, vector: number) => Stmt): Stmt[] {
+  return acc.flatMap((row, i) => row.map((sum, j) => make(sum, i, j)));
+}
+
+/** Where a block's steps start. */
+export function depthStart(blocks: DepthBlocks | null): Dim {
+  return blocks === null ? 0 : mul(blocks.at, blocks.length);
+}
