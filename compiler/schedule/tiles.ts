@@ -70,6 +70,9 @@ function mostRows({ rows, apart = 0 }: TileShape): number {
   return Math.min(MOST_ROWS, rows, apart === 0 ? MOST_ROWS : LINES_OF_SET * sets);
 }
 
+/** Rows from which on a tile is chosen that does not overlap others. */
+const LEAST_ROWS = 4;
+
 /** The tile of one of these widths that covers a shape in the fewest cycles. `whole`: without tiles that overlap. */
 function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[], whole = false): Tile {
   let best: Tile = { mr: 1, nr: widths.at(-1) ?? unit.lanes };
@@ -78,7 +81,7 @@ function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[],
     for (let mr = mostRows(shape); mr >= 1; mr--) {
       const tile = { mr, nr };
       const own = cyclesOf(unit, tile, shape);
-      if (own >= cycles || !fits(unit, tile) || (whole && shape.rows % mr !== 0)) continue;
+      if (own >= cycles || !fits(unit, tile) || (whole && (shape.rows % mr !== 0 || mr < LEAST_ROWS))) continue;
       best = tile;
       cycles = own;
     }
@@ -95,9 +98,8 @@ export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
 
 const WIDTHS = [32, 48, 16, 8, 4];
 
-/** Steps of a sum from which on blocks of them pay, and rows of a tile from which on it may be chosen for them. */
+/** Steps of a sum from which on blocks of them pay. */
 export const DEEP = 1536;
-const LEAST_ROWS = 4;
 
 /** Columns of a tile over unpacked weights: two vectors of a panel's. */
 export function blockWidth({ lanes }: VectorUnit, nr: number): number {

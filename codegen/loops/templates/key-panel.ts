@@ -1,5 +1,5 @@
 // A panel of a few keys for a register tile: element by element of the keys, the keys side by side. Keys lie row by row
-// in memory, so 4 by 4 blocks are read as rows and turned in registers.
+// in memory, so square blocks of a vector's lanes are read as rows and turned in registers.
 
 import { add, type Dim, indexVar, mul, substitute } from "../../../compiler/ir/dim.js";
 import type { Value } from "../../../compiler/ir/graph.js";
@@ -8,7 +8,7 @@ import type { Frame } from "../frame.js";
 import { forLoop, LANES, symbolOf } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
-import { tiles } from "./tile.js";
+import { tileLanes, tiles } from "./tile.js";
 
 /**
  * Fills the scratch's first depth * nr elements with keys `key` .. key + nr - 1: element e of key j goes to e * nr + j.
@@ -31,9 +31,11 @@ export function packPanel(
     index: add(mul(at, nr), j),
     value,
   });
-  const wide = new Vectorizer(frame.pool, symbolOf(element), LANES);
+  let lanes = tileLanes(frame, nr);
+  while (lanes > LANES && lanes > depth) lanes /= 2;
+  const wide = new Vectorizer(frame.pool, symbolOf(element), lanes);
   const rows = Array.from({ length: nr }, (_, j) => wide.vector(read(j)));
-  if (depth < LANES || rows.some((r) => r === null || r.kind !== "load"))
+  if (depth < lanes || rows.some((r) => r === null || r.kind !== "load"))
     return [
       forLoop(
         element,
@@ -41,24 +43,27 @@ export function packPanel(
         rows.map((_, j) => store(element, j, read(j))),
       ),
     ];
-  return tiles(frame, "turn", LANES, depth, (start) => {
+  return tiles(frame, "turn", lanes, depth, (start) => {
     const symbol = symbolOf(element);
     const at = (d: Dim): Dim => substitute(d, (s) => (s === symbol ? start : undefined));
     const moved = rows.flatMap((r) => (r === null ? [] : [reindex(frame.pool, r, at)]));
     const stores: Stmt[] = [];
-    for (let j = 0; j < nr; j += LANES)
-      for (const [e, column] of turned(frame.pool, moved.slice(j, j + LANES)).entries())
+    for (let j = 0; j < nr; j += lanes)
+      for (const [e, column] of turned(frame.pool, moved.slice(j, j + lanes)).entries())
         stores.push(store(add(start, e), j, column));
     return stores;
   });
 }
 
-/** Four vectors as the four columns of the block whose rows they are. */
+/** As many vectors as they have lanes, as the columns of the block whose rows they are. */
 export function turned(pool: ExprPool, rows: readonly Expr[]): Expr[] {
-  const [r0, r1, r2, r3] = rows;
-  if (r0 === undefined || r1 === undefined || r2 === undefined || r3 === undefined) return [];
-  const zip = (a: Expr, b: Expr): [Expr, Expr] => [pool.same("zipLow", a, b), pool.same("zipHigh", a, b)];
-  const [low02, high02] = zip(r0, r2);
-  const [low13, high13] = zip(r1, r3);
-  return [...zip(low02, low13), ...zip(high02, high13)];
+  const half = rows.length / 2;
+  let out = [...rows];
+  // Each round puts elements of rows half the block apart side by side.
+  for (let done = 1; done < rows.length; done *= 2)
+    out = out.slice(0, half).flatMap((low, i) => {
+      const high = out[i + half] ?? low;
+      return [pool.same("zipLow", low, high), pool.same("zipHigh", low, high)];
+    });
+  return out;
 }

@@ -1,5 +1,6 @@
 // map: every output element is an expression of the inputs at one position. Where the output's innermost axis strides
-// through the inputs and another axis runs along them, 4 by 4 blocks are read as rows and turned in registers.
+// through the inputs and another axis runs along them, square blocks of a vector's lanes are read as rows and turned in
+// registers.
 
 import { add, type Dim, indexVar, linearIn, provenLessEqual, type Sym, substitute } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
@@ -56,16 +57,18 @@ function turnedNest(frame: Frame, nest: Nest, value: Expr): Stmt[] | null {
   const u = nest.vars[across];
   const sizeU = nest.sizes[across];
   if (u === undefined || sizeU === undefined) return null;
+  let lanes = pool.vectorLanes;
+  while (lanes > LANES && !(provenLessEqual(lanes, sizeU) && provenLessEqual(lanes, sizeV))) lanes /= 2;
   const positionAt = (atU: Dim, atV: Dim): Dim[] =>
     nest.position.map((p) => substitute(p, (s) => (s === symbolOf(u) ? atU : s === symbolOf(v) ? atV : undefined)));
   let failed = false;
   const block = (startU: Dim, startV: Dim): Stmt[] => {
     // A start that is a number still needs a variable to vectorize over, whose range is that of the lanes.
-    const base = typeof startU === "number" ? indexVar("turn", LANES) : startU;
+    const base = typeof startU === "number" ? indexVar("turn", lanes) : startU;
     if (typeof startU === "number") pool.dynamic.set(symbolOf(base), pool.i32(startU));
-    const vectorizer = new Vectorizer(pool, symbolOf(base), LANES);
+    const vectorizer = new Vectorizer(pool, symbolOf(base), lanes);
     const rows: Expr[] = [];
-    for (let i = 0; i < LANES; i++) {
+    for (let i = 0; i < lanes; i++) {
       const row = vectorizer.vector(stored(pool, dtype, reader.at(output, positionAt(base, add(startV, i)))));
       if (row === null) failed = true;
       else rows.push(row);
@@ -80,8 +83,8 @@ function turnedNest(frame: Frame, nest: Nest, value: Expr): Stmt[] | null {
       }),
     );
   };
-  let body = tiles(frame, "turnU", LANES, sizeU, (startU) =>
-    tiles(frame, "turnV", LANES, sizeV, (startV) => block(startU, startV)),
+  let body = tiles(frame, "turnU", lanes, sizeU, (startU) =>
+    tiles(frame, "turnV", lanes, sizeV, (startV) => block(startU, startV)),
   );
   if (failed) return null;
   for (let i = last - 1; i >= 0; i--)
