@@ -1,6 +1,5 @@
-// One LLVM module for a plan: a function for each kernel, the entry points, the few helpers that both
-// call, and the pool of threads. The text
-// names no machine: the driver of a target gives it triple and data layout.
+// One LLVM module for a plan: a function for each kernel, the entry points, the few helpers that both call, and the pool of
+// threads. The text names no machine: the driver of a target gives it triple and data layout.
 
 import type { Plan } from "../../compiler/plan/plan.js";
 import { symbolsOfRun } from "../entry.js";

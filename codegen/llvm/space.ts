@@ -5,7 +5,7 @@
 import { add, type Dim, floordiv, min, mod, mul, range, type Sym, sym, symOf } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { type Loop, sizeOf, tripsOf } from "../loops/parts.js";
-import type { Known } from "./known.js";
+import { type Known, symbolNeed } from "./known.js";
 import type { FunctionText } from "./text.js";
 
 /** What a space is written with. */
@@ -47,6 +47,8 @@ export function emitSpace(loops: readonly Loop[], cx: SpaceContext, body: () => 
   const left = out.slot("i64");
   out.line(`store i64 ${out.value(`sub i64 ${end}, ${first}`)}, ptr ${left}`);
   const at = sym("(first)", 0, range(size).hi);
+  // Spaces of one range have one symbol: what the last one computed from its own start holds no more.
+  known.forget(symbolNeed("(first)"));
   loopVars.set(symbolOf(at), first);
 
   const moving = loops.filter((l) => tripsOf(l) !== 1);

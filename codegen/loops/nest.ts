@@ -170,8 +170,7 @@ function widthsOf(pool: ExprPool, most: number): readonly number[] {
 
 /**
  * A loop over elements as loops over vectors, widest first, and over what is left. `vector(lanes)`: the statements of so
- * many elements, null where they have no vector form. It starts at `from`, a
- * multiple of the lanes.
+ * many elements, null where they have no vector form. It starts at `from`, a multiple of the lanes.
  */
 export function vectorLoops(
   pool: ExprPool,
@@ -199,7 +198,7 @@ export function vectorLoops(
 }
 
 /** The innermost loop around one store: vectors as far as they go, then single elements. */
-export function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }): Stmt[] {
+function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }): Stmt[] {
   const linear = symbolOf(v);
   const isVector = DTYPES[store.dtype].bits <= 32 && isUnitStride(store.index, linear);
   const vector = (lanes: number): Expr | null =>

@@ -48,7 +48,9 @@ export class Partials {
   }
 
   clear(initial: number | bigint): Stmt[] {
-    return this.wide.map((target) => ({ kind: "set", target, value: this.#pool.constant(target.type, initial) }));
+    // Where there are no rows nothing is narrowed, and the first partials are read as they stand here.
+    const all = new Set([...this.wide, this.first]);
+    return [...all].map((target) => ({ kind: "set", target, value: this.#pool.constant(target.type, initial) }));
   }
 
   /** Between the full width and vectors of four. */

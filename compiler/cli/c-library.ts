@@ -48,7 +48,7 @@ export function cLibraryFiles(wanted: WantedCLibrary | null, made: CLibrary | un
 }
 
 /** A model's name as an identifier of C: "text-rec.v2" is text_rec_v2. */
-export function cName(model: string): string {
+function cName(model: string): string {
   const word = model.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
   return /^[A-Za-z]/.test(word) ? word : `model_${word}`;
 }

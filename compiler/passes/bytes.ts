@@ -32,17 +32,13 @@ function shiftedBytes(v: Value, b: Builder): Shifted | null {
     const from = inputOf(node);
     if (within(boundsOf(from), v.type.dtype)) return shiftedBytes(from, b);
   }
-  // In 8 bits a difference wraps.
-  if (
-    node.op === "sub" &&
-    DTYPES[v.type.dtype].bits > 8 &&
-    isSingle(inputOf(node, 1)) &&
-    inputOf(node).type.shape.length === v.type.shape.length
-  ) {
+  if (node.op === "sub" && isSingle(inputOf(node, 1)) && inputOf(node).type.shape.length === v.type.shape.length) {
     const inner = shiftedBytes(inputOf(node), b);
     const zero = inputOf(node, 1);
     const { lo, hi } = boundsOf(zero);
-    if (inner !== null && inner.zero === null && lo >= 0 && hi <= 255)
+    // A difference that wraps is another number, except in 32 bits and more: sums are taken modulo 2^32.
+    const isExact = DTYPES[v.type.dtype].bits >= 32 || within({ lo: -hi, hi: 255 - lo }, v.type.dtype);
+    if (inner !== null && inner.zero === null && lo >= 0 && hi <= 255 && isExact)
       return { bytes: inner.bytes, zero: ir.reshape(b, ir.cast(b, zero, "i32"), []) };
   }
   const { lo, hi } = boundsOf(v);

@@ -137,8 +137,11 @@ export function isPacked(b: Value): boolean {
 /** What a register tile of a contraction covers, at most. */
 export function tileShape(node: Node): TileShape {
   const form = matmulForm(node);
-  if (form !== null)
-    return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form), depth: range(form.k).hi };
+  if (form !== null) {
+    const own = { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form) };
+    const isKnown = [form.m, form.k, form.n].every((d) => typeof d === "number");
+    return isKnown && form.a.type.dtype === "f32" ? { ...own, depth: range(form.k).hi } : own;
+  }
   const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
   const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;
   if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi };

@@ -92,7 +92,7 @@ function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[],
 /** The tile that fits a unit's registers in place of one that was chosen for another: its columns are a part of a panel. */
 export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
   if (fits(unit, tile)) return tile;
-  const widths = [1, 2, 3, 4, 6, 8].map((parts) => tile.nr / parts).filter((nr) => Number.isInteger(nr) && nr >= 4);
+  const widths = [1, 2, 3, 4, 6, 8].map((parts) => tile.nr / parts).filter((nr) => nr % 4 === 0);
   return quickest(unit, { ...shape, columns: tile.nr }, widths);
 }
 

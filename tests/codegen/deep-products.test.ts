@@ -15,16 +15,16 @@ import { randomOf } from "../support/sample.js";
 const [M, K, N] = [1024, 1536, 32];
 const random = randomOf(5);
 const draw = (count: number): Float32Array => Float32Array.from({ length: count }, () => random() * 2 - 1);
-const [A, B, C] = [draw(M * K), draw(K * N), draw(N)];
+const [A, B, C, R] = [draw(M * K), draw(K * N), draw(N), draw(M * N)];
 
-/** a x b + c, each sum in order and rounded at every step; then what is below 0 is 0. */
+/** a x b + c + r, each sum in order and rounded at every step; then what is below 0 is 0. */
 function expected(): Float32Array {
   const out = new Float32Array(M * N);
   for (let i = 0; i < M; i++)
     for (let j = 0; j < N; j++) {
       let sum = 0;
       for (let k = 0; k < K; k++) sum = Math.fround(sum + Math.fround((A[i * K + k] ?? 0) * (B[k * N + j] ?? 0)));
-      out[i * N + j] = Math.max(0, Math.fround(sum + (C[j] ?? 0)));
+      out[i * N + j] = Math.max(0, Math.fround(Math.fround(sum + (C[j] ?? 0)) + (R[i * N + j] ?? 0)));
     }
   return out;
 }
@@ -35,14 +35,17 @@ const builder = new Builder();
 const a = ir.input(builder, "a", "f32", [M, K]);
 const known = (data: Float32Array, shape: number[]): ReturnType<typeof ir.constant> =>
   ir.constant(builder, tensorFrom("f32", shape, [...data]));
+const r = ir.input(builder, "r", "f32", [M, N]);
 const product = ir.matmul(builder, a, known(B, [K, N]), "f32");
-const y = ir.max(builder, ir.add(builder, product, ir.broadcast(builder, known(C, [1, N]), [M, N])), 0);
-const source = { graph: graphOf(builder, [a], { y }), builder };
+const biased = ir.add(builder, product, ir.broadcast(builder, known(C, [1, N]), [M, N]));
+const y = ir.max(builder, ir.add(builder, biased, r), 0);
+const feeds = { a: { data: A, shape: [M, K] }, r: { data: R, shape: [M, N] } };
+const source = { graph: graphOf(builder, [a, r], { y }), builder };
 
 test("on WebAssembly, in blocks whose sums wait in the output", async (t) => {
   const { bundle, texts } = compile(source);
   const model = await load(bundle);
-  t.deepEqual(model.runSync({ a: { data: A, shape: [M, K] } })["y"]?.data, want, texts.schedule);
+  t.deepEqual(model.runSync(feeds)["y"]?.data, want, texts.schedule);
 });
 
 const host = nativeHost();
@@ -52,7 +55,7 @@ for (const level of typeof host === "string" ? [] : host.levels)
     const { bundle } = compile(source, { target: host.target, cpus: [level], threads: true });
     for (const threads of [1, 2]) {
       const model = await loadNative(bundle, { threads });
-      t.deepEqual(model.runSync({ a: { data: A, shape: [M, K] } })["y"]?.data, want, `${threads} threads`);
+      t.deepEqual(model.runSync(feeds)["y"]?.data, want, `${threads} threads`);
       model.dispose();
     }
   });

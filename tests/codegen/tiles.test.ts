@@ -39,6 +39,7 @@ test("a tile of another unit becomes a part of its panel's columns that fits", (
       const tile = fitTile(to, panel, s);
       t.true(fits(to, tile));
       t.is(panel.nr % tile.nr, 0);
+      t.is(tile.nr % 4, 0);
     }),
   );
 });

@@ -169,3 +169,13 @@ test("convolutions of bytes", async (t) => {
   const { inputs, outputs, feeds } = convolutions(b);
   await check(t, graphOf(b, inputs, outputs), b, feeds);
 });
+
+test("bytes less a zero point in 16 bits, which wraps", async (t) => {
+  const b = new Builder();
+  const maker = new Maker(b);
+  const a = maker.input("x", maker.tensor("u8", [16, 33], false));
+  const zero = ir.constant(b, tensorFrom("u16", [], [100]));
+  const wrapped = ir.cast(b, ir.sub(b, ir.cast(b, a, "u16"), zero), "i32");
+  const y = ir.matmul(b, wrapped, maker.known("i8", [33, 24], false), "i32");
+  await check(t, graphOf(b, [a], { y }), b, maker.made.feeds);
+});

@@ -4,13 +4,17 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
+import * as ir from "../../compiler/ir/build.js";
+import { sym } from "../../compiler/ir/dim.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import { loadNative } from "../../runtime-shim/native.js";
 import { attentionGraph } from "../support/attention-graph.js";
 import { MODEL_FILES } from "../support/models.js";
 import { nativeHost } from "../support/native.js";
+import { graphOf } from "../support/reference.js";
 import { check, firstDifference, judge, type Runtime } from "./compare.js";
+import { FINEST } from "./finest.js";
 
 const host = nativeHost();
 const native = typeof host === "string" ? test.skip : test.serial;
@@ -38,6 +42,19 @@ native("attention: heads and blocks of queries in parallel", async (t) => {
     const { graph, builder } = attentionGraph({ ...base, heads, shared, queries, dynamic });
     t.is(await judge(NATIVE, graph, builder, queries), null);
   }
+});
+
+native("two spaces of one range in a kernel: each part starts where its own space says", async (t) => {
+  const b = new Builder();
+  const sizes = ["a", "b"].map((name) => sym(name, 1, 65536));
+  const inputs = sizes.map((size, i) => ir.input(b, `x${i}`, "f32", [size, 8]));
+  const graph = graphOf(b, inputs, { y: ir.concat(b, inputs, 0) });
+  const { bundle } = compile({ graph, builder: b }, { ...options, threads: true, threading: FINEST });
+  const feeds = [4000, 1000].map((n, i) => {
+    const data = Float32Array.from({ length: n * 8 }, (_, at) => at + 0.25 * i);
+    return [`x${i}`, { data, shape: [n, 8] }] as const;
+  });
+  t.is(await firstDifference(NATIVE, bundle, [Object.fromEntries(feeds)]), null);
 });
 
 native("a model", async (t) => {

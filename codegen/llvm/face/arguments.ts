@@ -166,7 +166,10 @@ export function isInPlace({ model: { plan } }: FaceModule, code: Code, model: Pt
 function touches(module: FaceModule, code: Code, memory: Ptr, data: Ptr, bytes: I64): Bool {
   const end = code.at(memory, bytesWithoutWeights(module.model.plan));
   const startsBefore = code.compare("ult", data, end);
-  return code.and(startsBefore, code.compare("ugt", code.at(data, bytes), memory));
+  const isBehind = code.compare("uge", data, memory);
+  // The end of a room of any size would wrap: its bytes are compared with those that lie before the memory.
+  const reaches = code.compare("ugt", bytes, code.op("sub", code.address(memory), code.address(data)));
+  return code.and(startsBefore, code.or(isBehind, reaches));
 }
 
 function writeCheckOutputs(module: FaceModule, { entry, ports }: Tables): void {

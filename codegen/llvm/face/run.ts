@@ -1,5 +1,6 @@
 // psn_run and psn_output_shapes: inputs are checked against the model's shapes and copied in, the entry's code runs, and
-// outputs are copied out or left in place. Whatever is wrong with the arguments is found before anything runs.
+// outputs are copied out or left in place. What is wrong with the arguments is found before anything runs, but for
+// room that is too small for a size which depends on data.
 
 import { RANGE, TENSOR } from "./abi-structs.js";
 import { BIND, CHECK_DATA, CHECK_OUTPUTS, isInPlace } from "./arguments.js";
