@@ -2,9 +2,13 @@
 
 import type { Threading } from "../../codegen/threading.js";
 
+/**
+ * Workers look for work for some four tenths of a millisecond, which is what stands between the runs of a busy program: one that
+ * has slept may start on its caller's core and be moved some milliseconds later.
+ */
 export const NATIVE_THREADING: Threading = {
   grain: 1 << 17,
   partsPerThread: 8,
-  workerSpins: 2_000,
+  workerSpins: 20_000,
   callerSpins: 2_000,
 };
