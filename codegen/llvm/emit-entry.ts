@@ -182,17 +182,7 @@ class EntryEmitter {
   }
 
   #if(condition: string, yes: () => void, no: () => void = () => {}): void {
-    const [then, otherwise, after] = [this.#out.fresh("then"), this.#out.fresh("else"), this.#out.fresh("after")];
-    this.#out.branch(condition, then, otherwise);
-    for (const [label, body] of [
-      [then, yes],
-      [otherwise, no],
-    ] as const) {
-      this.#out.block(label);
-      body();
-      this.#out.jump(after);
-    }
-    this.#out.block(after);
+    this.#out.either(condition, yes, no);
   }
 
   #return(status: number): void {

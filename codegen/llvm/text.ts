@@ -40,6 +40,21 @@ export class FunctionText {
     this.line(`br i1 ${condition}, label %${yes}, label %${no}`);
   }
 
+  /** One of two bodies, and what follows both. */
+  either(condition: string, yes: () => void, no: () => void): void {
+    const [then, otherwise, after] = [this.fresh("then"), this.fresh("else"), this.fresh("after")];
+    this.branch(condition, then, otherwise);
+    for (const [label, body] of [
+      [then, yes],
+      [otherwise, no],
+    ] as const) {
+      this.block(label);
+      body();
+      this.jump(after);
+    }
+    this.block(after);
+  }
+
   /** A register; returns the pointer to it. */
   slot(type: string): string {
     const name = `%${this.fresh("r")}`;

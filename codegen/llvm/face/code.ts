@@ -191,17 +191,7 @@ export class Code {
   // -- control
 
   if(condition: Bool, yes: () => void, no: () => void = () => {}): void {
-    const [then, otherwise, after] = [this.#out.fresh("then"), this.#out.fresh("else"), this.#out.fresh("after")];
-    this.#out.branch(condition.text, then, otherwise);
-    for (const [label, body] of [
-      [then, yes],
-      [otherwise, no],
-    ] as const) {
-      this.#out.block(label);
-      body();
-      this.#out.jump(after);
-    }
-    this.#out.block(after);
+    this.#out.either(condition.text, yes, no);
   }
 
   while(condition: () => Bool, body: () => void): void {
