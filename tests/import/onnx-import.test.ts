@@ -171,6 +171,40 @@ test("functions that call themselves are refused", (t) => {
 
 const branch = (op: string): object => ({ name: op, node: [node(op, ["x"], [op])], output: [{ name: op }] });
 
+test("nodes run after what they read, in whatever order the file lists them", (t) => {
+  // y = -(x + x) where c, else x + x: the sum is read by the branches alone, and comes last in the file.
+  const branchOf = (op: string): object => ({ node: [node(op, ["sum"], ["out"])], output: [{ name: "out" }] });
+  const nodes = [
+    node("If", ["c"], ["chosen"], { then_branch: branchOf("Neg"), else_branch: branchOf("Identity") }),
+    node("Relu", ["chosen"], ["y"]),
+    node("Add", ["x", "x"], ["sum"]),
+  ];
+  const inputs = [typed("x", "f32", [2]), typed("c", "bool", [])];
+  const feeds = { x: f32([2], [1, -2]), c: tensorFrom("bool", [], [1]) };
+  const run = (order: readonly number[]): readonly number[] | undefined => {
+    const { graph } = load({ nodes: order.flatMap((i) => nodes[i] ?? []), inputs, outputs: ["y"] });
+    return interpret(graph, feeds).outputs["y"]?.numbers();
+  };
+  for (const order of [
+    [2, 0, 1],
+    [0, 1, 2],
+    [1, 0, 2],
+  ])
+    t.deepEqual(run(order), [0, 4], String(order));
+});
+
+test("nodes that need each other are refused", (t) => {
+  const nodes = [node("Add", ["x", "b"], ["a"]), node("Neg", ["a"], ["b"]), node("Abs", ["d"], ["d"])];
+  const { refusals: list } = refusals({ nodes, inputs: [typed("x", "f32", [2])], outputs: ["a"] });
+  t.deepEqual(
+    list.map((r) => [r.code, r.detail]),
+    [
+      ["malformed_input", 'its input "a" is computed by nothing before it'],
+      ["malformed_input", 'its input "d" is computed by nothing before it'],
+    ],
+  );
+});
+
 test("an If that is decided at import keeps one branch; else both", (t) => {
   const m = (condition: ModelDraft["initializers"]): ModelDraft => ({
     nodes: [node("If", ["c"], ["y"], { then_branch: branch("Neg"), else_branch: branch("Abs") })],

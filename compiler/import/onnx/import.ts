@@ -1,4 +1,4 @@
-// An ONNX model to a graph. Nodes are translated one by one in file order; one that cannot be is recorded and its
+// An ONNX model to a graph. Nodes are translated one by one, in the order they run; one that cannot be is recorded and its
 // outputs stand for nothing, so that all of a model's refusals are found and thrown together.
 
 import { constant } from "../../ir/build.js";
@@ -10,6 +10,7 @@ import type { DimSpec } from "./dims.js";
 import { callFunction, functionKey } from "./functions.js";
 import { declareInputs, graphOutputs, type Structure } from "./inputs.js";
 import { type Item, tensorItem, UNKNOWN } from "./items.js";
+import { runOrder } from "./order.js";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "./proto.js";
 import { Scope } from "./scope.js";
 import { NodeRefusal, Session, UnknownInput } from "./session.js";
@@ -148,7 +149,7 @@ class Importer {
   }
 
   nodes(nodes: readonly NodeProto[], scope: Scope): void {
-    for (const node of nodes) this.#node(node, scope);
+    for (const node of runOrder(nodes)) this.#node(node, scope);
   }
 
   #output(name: string, scope: Scope): Item {
@@ -244,7 +245,7 @@ class Importer {
       subject: op,
       detail: `its input "${name}" is computed by nothing before it`,
       at,
-      hint: "nodes must be in the order they run",
+      hint: "either no node computes it, or nodes need each other's outputs",
     });
   }
 
