@@ -50,15 +50,18 @@ sanitize: build llvm rigs ## run native code of the suite under memcheck, with g
 matrix: build ## run every op on every dtype and the suite, and rewrite docs/operators.md from what passed
 	@$(NODE) dist/tests/conformance/matrix.js
 
-bench: build ## run the benchmarks: TARGET=wasm|native CPU=level ONLY=pattern TIER=strict|relaxed THREADS=n JSON=file COMPARE=file; PEER=all|jax-js|tfjs|litert in Chromium
+# A model of the caller's own, for bench and profile.
+OWN_MODEL = $(if $(MODEL),--model "$(MODEL)" $(foreach size,$(DIM),--dim "$(size)"))
+
+bench: build ## run the benchmarks: TARGET=wasm|native CPU=level ONLY=pattern MODEL=file.onnx DIM='name=size ...' TIER=strict|relaxed THREADS=n JSON=file COMPARE=file; PEER=all|jax-js|tfjs|litert in Chromium
 ifdef PEER
 	@$(NODE) dist/tests/benchmarks/browser-peers/run.js $(if $(filter-out all,$(PEER)),--peer "$(PEER)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(JSON),--json "$(JSON)")
 else
-	@$(NODE) dist/tests/benchmarks/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(THREADS),--threads "$(THREADS)") $(if $(JSON),--json "$(JSON)") $(if $(COMPARE),--compare "$(COMPARE)")
+	@$(NODE) dist/tests/benchmarks/run.js $(OWN_MODEL) $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)") $(if $(THREADS),--threads "$(THREADS)") $(if $(JSON),--json "$(JSON)") $(if $(COMPARE),--compare "$(COMPARE)")
 endif
 
-profile: build ## time every step of benchmark rows: TARGET=wasm|native CPU=level ONLY=pattern TIER=strict|relaxed
-	@$(NODE) dist/tests/benchmarks/profile.js $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)")
+profile: build ## time every step of benchmark rows: TARGET=wasm|native CPU=level ONLY=pattern MODEL=file.onnx DIM='name=size ...' TIER=strict|relaxed
+	@$(NODE) dist/tests/benchmarks/profile.js $(OWN_MODEL) $(if $(TARGET),--target "$(TARGET)") $(if $(CPU),--cpu "$(CPU)") $(if $(ONLY),--only "$(ONLY)") $(if $(TIER),--tier "$(TIER)")
 
 fuzz: build ## fuzz with coverage as guide: TARGET=loader|onnx|text|npy SECONDS=n SEED=n
 	@$(NODE) dist/tests/fuzz/coverage/run.js $(if $(TARGET),--target "$(TARGET)") $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")

@@ -1,6 +1,7 @@
 // Where the time of a row goes: every step of the plan timed on its own, the best of many runs, against what its arithmetic and
 // its bytes cost at the machine's ceilings.
-//   node dist/tests/benchmarks/profile.js --only pattern [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--top n] [--runs n]
+//   node dist/tests/benchmarks/profile.js [--only pattern] [--model file.onnx [--dim name=size]...]
+//     [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--top n] [--runs n]
 
 import { parseArgs } from "node:util";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
@@ -13,6 +14,7 @@ import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/pl
 import { schedule } from "../../compiler/schedule/build.js";
 import { passOptionsOf, type TargetName } from "../../targets/targets.js";
 import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
+import { fileRow } from "./file-row.js";
 import { type Platform, platformOf } from "./platform.js";
 import type { Row } from "./row.js";
 import { ROWS } from "./rows.js";
@@ -139,7 +141,9 @@ function report(steps: readonly StepTime[], top: number): string[] {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      only: { type: "string", default: "PP-OCR" },
+      only: { type: "string" },
+      model: { type: "string" },
+      dim: { type: "string", multiple: true, default: [] },
       target: { type: "string", default: "wasm" },
       cpu: { type: "string" },
       tier: { type: "string", default: "strict" },
@@ -147,12 +151,13 @@ async function main(): Promise<void> {
       runs: { type: "string", default: "15" },
     },
   });
-  const only = new RegExp(values.only, "i");
+  const only = new RegExp(values.only ?? (values.model === undefined ? "PP-OCR" : ""), "i");
   const tier = values.tier === "relaxed" ? "relaxed" : "strict";
   const platform = platformOf(values.target, values.cpu);
   const probe = await platform.probe();
   let limits = probe();
-  for (const row of ROWS.filter((r) => only.test(r.name))) {
+  const rows = values.model === undefined ? ROWS : [fileRow({ path: values.model, dims: values.dim, tolerance: 0 })];
+  for (const row of rows.filter((r) => only.test(r.name))) {
     limits = higher(limits, probe());
     const steps = await profile(row, { platform, tier, runs: Number(values.runs), limits });
     const total = steps.reduce((sum, s) => sum + s.ms, 0);

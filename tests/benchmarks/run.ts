@@ -1,6 +1,6 @@
 // The benchmark: kernels and whole models, here and in the peers, side by side in one process.
 //   node dist/tests/benchmarks/run.js [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--threads n] [--only pattern]
-//     [--seconds n] [--copy] [--json file] [--compare file] [--list]
+//     [--model file.onnx [--dim name=size]... [--tolerance n]] [--seconds n] [--copy] [--json file] [--compare file] [--list]
 // A row whose result differs from the peers' does not count, and makes the exit code 1. The last lines, one per peer:
 // `bench <target> vs <peer>: geometric mean R, worst R (name), N rows`, where R is the peer's time divided by ours.
 
@@ -12,6 +12,7 @@ import type { Tier } from "../../compiler/plan/plan.js";
 import { largestError } from "./agree.js";
 import { type Ceilings, ceilingsText, floorMs, higher, type TypedWork } from "./ceilings.js";
 import type { Engine, Prepared } from "./engine.js";
+import { fileRow } from "./file-row.js";
 import { type Budget, measure, median, pairedRatio, quantile } from "./measure.js";
 import { MODELS } from "./models.js";
 import { openPeers } from "./peers.js";
@@ -189,6 +190,9 @@ async function main(): Promise<number> {
       tier: { type: "string", default: "strict" },
       threads: { type: "string", default: "1" },
       only: { type: "string", default: "" },
+      model: { type: "string" },
+      dim: { type: "string", multiple: true, default: [] },
+      tolerance: { type: "string", default: "1e-3" },
       seconds: { type: "string", default: "1" },
       json: { type: "string" },
       compare: { type: "string" },
@@ -205,8 +209,12 @@ async function main(): Promise<number> {
   if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: want a number above 0`);
   const only = new RegExp(values.only, "i");
   const before = values.compare === undefined ? null : (JSON.parse(readFileSync(values.compare, "utf8")) as Results);
-  const warm = ROWS.filter((r) => only.test(r.name));
-  const started = MODELS.filter((r) => r.whole === true && only.test(`start ${r.name}`));
+  const own =
+    values.model === undefined
+      ? null
+      : [fileRow({ path: values.model, dims: values.dim, tolerance: Number(values.tolerance) })];
+  const warm = (own ?? ROWS).filter((r) => only.test(r.name));
+  const started = (own ?? MODELS).filter((r) => r.whole === true && only.test(`start ${r.name}`));
   if (values.list) {
     for (const name of [...warm.map((r) => r.name), ...started.map((r) => `start ${r.name}`)]) console.log(name);
     return 0;
