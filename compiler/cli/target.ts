@@ -9,12 +9,15 @@ export interface TargetOptions {
   readonly cpu?: string;
 }
 
+/** Written out, since help loads no target. */
+const LEVELS = "v2, v3, v3vnni, v4, v4vnni; neon, dotprod";
+
 const TARGETS: readonly TargetName[] = ["wasm", "x86-64", "aarch64"];
 
 export function declareTarget(command: Command): void {
   command
     .addOption(new Option("--target <name>", "what to compile for").choices(TARGETS).default("wasm"))
-    .option("--cpu <levels>", "levels of a native target's CPUs: v2, v3, v4, v4vnni; neon, dotprod; or several: v4,v2");
+    .option("--cpu <levels>", `levels of a native target's CPUs, several with commas: ${LEVELS}`);
 }
 
 export function parseTarget({ target, cpu }: TargetOptions): Pick<CompileOptions, "target" | "cpus"> {

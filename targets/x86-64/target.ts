@@ -1,5 +1,6 @@
 // x86-64: the levels of the psABI, from what every CPU since 2009 has to AVX-512. `v2`, `v3` and `v4` mean the same sets
-// of features everywhere; `vnni` adds the dot products of 8- and 16-bit integers that most CPUs with AVX-512 have.
+// of features everywhere; `vnni` adds the dot products of 8- and 16-bit integers that most CPUs with AVX-512 have, and
+// newer ones without it.
 
 import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import type { NativeTarget } from "../llvm/native.js";
@@ -31,6 +32,13 @@ export const X86_64: NativeTarget = {
       cpu: "x86-64-v4",
       enable: "",
       dialect: { fma: true, pairBytes: 64, byteDot: null, saturates: false },
+    },
+    v3vnni: {
+      features: ["x86-64-v3", "avxvnni"],
+      unit: AVX2,
+      cpu: "x86-64-v3",
+      enable: "+avxvnni",
+      dialect: { fma: true, pairBytes: 32, byteDot: "vpdpbusd", saturates: false },
     },
     v3: {
       features: ["x86-64-v3"],

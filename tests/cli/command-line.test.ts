@@ -1,5 +1,6 @@
 // The command line itself: help, version, verbs and options that do not exist, colour, JSON errors.
 import test from "ava";
+import { NATIVE } from "../../targets/native-targets.js";
 import { fails, folder, json, works } from "./command.js";
 
 const RED = "\u001b[31m";
@@ -25,6 +26,14 @@ for (const verb of [...VERBS.map((v) => [v]), ["replay", "record"], ["replay", "
     works(t, ran);
     t.regex(ran.out, new RegExp(`Examples:\\n {2}psionic ${verb.join(" ")} `));
   });
+
+test("compile --help names every level of CPUs", (t) => {
+  const ran = folder(t).run(["compile", "--help"]);
+  works(t, ran);
+  const words = ran.out.split(/[\s,;]+/);
+  for (const { levels } of Object.values(NATIVE))
+    for (const level of Object.keys(levels)) t.true(words.includes(level), level);
+});
 
 test("no verb is an error that names the verbs", (t) =>
   fails(t, folder(t).run([]), 2, /no verb[\s\S]*compile, run, inspect/));

@@ -5,16 +5,17 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { compile } from "../../compiler/index.js";
-import type { NativeName } from "../../targets/native-targets.js";
+import type { CompileOptions } from "../../compiler/pipeline.js";
+import { NATIVE, type NativeName } from "../../targets/native-targets.js";
 import { build, cHost, freshFolder, gate, programFile, run, writeGate } from "../support/c-programs.js";
 import { HOSTS, MEMCHECK_LOG, RIG_NAMES, type RigName, rigProblem } from "./rig/hosts.js";
 
 const host = cHost();
 const native = typeof host === "string" ? test.skip : test;
 if (typeof host === "string") test("programs in C", (t) => t.pass(`skipped: ${host}`));
-const { target, cc } = typeof host === "string" ? ({ target: "x86-64", cc: "cc" } as const) : host;
+const { target, cc, levels } = typeof host === "string" ? ({ target: "x86-64", cc: "cc", levels: [] } as const) : host;
 
 const TARGETS: Readonly<Record<RigName, NativeName>> = { host: target, memcheck: target, aarch64: "aarch64" };
 
@@ -84,21 +85,42 @@ native("the first version of the ABI is what it was", (t) => {
   t.is(run(build(cc, programFile("abi-1.c"), at, ["gate"]), []), "");
 });
 
+/** What load.c says of a library of these levels. */
+function loaded(t: ExecutionContext, options: CompileOptions, compiler: string, runner: readonly string[]): string {
+  const at = freshFolder(t);
+  writeGate(at, "gate", options);
+  const [first = "", ...args] = [...runner, build(compiler, programFile("load.c"), at, ["gate"]), join(at, "gate.psn")];
+  return run(first, args);
+}
+
+native("the face finds every level that the runtime finds here", (t) => {
+  for (const level of levels) t.is(loaded(t, { target, cpus: [level] }, cc, []), "0 \n0\n", level);
+});
+
 /** An x86-64 CPU of 2008, emulated: of the levels it has v2. */
 const OLD_CPU = ["qemu-x86_64-static", "-cpu", "Nehalem"] as const;
 const hasOldCpu = target === "x86-64" && spawnSync(OLD_CPU[0], ["--version"]).error === undefined;
 if (!hasOldCpu) test("an older CPU", (t) => t.pass(`skipped: no ${OLD_CPU[0]}, or no machine for it`));
 
 (hasOldCpu ? native : test.skip)("on an older CPU a library runs a level that it has, or says what is lacking", (t) => {
-  const loads = (cpus: readonly string[]): string => {
-    const at = freshFolder(t);
-    writeGate(at, "gate", { target, cpus });
-    const [emulator, ...args] = OLD_CPU;
-    return run(emulator, [...args, build(cc, programFile("load.c"), at, ["gate"]), join(at, "gate.psn")]);
-  };
+  const loads = (cpus: readonly string[]): string => loaded(t, { target, cpus }, cc, OLD_CPU);
   t.is(loads(["v4", "v3", "v2"]), "0 \n0\n");
   t.regex(
     loads(["v4", "v3"]),
     /^11 the CPU lacks x86-64-v4, or x86-64-v3: compile the model for another level.*\n1\n$/,
   );
+  t.regex(loads(["v3vnni"]), /^11 the CPU lacks .*avxvnni/);
+});
+
+/** Emulated CPUs of aarch64, older than some levels. */
+const isEmulated = process.arch !== "arm64" && rigProblem("aarch64") === null;
+(isEmulated ? native : test.skip)("on older CPUs of aarch64 a library runs a level that they have", (t) => {
+  const { compiler, runner } = HOSTS.aarch64;
+  const loads = (cpu: string, cpus: readonly string[]): string =>
+    loaded(t, { target: "aarch64", cpus }, compiler, [...runner(""), "-cpu", cpu]);
+  const all = Object.keys(NATIVE.aarch64.levels);
+  t.is(loads("max", all.slice(0, 1)), "0 \n0\n");
+  t.is(loads("cortex-a57", all), "0 \n0\n");
+  t.is(loads("cortex-a76", ["dotprod"]), "0 \n0\n");
+  t.regex(loads("cortex-a57", ["dotprod"]), /^11 the CPU lacks .*asimddp/);
 });

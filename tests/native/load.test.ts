@@ -9,6 +9,7 @@ import { Builder } from "../../compiler/ir/graph.js";
 import { type CompileOptions, compile } from "../../compiler/pipeline.js";
 import { load } from "../../runtime-shim/index.js";
 import { LoadError, loadNative } from "../../runtime-shim/native.js";
+import { NATIVE } from "../../targets/native-targets.js";
 import { nativeHost } from "../support/native.js";
 import { graphOf } from "../support/reference.js";
 
@@ -34,21 +35,27 @@ native("a bundle of several levels runs on the best that the CPU has", async (t)
   const want = (await load(bundleOf({}))).runSync({ x });
   t.deepEqual(y?.data, want["y"]?.data);
   t.is(model.variant.threads, 1);
-  t.deepEqual(model.variant.features, compileFeatures(levels[0] ?? ""));
+  t.deepEqual(model.variant.features, FEATURES[levels[0] ?? ""]);
   t.throws(() => model.runSync({ x: Float32Array.of(1) }), { name: "InputError" });
   model.dispose();
   t.throws(() => model.runSync({ x }), { name: "RunError" });
 });
 
-function compileFeatures(level: string): readonly string[] {
-  return level === "v4vnni"
-    ? ["x86-64-v4", "avx512vnni"]
-    : level === "dotprod"
-      ? ["neon", "asimddp"]
-      : level.startsWith("v")
-        ? [`x86-64-${level}`]
-        : [level];
-}
+/** By level, what the runtime asks the CPU for. */
+const FEATURES: Readonly<Record<string, readonly string[]>> = {
+  v4vnni: ["x86-64-v4", "avx512vnni"],
+  v4: ["x86-64-v4"],
+  v3vnni: ["x86-64-v3", "avxvnni"],
+  v3: ["x86-64-v3"],
+  v2: ["x86-64-v2"],
+  dotprod: ["neon", "asimddp"],
+  neon: ["neon"],
+};
+
+test("levels say what they ask the CPU for", (t) => {
+  const all = Object.values(NATIVE).flatMap(({ levels: own }) => Object.entries(own));
+  t.deepEqual(Object.fromEntries(all.map(([name, { features }]) => [name, features])), FEATURES);
+});
 
 native("a changed library is refused before it runs", async (t) => {
   const bundle = bundleOf({ target });

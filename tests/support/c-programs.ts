@@ -25,6 +25,8 @@ export function findCompiler(language: "c" | "c++"): string | null {
 
 export interface CHost {
   readonly target: NativeName;
+  /** That this machine runs. */
+  readonly levels: readonly string[];
   readonly cc: string;
 }
 
@@ -33,7 +35,7 @@ export function cHost(): CHost | string {
   const host = nativeHost();
   if (typeof host === "string") return host;
   const cc = findCompiler("c");
-  return cc === null ? "this machine has no C compiler: install gcc" : { target: host.target, cc };
+  return cc === null ? "this machine has no C compiler: install gcc" : { ...host, cc };
 }
 
 /** stdout of a command that succeeds. */

@@ -9,14 +9,17 @@ import type { FaceModule } from "./module.js";
 /** () -> index of the best level that runs, or -1 */
 export const CHOOSE_LEVEL = signature("face.choose_level", "i32", []);
 
-const WORDS = 5;
-type Words = readonly [number, number, number, number, number];
+const WORDS = 6;
+/** The last ones that are 0 are left out. */
+type Words = readonly number[];
 
 const bits = (...places: readonly number[]): number => places.reduce((mask, b) => mask | (1 << b), 0);
 
-/** Leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, leaf 0x80000001 ecx, and what the system keeps of the registers (xcr0). */
+/**
+ * Leaf 1 ecx, leaf 7 ebx, leaf 7 ecx, leaf 0x80000001 ecx, what the system keeps of the registers (xcr0), and leaf 7.1 eax.
+ */
 const X86: Readonly<Record<string, Words>> = {
-  "x86-64-v2": [bits(0, 9, 13, 19, 20, 23), 0, 0, bits(0), 0],
+  "x86-64-v2": [bits(0, 9, 13, 19, 20, 23), 0, 0, bits(0)],
   "x86-64-v3": [bits(0, 9, 12, 13, 19, 20, 22, 23, 26, 27, 28, 29), bits(3, 5, 8), 0, bits(0, 5), bits(1, 2)],
   "x86-64-v4": [
     bits(0, 9, 12, 13, 19, 20, 22, 23, 26, 27, 28, 29),
@@ -25,13 +28,14 @@ const X86: Readonly<Record<string, Words>> = {
     bits(0, 5),
     bits(1, 2, 5, 6, 7),
   ],
-  avx512vnni: [0, 0, bits(11), 0, 0],
+  avx512vnni: [0, 0, bits(11)],
+  avxvnni: [0, 0, 0, 0, 0, bits(4)],
 };
 
 /** AT_HWCAP. */
 const AARCH64: Readonly<Record<string, Words>> = {
-  neon: [bits(1), 0, 0, 0, 0],
-  asimddp: [bits(20), 0, 0, 0, 0],
+  neon: [bits(1)],
+  asimddp: [bits(20)],
 };
 
 interface Machine {
@@ -52,10 +56,10 @@ function readAarch64(code: Code, words: Ptr): void {
 }
 
 function readX86(code: Code, words: Ptr): void {
-  const cpuid = (leaf: number, register: "ax" | "bx" | "cx"): I32 => {
+  const cpuid = (leaf: number, register: "ax" | "bx" | "cx", part = 0): I32 => {
     const names = "={ax},={bx},={cx},={dx},{ax},{cx},~{dirflag},~{fpsr},~{flags}";
     const type = "{ i32, i32, i32, i32 }";
-    const all = code.value("i32", `call ${type} asm sideeffect "cpuid", "${names}"(i32 ${leaf}, i32 0)`);
+    const all = code.value("i32", `call ${type} asm sideeffect "cpuid", "${names}"(i32 ${leaf}, i32 ${part})`);
     return code.value("i32", `extractvalue ${type} ${all.text}, ${["ax", "bx", "cx"].indexOf(register)}`);
   };
   const put = (word: number, value: I32): void => code.store(value, code.at(words, word * 4));
@@ -64,6 +68,8 @@ function readX86(code: Code, words: Ptr): void {
   code.if(code.compare("uge", cpuid(0, "ax"), i32(7)), () => {
     put(1, cpuid(7, "bx"));
     put(2, cpuid(7, "cx"));
+    // Zeros where there is no such part.
+    put(5, cpuid(7, "ax", 1));
   });
   put(3, cpuid(0x80000001 | 0, "cx"));
   const hasXgetbv = code.compare("ne", code.op("and", base, i32(1 << 27)), i32(0));
