@@ -27,11 +27,12 @@ export function passOptionsOf(
 ): {
   readonly keeps: (node: Node) => boolean;
   readonly byteDots?: "all" | "small";
+  readonly pairProducts?: boolean;
   readonly multipliesPerWeight: number;
 } {
   // Some 25 GB/s from memory, and 30 or 120 multiply-adds a nanosecond.
   if (target !== "wasm") return { keeps: wasmKeeps, byteDots: "all", multipliesPerWeight: 20 };
-  const options = { keeps: wasmKeeps, multipliesPerWeight: 4 };
+  const options = { keeps: wasmKeeps, pairProducts: true, multipliesPerWeight: 4 };
   // Relaxed SIMD multiplies bytes, of which one side has 7 bits; strict modules take pairs of 16 bits instead.
   return tier === "relaxed" ? { ...options, byteDots: "small" } : options;
 }

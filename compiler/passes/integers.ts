@@ -11,7 +11,7 @@ import { allocate, tensorOf } from "../ir/tensor.js";
 import { evaluateConstantNode } from "../reference/constant.js";
 import type { Pass } from "./pass.js";
 
-interface Interval {
+export interface Interval {
   readonly lo: number;
   readonly hi: number;
 }
