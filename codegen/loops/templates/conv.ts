@@ -27,6 +27,7 @@ import type { Frame } from "../frame.js";
 import { forLoop, parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
+import { atEdges, type LastAxis, type TapSpan } from "./conv-window.js";
 import {
   accumulate,
   accumulateDots,
@@ -43,11 +44,6 @@ import {
   tiles,
 } from "./tile.js";
 import { isWidened, widened, widenPanel } from "./widened.js";
-
-/** Channels below which the loop over one tap is too short to be worth its setup. */
-const SHORT_RUN = 32;
-/** Rows of a tile above which pointers of their own do not fit the scalar registers: tiles inside the image share one. */
-const MANY_ROWS = 6;
 
 export function lowerConv(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
@@ -125,25 +121,30 @@ export function lowerConv(frame: Frame): Stmt[] {
   const buffer = frame.buffer(holder(x));
   const padded = (j: number): boolean => (low[j] ?? 0) > 0 || (high[j] ?? 0) > 0;
 
+  const lastTaps = window[last];
+  const axis: LastAxis | null =
+    typeof lastTaps === "number"
+      ? {
+          image: image[last + 1] ?? 1,
+          size: width,
+          taps: lastTaps,
+          stride: strides[last] ?? 1,
+          dilation: dilations[last] ?? 1,
+          low: low[last] ?? 0,
+          isPadded: padded(last),
+        }
+      : null;
+  // Without dilation and groups the taps of a row and their channels are one run of memory.
+  const isRun = (dilations[last] ?? 1) === 1 && groups === 1 && lastTaps !== 1 && channels % dot === 0;
+
   const block = (rows: number, first: Dim, part: Dim, start: Dim): Stmt[] => {
     const column = part === 0 ? first : frame.reader.dynamicIndex(pool.index(add(first, part)), outs);
     const acc = accumulators(frame, kind, { mr: rows, nr: fitting.nr });
-    const width = image[last + 1] ?? 1;
-    /** Sums over `steps` elements from the taps `at`; pixels outside the image read zeros where that is tested. */
-    const sums = (at: readonly Dim[], steps: Dim, tested: boolean): Stmt[] => {
-      const columns = Array.from({ length: rows }, (_, i) => inputAt(last, add(start, i), at[last] ?? 0));
-      const lead = [n, ...outer.map((y, j) => inputAt(j, y, at[j] ?? 0))];
-      const starts = columns.map((column) => ravel([...lead, column, mul(g0, channels)], image));
-      const clipped = (column: Dim, i: number): RowAt => {
-        const inside = pool.compare("ltU", pool.index(column), pool.index(width));
-        const zeros = pool.address(frame.zeros(runRows * bytesA), 0, bytesA);
-        return { address: pool.select(inside, pool.address(buffer, starts[i] ?? 0, bytesA), zeros), offset: 0 };
-      };
-      const pointers = tested ? columns.map(clipped) : rowsAt(frame, buffer, starts, bytesA);
-      if (dot > 1)
-        return accumulateDots(frame, multiplied, acc, pointers, panelOf(first, part, at), ceildiv(steps, dot), nr);
-      const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
-      return accumulate(frame, element, acc, pointers, panelOf(first, part, at), steps, stepA, stepB);
+    /** Sums over `steps` elements from the taps `at`, for as many pixels as there are pointers. */
+    const sums = (at: readonly Dim[], steps: Dim, own: Expr[][], pointers: readonly RowAt[]): Stmt[] => {
+      const weights = panelOf(first, part, at);
+      if (dot > 1) return accumulateDots(frame, multiplied, own, pointers, weights, ceildiv(steps, dot), nr);
+      return accumulate(frame, element, own, pointers, weights, steps, pool.i32(bytesA), pool.i32(strideB * bytesB));
     };
     /** Loops over the taps of the outer axes, each row of the window under a test where the image may end. */
     const overRows = (body: Stmt[]): Stmt[] => {
@@ -161,25 +162,30 @@ export function lowerConv(frame: Frame): Stmt[] {
       }
       return inner;
     };
-    const lastLength = window[last] ?? 1;
-    const byTap = (): Stmt[] => overRows([forLoop(tap[last] ?? 0, lastLength, sums(tap, channels, padded(last)))]);
-    // Without dilation and groups the taps of a row and their channels are one run of memory.
-    const whole = channels % dot === 0;
-    const isRun = (dilations[last] ?? 1) === 1 && groups === 1 && lastLength !== 1 && whole;
-    const byRow = (): Stmt[] => overRows(sums([...tap.slice(0, -1), 0], mul(lastLength, channels), false));
-    let inner: Stmt[];
-    if (isRun && !padded(last)) inner = byRow();
-    else if (isRun && (channels <= SHORT_RUN || rows > MANY_ROWS)) {
-      const begin = inputAt(last, start, 0);
-      const end = add(inputAt(last, add(start, rows - 1), 0), lastLength, -1);
-      const mask = pool.op(
-        "and",
-        { kind: "mask32", lanes: 1 },
-        pool.compare("le", pool.i32(0), pool.index(begin)),
-        pool.compare("lt", pool.index(end), pool.index(width)),
-      );
-      inner = [{ kind: "if", mask, yes: byRow(), no: byTap() }];
-    } else inner = byTap();
+    /** Where `count` pixels from `from` on start at the taps `at`. */
+    const startsOf = (at: readonly Dim[], from: number, count: number): Dim[] => {
+      const lead = [n, ...outer.map((y, j) => inputAt(j, y, at[j] ?? 0))];
+      const columns = Array.from({ length: count }, (_, i) => inputAt(last, add(start, from + i), at[last] ?? 0));
+      return columns.map((column) => ravel([...lead, column, mul(g0, channels)], image));
+    };
+    const spanned = ({ from, to, first, end }: TapSpan): Stmt[] => {
+      const over = (at: readonly Dim[], steps: Dim): Stmt[] =>
+        sums(at, steps, acc.slice(first, end), rowsAt(frame, buffer, startsOf(at, first, end - first), bytesA));
+      if (isRun) return over([...tap.slice(0, -1), from], (to - from) * channels);
+      return [{ kind: "for", v: tap[last] ?? 0, from, to, step: 1, body: over(tap, channels) }];
+    };
+    /** Each tap by itself; pixels that have it outside the image read zeros. */
+    const tested = (): Stmt[] => {
+      const zeros = pool.address(frame.zeros(runRows * bytesA), 0, bytesA);
+      const pointers = startsOf(tap, 0, rows).map((from, i): RowAt => {
+        const column = pool.index(inputAt(last, add(start, i), tap[last] ?? 0));
+        const inside = pool.compare("ltU", column, pool.index(image[last + 1] ?? 1));
+        return { address: pool.select(inside, pool.address(buffer, from, bytesA), zeros), offset: 0 };
+      });
+      return overRows([forLoop(tap[last] ?? 0, window[last] ?? 1, sums(tap, channels, acc, pointers))]);
+    };
+    const inner =
+      axis === null ? tested() : atEdges(pool, axis, rows, start, (spans) => overRows(spans.flatMap(spanned)), tested);
     const pixel = (i: number): Dim => ravel([n, ...outer, add(start, i)], out.slice(0, -1));
     return [
       ...clearTile(frame, acc),
