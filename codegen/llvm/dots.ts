@@ -66,6 +66,7 @@ export const dotBytes =
         operands.map((text) => ({ type, text })),
       );
     }
+    if (byteDot === "usdot" && lanes === 4) return ofBytes(cx, "usdot", arg(cx, 2), arg(cx, 0), arg(cx, 1));
     if (byteDot === "sdot" && lanes === 4) return signedDot(cx, isSmall);
     const isIn16 = isSmall && small !== undefined && lanes * 4 <= cx.dialect.pairBytes;
     return isIn16 ? sumOfPairs(cx, small) : pairsOfBytes(cx);
@@ -85,26 +86,32 @@ function sumOfPairs(cx: Spelling, name: string): string {
   return out.value(`add ${type} ${arg(cx, 2)}, ${pairsDot(cx, pairs, repeated("i16", "1", 2 * lanes))}`);
 }
 
+/** NEON's instructions that add what two vectors of bytes give to four sums. */
+function ofBytes(cx: Spelling, name: string, c: string, a: string, b: string): string {
+  const [type, bytes] = ["<4 x i32>", vectorOf("i8", 16)];
+  return cx.out.call(type, `llvm.aarch64.neon.${name}.v4i32.v16i8`, [
+    { type, text: c },
+    { type: bytes, text: cast(cx, "bitcast", type, a, bytes) },
+    { type: bytes, text: cast(cx, "bitcast", type, b, bytes) },
+  ]);
+}
+
 /** Both operands signed: u less 128 is, and 128 times the sum of s makes up for it. */
 function signedDot(cx: Spelling, isSmall: boolean): string {
   const { out } = cx;
-  const bytes = vectorOf("i8", 16);
-  const sdot = (c: string, a: string, b: string): string =>
-    out.call("<4 x i32>", "llvm.aarch64.neon.sdot.v4i32.v16i8", [
-      { type: "<4 x i32>", text: c },
-      { type: bytes, text: a },
-      { type: bytes, text: b },
-    ]);
-  const [u, s] = [
-    cast(cx, "bitcast", "<4 x i32>", arg(cx, 0), bytes),
-    cast(cx, "bitcast", "<4 x i32>", arg(cx, 1), bytes),
-  ];
-  if (isSmall) return sdot(arg(cx, 2), u, s);
-  const every = repeated("i8", "-128", 16);
-  const least = sdot("zeroinitializer", every, s);
-  const dot = sdot(arg(cx, 2), out.value(`xor ${bytes} ${u}, ${every}`), s);
+  const [u, s, c] = [arg(cx, 0), arg(cx, 1), arg(cx, 2)];
+  if (isSmall) return ofBytes(cx, "sdot", c, u, s);
+  const every = repeated("i32", String(0x80808080 | 0), 4);
+  const least = ofBytes(cx, "sdot", "zeroinitializer", every, s);
+  const dot = ofBytes(cx, "sdot", c, out.value(`xor <4 x i32> ${u}, ${every}`), s);
   return out.value(`sub <4 x i32> ${dot}, ${least}`);
 }
+
+/** Instructions that loops ask for where the CPU has them, and nowhere else. */
+export const neonBytes =
+  (name: "sdot" | "usmmla" | "smmla"): Spell =>
+  (cx) =>
+    ofBytes(cx, name, arg(cx, 2), arg(cx, 0), arg(cx, 1));
 
 /** Even bytes and odd ones apart, as 16-bit pairs. */
 function pairsOfBytes(cx: Spelling): string {

@@ -2,7 +2,7 @@
 // reassociated or contracted; operations mean bit for bit what they mean on WebAssembly (NaN payloads apart).
 
 import type { MachineOp, Reg, RegKind } from "../loops/expr.js";
-import { dot16, dotBytes } from "./dots.js";
+import { dot16, dotBytes, neonBytes } from "./dots.js";
 import { arg, cast, type Spell, type Spelling } from "./spelling.js";
 import { bitsType, floatText, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
 
@@ -141,6 +141,19 @@ const zip =
     );
   };
 
+/** A half of one vector and then the same half of another. */
+const join =
+  (high: boolean): Spell =>
+  (cx) => {
+    const { lanes } = cx.type;
+    const type = typeOf(cx.type);
+    const half = lanes / 2;
+    const order = Array.from({ length: lanes }, (_, i) => `i32 ${i + (i < half ? 0 : half) + (high ? half : 0)}`);
+    return cx.out.value(
+      `shufflevector ${type} ${arg(cx, 0)}, ${type} ${arg(cx, 1)}, <${lanes} x i32> <${order.join(", ")}>`,
+    );
+  };
+
 function madd(cx: Spelling): string {
   const type = typeOf(cx.type);
   const [a, b, c] = [arg(cx, 0), arg(cx, 1), arg(cx, 2)];
@@ -235,6 +248,11 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   dot16,
   dot8: dotBytes(false),
   dot7: dotBytes(true),
+  dotS: neonBytes("sdot"),
+  squareU: neonBytes("usmmla"),
+  squareS: neonBytes("smmla"),
+  joinLow: join(false),
+  joinHigh: join(true),
   zipLow: zip(false),
   zipHigh: zip(true),
   checkedIndex,

@@ -11,7 +11,7 @@ export interface Dialect {
   /** x86's multiply-add of 16-bit pairs, by the widest vector in bytes; 0 without. */
   readonly pairBytes: number;
   /** The dot product of four bytes in one instruction, if there is one. */
-  readonly byteDot: "vpdpbusd" | "sdot" | null;
+  readonly byteDot: "vpdpbusd" | "sdot" | "usdot" | null;
   /** Conversions of vectors to integers saturate by themselves. */
   readonly saturates: boolean;
 }

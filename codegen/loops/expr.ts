@@ -92,6 +92,17 @@ export type MachineOp =
    */
   | "dot8"
   | "dot7"
+  /** As dot8, of signed bytes by signed ones. */
+  | "dotS"
+  /**
+   * (rows, columns, c), vectors of 4 lanes: two rows of eight bytes by two columns of eight, modulo 2^32. Lane 2i + j of c
+   * gets row i by column j. Columns are signed, rows unsigned (`squareU`) or signed (`squareS`).
+   */
+  | "squareU"
+  | "squareS"
+  /** The low halves of two vectors one behind the other, the high halves. */
+  | "joinLow"
+  | "joinHigh"
   /** 32-bit lanes of two vectors alternating: the low halves, the high halves. */
   | "zipLow"
   | "zipHigh"

@@ -209,6 +209,11 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
     cx.tier === "relaxed"
       ? ["i32x4.relaxed_dot_i8x16_i7x16_add_s", at(cx.args, 1), at(cx.args, 0), at(cx.args, 2)]
       : dotBytes(cx),
+  dotS: refuse("dot products of signed bytes"),
+  squareU: refuse("squares of bytes"),
+  squareS: refuse("squares of bytes"),
+  joinLow: (cx) => ["shuffle2", "0,1,2,3,4,5,6,7,16,17,18,19,20,21,22,23", ...cx.args],
+  joinHigh: (cx) => ["shuffle2", "8,9,10,11,12,13,14,15,24,25,26,27,28,29,30,31", ...cx.args],
   zipLow: (cx) => ["shuffle2", "0,1,2,3,16,17,18,19,4,5,6,7,20,21,22,23", ...cx.args],
   zipHigh: (cx) => ["shuffle2", "8,9,10,11,24,25,26,27,12,13,14,15,28,29,30,31", ...cx.args],
   checkedIndex: (cx) => [operandType(cx).kind === "i64" ? "call.check64" : "call.check32", ...cx.args],

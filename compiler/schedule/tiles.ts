@@ -30,6 +30,13 @@ export interface VectorUnit {
   readonly lanes: number;
   /** Registers that a tile may fill; Infinity: every tile that the schedule names is taken as it is. */
   readonly registers: number;
+  /**
+   * How bytes multiply where the machine has no dot products of unsigned by signed ones for each lane: signed ones alone, or
+   * in squares of two rows by two columns.
+   */
+  readonly bytes?: "signed" | "squares";
+  /** Registers that a vector of a tile's columns takes; 1 where nothing is said. */
+  readonly perColumn?: number;
 }
 
 /** Registers beside sums and columns: a row's element, and products that wait for their addition. */
@@ -51,7 +58,7 @@ function vectorsOf({ lanes }: VectorUnit, nr: number): number {
 
 export function fits(unit: VectorUnit, { mr, nr }: Tile): boolean {
   const vectors = vectorsOf(unit, nr);
-  return mr * vectors + vectors + SPARE <= unit.registers;
+  return mr * vectors + vectors * (unit.perColumn ?? 1) + SPARE <= unit.registers;
 }
 
 /** Cycles of one step over the depth, of all tiles that cover the shape. */
@@ -110,7 +117,10 @@ export function blockWidth({ lanes }: VectorUnit, nr: number): number {
 export function blockRows(unit: VectorUnit, width: number, isInteger: boolean): number {
   if (unit.registers === Number.POSITIVE_INFINITY) return MOST_ROWS;
   const vectors = vectorsOf(unit, width);
-  return Math.max(1, Math.floor((unit.registers - SPARE - vectors) / (vectors * (isInteger ? 2 : 1))));
+  const isSquared = isInteger && unit.bytes === "squares";
+  const free = unit.registers - SPARE - vectors * (isSquared ? 2 : 1);
+  const rows = Math.floor(free / (vectors * (isInteger ? 2 : 1)));
+  return Math.max(1, isSquared ? rows - (rows % 2) : rows);
 }
 
 /** Tiles for a machine whose registers are known. */

@@ -1,9 +1,12 @@
-// aarch64: NEON, which every such CPU has, and the dot products that most have since 2018.
+// aarch64: NEON, which every such CPU has, the dot products that most have since 2018, and the matrix products of bytes of
+// Armv8.6, which came some years later together with dot products of bfloat16.
 
 import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import type { NativeTarget } from "../llvm/native.js";
 
 const NEON: VectorUnit = { lanes: 4, registers: 32 };
+const SIGNED: VectorUnit = { ...NEON, bytes: "signed" };
+const SQUARES: VectorUnit = { ...NEON, bytes: "squares" };
 
 export const AARCH64: NativeTarget = {
   name: "aarch64",
@@ -15,9 +18,16 @@ export const AARCH64: NativeTarget = {
     pause: { declaration: "declare void @llvm.aarch64.hint(i32)", call: "call void @llvm.aarch64.hint(i32 1)" },
   },
   levels: {
+    "v8.6": {
+      features: ["neon", "asimddp", "i8mm", "bf16"],
+      unit: SQUARES,
+      cpu: "generic",
+      enable: "+v8.6a",
+      dialect: { fma: true, pairBytes: 0, byteDot: "usdot", saturates: true },
+    },
     dotprod: {
       features: ["neon", "asimddp"],
-      unit: NEON,
+      unit: SIGNED,
       cpu: "generic",
       enable: "+v8.2a,+dotprod",
       dialect: { fma: true, pairBytes: 0, byteDot: "sdot", saturates: true },

@@ -123,4 +123,5 @@ const isEmulated = process.arch !== "arm64" && rigProblem("aarch64") === null;
   t.is(loads("cortex-a57", all), "0 \n0\n");
   t.is(loads("cortex-a76", ["dotprod"]), "0 \n0\n");
   t.regex(loads("cortex-a57", ["dotprod"]), /^11 the CPU lacks .*asimddp/);
+  t.regex(loads("cortex-a76", ["v8.6"]), /^11 the CPU lacks .*i8mm/);
 });

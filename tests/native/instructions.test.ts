@@ -3,8 +3,9 @@
 import test from "ava";
 import { openBundle } from "../../codegen/bundle/read.js";
 import * as ir from "../../compiler/ir/build.js";
-import { Builder } from "../../compiler/ir/graph.js";
-import { tensorFrom } from "../../compiler/ir/tensor.js";
+import type { DType } from "../../compiler/ir/dtype.js";
+import { Builder, type Value } from "../../compiler/ir/graph.js";
+import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { type CompileOptions, compile } from "../../compiler/pipeline.js";
 import { NATIVE, type NativeName } from "../../targets/native-targets.js";
 import { disassemble } from "../support/disassemble.js";
@@ -18,46 +19,91 @@ if (typeof host === "string") test("instructions", (t) => t.pass(`skipped: ${hos
 const ROWS = 24;
 const DEPTH = 64;
 const COLUMNS = 48;
+const BLOCK = 32;
+
+const known = (dtype: DType, shape: readonly number[], of: (i: number) => number): Tensor =>
+  tensorFrom(
+    dtype,
+    shape,
+    Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) => of(i)),
+  );
 
 /** u8 by known i8. */
-function bytesProduct(options: CompileOptions): Uint8Array {
-  const b = new Builder();
+function bytesProduct(b: Builder): { readonly x: Value; readonly y: Value } {
   const x = ir.input(b, "x", "u8", [ROWS, DEPTH]);
-  const w = tensorFrom(
-    "i8",
-    [DEPTH, COLUMNS],
-    Array.from({ length: DEPTH * COLUMNS }, (_, i) => ((i * 37) % 251) - 125),
+  const w = ir.constant(
+    b,
+    known("i8", [DEPTH, COLUMNS], (i) => ((i * 37) % 251) - 125),
   );
-  const y = ir.matmul(b, ir.cast(b, x, "i32"), ir.cast(b, ir.constant(b, w), "i32"), "i32");
-  return compile({ graph: graphOf(b, [x], { y }), builder: b }, options).bundle;
+  return { x, y: ir.matmul(b, ir.cast(b, x, "i32"), ir.cast(b, w, "i32"), "i32") };
 }
 
-/** Which of the names stand in the code of the bundle's only library. */
-function found(bundle: Uint8Array, target: NativeName, names: readonly RegExp[]): string[] {
+/** i8, with scales and sums that are 1, by weights of 4 bits. */
+function blockProduct(b: Builder): { readonly x: Value; readonly y: Value } {
+  const x = ir.input(b, "x", "i8", [ROWS, DEPTH]);
+  const ofRows = (dtype: DType): Value =>
+    ir.constant(
+      b,
+      known(dtype, [ROWS, DEPTH / BLOCK], (i) => 1 + i),
+    );
+  const ofColumns = (dtype: DType): Value =>
+    ir.constant(
+      b,
+      known(dtype, [DEPTH / BLOCK, COLUMNS], (i) => 1 + (i % 7)),
+    );
+  const w = ir.constant(
+    b,
+    known("u4", [DEPTH, COLUMNS], (i) => (i * 5) % 16),
+  );
+  const weight = { w, scale: ofColumns("f32"), zero: ofColumns("u4"), block: BLOCK };
+  return { x, y: ir.blockMatmul(b, [x, ofRows("f32"), ofRows("i32")], weight) };
+}
+
+/** Which of the names stand in a level's code of a graph. */
+function found(
+  made: (b: Builder) => { readonly x: Value; readonly y: Value },
+  options: CompileOptions & { readonly target: NativeName },
+  names: readonly RegExp[],
+): string[] {
+  const builder = new Builder();
+  const { x, y } = made(builder);
+  const { bundle } = compile({ graph: graphOf(builder, [x], { y }), builder }, options);
   const library = openBundle(bundle).blob("module", 0);
   if (library === null) throw new Error("a bundle without a library");
-  const lines = disassemble(library, target);
+  const lines = disassemble(library, options.target);
   return names.filter((name) => lines.some((line) => name.test(line))).map(String);
 }
 
+/** What levels multiply bytes with. */
 const BYTES: Readonly<Record<NativeName, readonly RegExp[]>> = {
-  "x86-64": [/^vpdpbusd.*%zmm/, /^(\{vex\}\s)?vpdpbusd.*%ymm/, /^vpmaddwd/, /^pmaddwd/],
-  aarch64: [/^sdot/],
+  "x86-64": [/^vpdpbusd.*%zmm/, /^(\{vex\}\s)?vpdpbusd.*%ymm/, /^vpmaddwd/, /^vpmaddubsw/, /^pmaddwd/, /^pmaddubsw/],
+  aarch64: [/^usmmla/, /^smmla/, /^usdot/, /^sdot/],
 };
 
-const PRODUCTS_OF_BYTES: Readonly<Record<string, readonly RegExp[]>> = {
-  v4vnni: [/^vpdpbusd.*%zmm/],
-  v4: [/^vpmaddwd/],
-  v3vnni: [/^(\{vex\}\s)?vpdpbusd.*%ymm/],
-  v3: [/^vpmaddwd/],
-  v2: [/^pmaddwd/],
-  dotprod: [/^sdot/],
-  neon: [],
+interface Use {
+  /** By u8 and i8, and by i8 and weights of 4 bits. */
+  readonly bytes: readonly RegExp[];
+  readonly blocks: readonly RegExp[];
+}
+
+const both = (...names: readonly RegExp[]): Use => ({ bytes: names, blocks: names });
+
+const USES: Readonly<Record<string, Use>> = {
+  v4vnni: both(/^vpdpbusd.*%zmm/),
+  v4: { bytes: [/^vpmaddwd/], blocks: [/^vpmaddwd/, /^vpmaddubsw/] },
+  v3vnni: both(/^(\{vex\}\s)?vpdpbusd.*%ymm/),
+  v3: { bytes: [/^vpmaddwd/], blocks: [/^vpmaddwd/, /^vpmaddubsw/] },
+  v2: { bytes: [/^pmaddwd/], blocks: [/^pmaddwd/, /^pmaddubsw/] },
+  "v8.6": { bytes: [/^usmmla/], blocks: [/^smmla/] },
+  dotprod: both(/^sdot/),
+  neon: both(),
 };
 
 for (const target of ["x86-64", "aarch64"] as const)
   for (const level of Object.keys(NATIVE[target].levels))
     native(`products of bytes on ${target}, ${level}`, (t) => {
-      const want = (PRODUCTS_OF_BYTES[level] ?? []).map(String);
-      t.deepEqual(found(bytesProduct({ target, cpus: [level] }), target, BYTES[target]), want);
+      const { bytes, blocks } = USES[level] ?? both();
+      const options = { target, cpus: [level] };
+      t.deepEqual(found(bytesProduct, options, BYTES[target]), bytes.map(String));
+      t.deepEqual(found(blockProduct, options, BYTES[target]), blocks.map(String));
     });

@@ -48,6 +48,7 @@ const FEATURES: Readonly<Record<string, readonly string[]>> = {
   v3vnni: ["x86-64-v3", "avxvnni"],
   v3: ["x86-64-v3"],
   v2: ["x86-64-v2"],
+  "v8.6": ["neon", "asimddp", "i8mm", "bf16"],
   dotprod: ["neon", "asimddp"],
   neon: ["neon"],
 };

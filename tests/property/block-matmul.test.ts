@@ -7,12 +7,15 @@ import * as ir from "../../compiler/ir/build.js";
 import { type Dim, sym } from "../../compiler/ir/dim.js";
 import { DTYPES, type DType, intRange } from "../../compiler/ir/dtype.js";
 import { Builder, type Value } from "../../compiler/ir/graph.js";
+import { StringTable } from "../../compiler/ir/strings.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
 import { hasFeature } from "../../runtime-shim/features.js";
 import { load, type Model } from "../../runtime-shim/index.js";
 import { loadNative } from "../../runtime-shim/native.js";
+import { RIG_TARGETS } from "../conformance/targets.js";
+import { rigProblem } from "../native/rig/hosts.js";
 import { nativeHost } from "../support/native.js";
 import { graphOf } from "../support/reference.js";
 import { difference, randomOf } from "../support/sample.js";
@@ -139,6 +142,7 @@ async function check(t: ExecutionContext, dtype: DType, rowsOf: (m: number) => D
     const native = compile({ graph, builder: b }, { target: host.target, cpus: [level] });
     t.is(difference(run(await loadNative(native.bundle), feeds), want), null, level);
   }
+  if (aarch64 !== null) await t.notThrowsAsync((await aarch64(graph, b))(feeds, new StringTable()));
 }
 
 function run(model: Pick<Model, "runSync">, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
@@ -147,6 +151,8 @@ function run(model: Pick<Model, "runSync">, feeds: Readonly<Record<string, Tenso
 }
 
 const host = nativeHost();
+/** Every level of aarch64, whose results must be WebAssembly's. */
+const aarch64 = typeof host === "string" || rigProblem("aarch64") !== null ? null : RIG_TARGETS.aarch64();
 
 for (const dtype of ["u2", "i2", "u4", "i4", "u8", "i8"] as const) {
   test(`products with ${dtype}`, (t) => check(t, dtype, (m) => m, dtype === "u4" || dtype === "i8"));

@@ -32,10 +32,12 @@ const X86: Readonly<Record<string, Words>> = {
   avxvnni: [0, 0, 0, 0, 0, bits(4)],
 };
 
-/** AT_HWCAP. */
+/** AT_HWCAP, and AT_HWCAP2. */
 const AARCH64: Readonly<Record<string, Words>> = {
   neon: [bits(1)],
   asimddp: [bits(20)],
+  i8mm: [0, bits(13)],
+  bf16: [0, bits(14)],
 };
 
 interface Machine {
@@ -50,9 +52,11 @@ const MACHINES: Readonly<Record<string, Machine>> = {
 };
 
 const HWCAP = 16;
+const HWCAP2 = 26;
 
 function readAarch64(code: Code, words: Ptr): void {
-  code.store(code.low(code.callOutside(LIBC.getauxval, [i64(HWCAP)])), words);
+  for (const [word, kind] of [HWCAP, HWCAP2].entries())
+    code.store(code.low(code.callOutside(LIBC.getauxval, [i64(kind)])), code.at(words, word * 4));
 }
 
 function readX86(code: Code, words: Ptr): void {

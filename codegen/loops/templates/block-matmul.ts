@@ -30,9 +30,9 @@ import {
   zeroBytesOf,
   zeroOf,
 } from "./block-words.js";
+import { closeDots, startsAtRows, sumDots, sumRows } from "./dot-sums.js";
 import {
   accumulate,
-  accumulateDots,
   accumulators,
   blockedTiles,
   clearTile,
@@ -198,13 +198,22 @@ function realRow({ pool }: Frame, part: PanelPart, { x, xStride, sums }: Rows): 
   };
 }
 
-/** Sums of a block in whole numbers, rows by vectors of columns. */
-function dotsOf({ pool }: Frame, part: PanelPart, { sums }: Rows): Expr[][] {
-  return sums.map((row, r) => row.map((_, j) => pool.variable(wordsReg(part), `dot${r}_${j}`)));
+/** Sums of a block in whole numbers, so many rows by vectors of columns. */
+function dotsOf({ pool }: Frame, part: PanelPart, count: number): Expr[][] {
+  const type = wordsReg(part);
+  return Array.from({ length: count }, (_, r) =>
+    Array.from({ length: part.vectors }, (_, j) => pool.variable(type, `dot${r}_${j}`)),
+  );
 }
 
-/** A block's sums start at what its zeros take away: -zero * xSum. */
-function startBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
+/** What a block's zeros take away, -zero * xSum: its sums start there, or take it in the end. */
+function takeZeros(
+  frame: Frame,
+  part: PanelPart,
+  rows: Rows,
+  dots: readonly (readonly Expr[])[],
+  when: "start" | "end",
+): Stmt[] {
   const { pool } = frame;
   const { quantized, blockStride } = rows;
   if (quantized === null) return [];
@@ -214,7 +223,8 @@ function startBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (r
     return row.map((dot, j) => {
       const zero = zeroOf(frame, part, type, j);
       const away = zero.kind === "const" ? pool.constant(type, 0 - Number(zero.value)) : pool.op("neg", type, zero);
-      return set(dot, pool.same("mul", away, rowSum));
+      const taken = pool.same("mul", away, rowSum);
+      return set(dot, when === "start" ? taken : pool.same("add", dot, taken));
     });
   });
 }
@@ -231,10 +241,10 @@ function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
   const { x, xStride, quantized } = rows;
   const { form } = part;
   const bytes = bytesOf(form.x.type.dtype);
-  const dots = dotsOf(frame, part, rows);
+  const dots = dotsOf(frame, part, rows.sums.length);
   const a = pool.variable(wordsReg(part), "a");
   return {
-    blockStart: startBlock(frame, part, rows, dots),
+    blockStart: takeZeros(frame, part, rows, dots, "start"),
     use: (i, weights) =>
       dots.flatMap((row, r) => [
         // Behind the end stand weights of 0.
@@ -329,14 +339,19 @@ function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr): 
   const { scales, zeros } = part;
   if (quantized === null || scales === null) throw new Bug("loops", "integers without their scales");
   const element = elementOf(form);
-  const dots = dotsOf(frame, part, rows);
+  const count = rows.sums.length;
+  const sums = dotsOf(frame, part, sumRows(frame, element, count));
+  const dots = sums.slice(0, count);
+  const starts = startsAtRows(frame, element, count);
   const from: Pointer = { at: pool.variable(I32, "pu"), start: weights };
   const zeroBytes = zeroBytesOf(form);
   const width = widthOf(rows);
   const steps = (length: number): number => Math.ceil(length / form.group);
   const block = (length: number): Stmt[] => [
-    ...startBlock(frame, part, rows, dots),
-    ...accumulateDots(frame, element, dots, rowAddresses(rows, x.at), from.at, steps(length), width),
+    ...(starts ? takeZeros(frame, part, rows, dots, "start") : clearTile(frame, sums)),
+    ...sumDots(frame, element, sums, rowAddresses(rows, x.at), from.at, steps(length), width),
+    ...closeDots(frame, element, sums, count),
+    ...(starts ? [] : takeZeros(frame, part, rows, dots, "end")),
     ...scaleBlock(frame, part, rows, dots),
     advance(frame, x, length * bytesOf(element.a)),
     advance(frame, from, steps(length) * width * WORD_BYTES),

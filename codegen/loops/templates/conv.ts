@@ -28,9 +28,9 @@ import { forLoop, parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import { atEdges, type LastAxis, type TapSpan } from "./conv-window.js";
+import { closeDots, dotUnit, sumDots, sumRows } from "./dot-sums.js";
 import {
   accumulate,
-  accumulateDots,
   accumulators,
   clearTile,
   dotWidth,
@@ -53,9 +53,7 @@ export function lowerConv(frame: Frame): Stmt[] {
   if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined)
     throw new Bug("loops", "conv without its operands");
   const { strides, dilations, low, high, groups, layout } = anchor.attrs;
-  // Panels have the schedule's columns; a tile that the registers cannot hold takes a part of them.
   const nr = choiceOf(kernel, "nr");
-  const fitting = fitTile(frame.unit, { mr: choiceOf(kernel, "mr"), nr }, tileShape(anchor));
   const spatial = strides.length;
   const channels = w.type.shape.at(-2) ?? 1;
   const outs = floordiv(w.type.shape.at(-1) ?? 1, groups);
@@ -63,6 +61,9 @@ export function lowerConv(frame: Frame): Stmt[] {
   const kind = tileKind(element);
   const scalar = (): Stmt[] => lowerContractionScalar(frame);
   const packed = constantOf(w) !== undefined;
+  // Panels have the schedule's columns; a tile that the registers cannot hold takes a part of them.
+  const unit = dotUnit(frame, element, packed);
+  const fitting = fitTile(unit, { mr: choiceOf(kernel, "mr"), nr }, tileShape(anchor));
   if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr)
     return scalar();
   const dot = dotWidth(element, packed);
@@ -139,11 +140,15 @@ export function lowerConv(frame: Frame): Stmt[] {
 
   const block = (rows: number, first: Dim, part: Dim, start: Dim): Stmt[] => {
     const column = part === 0 ? first : frame.reader.dynamicIndex(pool.index(add(first, part)), outs);
-    const acc = accumulators(frame, kind, { mr: rows, nr: fitting.nr });
-    /** Sums over `steps` elements from the taps `at`, for as many pixels as there are pointers. */
-    const sums = (at: readonly Dim[], steps: Dim, own: Expr[][], pointers: readonly RowAt[]): Stmt[] => {
+    const acc = accumulators(frame, kind, { mr: dot > 1 ? sumRows(frame, multiplied, rows) : rows, nr: fitting.nr });
+    /** Sums over `steps` elements from the taps `at`, for as many pixels from `skipped` on as there are pointers. */
+    const sums = (at: readonly Dim[], steps: Dim, skipped: number, pointers: readonly RowAt[]): Stmt[] => {
       const weights = panelOf(first, part, at);
-      if (dot > 1) return accumulateDots(frame, multiplied, own, pointers, weights, ceildiv(steps, dot), nr);
+      if (dot > 1) {
+        const all = Array.from({ length: rows }, (_, i) => pointers[i - skipped] ?? null);
+        return sumDots(frame, multiplied, acc, all, weights, ceildiv(steps, dot), nr);
+      }
+      const own = acc.slice(skipped, skipped + pointers.length);
       return accumulate(frame, element, own, pointers, weights, steps, pool.i32(bytesA), pool.i32(strideB * bytesB));
     };
     /** Loops over the taps of the outer axes, each row of the window under a test where the image may end. */
@@ -170,7 +175,7 @@ export function lowerConv(frame: Frame): Stmt[] {
     };
     const spanned = ({ from, to, first, end }: TapSpan): Stmt[] => {
       const over = (at: readonly Dim[], steps: Dim): Stmt[] =>
-        sums(at, steps, acc.slice(first, end), rowsAt(frame, buffer, startsOf(at, first, end - first), bytesA));
+        sums(at, steps, first, rowsAt(frame, buffer, startsOf(at, first, end - first), bytesA));
       if (isRun) return over([...tap.slice(0, -1), from], (to - from) * channels);
       return [{ kind: "for", v: tap[last] ?? 0, from, to, step: 1, body: over(tap, channels) }];
     };
@@ -182,7 +187,7 @@ export function lowerConv(frame: Frame): Stmt[] {
         const inside = pool.compare("ltU", column, pool.index(image[last + 1] ?? 1));
         return { address: pool.select(inside, pool.address(buffer, from, bytesA), zeros), offset: 0 };
       });
-      return overRows([forLoop(tap[last] ?? 0, window[last] ?? 1, sums(tap, channels, acc, pointers))]);
+      return overRows([forLoop(tap[last] ?? 0, window[last] ?? 1, sums(tap, channels, 0, pointers))]);
     };
     const inner =
       axis === null ? tested() : atEdges(pool, axis, rows, start, (spans) => overRows(spans.flatMap(spanned)), tested);
@@ -190,7 +195,10 @@ export function lowerConv(frame: Frame): Stmt[] {
     return [
       ...clearTile(frame, acc),
       ...inner,
-      ...storeTile(frame, result, acc, column, (i, c) => add(mul(pixel(i), outs * groups), mul(g0, outs), c)),
+      ...(dot > 1 ? closeDots(frame, multiplied, acc, rows) : []),
+      ...storeTile(frame, result, acc.slice(0, rows), column, (i, c) =>
+        add(mul(pixel(i), outs * groups), mul(g0, outs), c),
+      ),
     ];
   };
   const most = Math.min(range(width).hi, fitting.mr);

@@ -16,9 +16,9 @@ import { parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import { closeSums, depthBlocks, depthStart, openSums, overDepth } from "./depth-blocks.js";
+import { closeDots, dotUnit, sumDots, sumRows } from "./dot-sums.js";
 import {
   accumulate,
-  accumulateDots,
   accumulators,
   blockedTiles,
   clearTile,
@@ -44,7 +44,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const kind = tileKind(element);
   // Panels have the schedule's columns; a tile that the registers cannot hold takes a part of them.
   const panel: Tile = { mr: choiceOf(kernel, "mr"), nr: choiceOf(kernel, "nr") };
-  const tile = fitTile(frame.unit, panel, tileShape(kernel.anchor));
+  const tile = fitTile(dotUnit(frame, element, constantOf(form.b) !== undefined), panel, tileShape(kernel.anchor));
   const scalar = (): Stmt[] => lowerContractionScalar(frame);
   if (kind === null) return scalar();
   const k0 = indexVar("k", form.k);
@@ -105,18 +105,21 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   /** `from`: where the tile's columns start, which are those of a panel's from `part` on. */
   const block = (mr: number, row: Dim, first: Dim, part: Dim, element: Element, from: Expr): Stmt[] => {
     const column = part === 0 ? first : frame.reader.dynamicIndex(frame.pool.index(add(first, part)), form.n);
-    const acc = accumulators(frame, kind, { mr, nr: tile.nr });
+    const acc = accumulators(frame, kind, { mr: dot > 1 ? sumRows(frame, element, mr) : mr, nr: tile.nr });
     const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), from0)));
     const source = places[0]?.source ?? form.a;
     const starts = places.map((p) => p.offset);
     const rows = rowsAt(frame, frame.buffer(source), starts, bytesOf(element.a));
     const flat = (i: number, c: Dim): Dim => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c);
     const vector = (i: number, j: number): Dim => flat(i, add(column, j * tileLanes(frame, tile.nr)));
-    const finish = storeTile(frame, result, acc, column, flat);
+    const finish = storeTile(frame, result, acc.slice(0, mr), column, flat);
     return [
       ...(deep === null ? clearTile(frame, acc) : openSums(frame, deep, acc, vector)),
       ...(dot > 1
-        ? accumulateDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr)
+        ? [
+            ...sumDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr),
+            ...closeDots(frame, element, acc, mr),
+          ]
         : accumulate(
             frame,
             element,

@@ -61,8 +61,9 @@ export function rowsAt(frame: Frame, buffer: number, starts: readonly Dim[], byt
 }
 
 /** A moving pointer for every address that rows start from. */
-function rowPointers({ pool }: Frame, rows: readonly RowAt[]): ReadonlyMap<Expr, Expr> {
-  return new Map([...new Set(rows.map((r) => r.address))].map((a, i) => [a, pool.variable(I32, `pa${i}`)] as const));
+export function rowPointers({ pool }: Frame, rows: readonly (RowAt | null)[]): ReadonlyMap<Expr, Expr> {
+  const addresses = new Set(rows.flatMap((r) => (r === null ? [] : [r.address])));
+  return new Map([...addresses].map((a, i) => [a, pool.variable(I32, `pa${i}`)] as const));
 }
 
 /**
