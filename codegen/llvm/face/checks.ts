@@ -3,10 +3,12 @@
 
 import { Bug } from "../../../compiler/ir/errors.js";
 import { CHUNK_BYTES, HEADER_BYTES, MAGIC } from "../../../runtime-shim/format.js";
-import { type Bool, i32, i64, signature } from "./code.js";
+import { type Bool, type Code, global, type I64, i32, i64, type Ptr, signature } from "./code.js";
+import { hasFeature } from "./cpu.js";
 import { LIBC } from "./libc.js";
 import { type FaceModule, type Sink, statusValue } from "./module.js";
-import { BLOCK, SHA256 } from "./sha256.js";
+import { ADVANCE, ADVANCE_BOTH, BEGIN, BLOCK, END, STATE_BYTES } from "./sha256.js";
+import { FAST_ADVANCE, FAST_ADVANCE_BOTH, shaFeature } from "./sha256-instructions.js";
 
 /** (the file's first bytes, how many there are, bytes of the file, its name; error, its bytes) -> status */
 export const CHECK_HEADER = signature("face.check_header", "i32", ["ptr", "i64", "i64", "ptr", "ptr", "i64"]);
@@ -65,18 +67,37 @@ export function writeChecks(module: FaceModule): void {
   if (weightsBytes % BLOCK !== 0)
     throw new Bug("face", `${weightsBytes} bytes of weights, want whole blocks of ${BLOCK}`);
   const digests = module.data.bytes("chunks", Uint8Array.from(bundle.chunks.flatMap(bytesOfHex)), 8);
+  const blocksOf = (code: Code, at: I64): I64 => {
+    const rest = code.sub(i64(weightsBytes), code.min(at, i64(weightsBytes)));
+    return code.op("lshr", code.min(rest, i64(CHUNK_BYTES)), i64(Math.log2(BLOCK)));
+  };
   module.define(CHECK_WEIGHTS, (code, weights, text, textBytes) => {
-    const digest = code.room(32);
-    code.each(i64(bundle.chunks.length), (i) => {
-      const at = code.mul(i, i64(CHUNK_BYTES));
-      const length = code.min(code.sub(i64(weightsBytes), at), i64(CHUNK_BYTES));
-      code.call(SHA256, code.at(weights, at), code.op("lshr", length, i64(Math.log2(BLOCK))), digest);
+    const isFast = hasFeature(module, code, shaFeature(module.model.target));
+    const one = code.select(isFast, global(FAST_ADVANCE.name), global(ADVANCE.name));
+    const both = code.select(isFast, global(FAST_ADVANCE_BOTH.name), global(ADVANCE_BOTH.name));
+    const [state, nextState, digest] = [code.room(STATE_BYTES), code.room(STATE_BYTES), code.room(32)];
+    const compare = (i: I64, of: Ptr, blocks: I64): void => {
+      code.call(END, of, blocks, digest);
       const differs = code.callOutside(LIBC.memcmp, [digest, code.element(digests, i, 32), i64(32)]);
       code.if(code.compare("ne", differs, i32(0)), () => {
         const format =
           "weights, chunk %lld: another digest than the bundle's: copy it again, or compile the model again";
         module.fail(code, { text, bytes: textBytes }, "DIGEST_MISMATCH", format, i);
       });
+    };
+    // Two chunks at a time: the second may be shorter, or none.
+    code.each(i64(Math.ceil(bundle.chunks.length / 2)), (pair) => {
+      const [i, next] = [code.mul(pair, i64(2)), code.add(code.mul(pair, i64(2)), i64(1))];
+      const [from, nextFrom] = [code.mul(i, i64(CHUNK_BYTES)), code.mul(next, i64(CHUNK_BYTES))];
+      const [blocks, nextBlocks] = [blocksOf(code, from), blocksOf(code, nextFrom)];
+      const [data, nextData] = [code.at(weights, from), code.at(weights, nextFrom)];
+      code.call(BEGIN, state);
+      code.call(BEGIN, nextState);
+      code.callThrough(both, ADVANCE_BOTH, state, data, nextState, nextData, nextBlocks);
+      const rest = code.sub(blocks, nextBlocks);
+      code.callThrough(one, ADVANCE, state, code.element(data, nextBlocks, BLOCK), rest);
+      compare(i, state, blocks);
+      code.if(code.compare("ult", next, i64(bundle.chunks.length)), () => compare(next, nextState, nextBlocks));
     });
     code.return(statusValue("OK"));
   });

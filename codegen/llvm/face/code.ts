@@ -4,7 +4,10 @@
 import { FunctionText } from "../text.js";
 import { BYTES, type Field, type Scalar, type Single, type Struct, type TypeOf } from "./struct.js";
 
-export type Result = Scalar | "void";
+/** Four words in a register. */
+export type Words = "<4 x i32>";
+export type Register = Scalar | Words;
+export type Result = Register | "void";
 
 export interface Val<T extends Result = Scalar> {
   readonly type: T;
@@ -15,6 +18,7 @@ export type Ptr = Val<"ptr">;
 export type I32 = Val<"i32">;
 export type I64 = Val<"i64">;
 export type Bool = Val<"i1">;
+export type I32x4 = Val<Words>;
 
 export const NULL: Ptr = { type: "ptr", text: "null" };
 export const i8 = (n: number): Val<"i8"> => ({ type: "i8", text: String(n) });
@@ -40,7 +44,7 @@ export function signature<R extends Result, const P extends readonly Scalar[]>(
 }
 
 /** A register that changes. */
-export interface Local<T extends Scalar> {
+export interface Local<T extends Register> {
   get(): Val<T>;
   set(value: Val<T>): void;
 }
@@ -48,7 +52,12 @@ export interface Local<T extends Scalar> {
 type Compare = "eq" | "ne" | "slt" | "sle" | "sgt" | "sge" | "ult" | "ule" | "ugt" | "uge";
 type Arithmetic = "add" | "sub" | "mul" | "and" | "or" | "xor" | "shl" | "lshr" | "sdiv";
 
-const argument = ({ type, text }: Val): string => `${type} ${text}`;
+const argument = ({ type, text }: Val<Result>): string => `${type} ${text}`;
+
+/** Vectors lie anywhere. */
+function alignOf(type: Register): number {
+  return type === "<4 x i32>" ? 1 : BYTES[type];
+}
 
 /** The body of a function while it is written. */
 export class Code {
@@ -66,7 +75,7 @@ export class Code {
   }
 
   /** An instruction that is not among the methods. */
-  value<T extends Scalar>(type: T, text: string): Val<T> {
+  value<T extends Register>(type: T, text: string): Val<T> {
     return { type, text: this.#out.value(text) };
   }
 
@@ -74,11 +83,11 @@ export class Code {
     this.#out.line(text);
   }
 
-  op<T extends Scalar>(op: Arithmetic, a: Val<T>, b: Val<T>): Val<T> {
+  op<T extends Register>(op: Arithmetic, a: Val<T>, b: Val<T>): Val<T> {
     return this.value(a.type, `${op} ${a.type} ${a.text}, ${b.text}`);
   }
 
-  add<T extends "i32" | "i64">(a: Val<T>, b: Val<T>): Val<T> {
+  add<T extends "i32" | "i64" | Words>(a: Val<T>, b: Val<T>): Val<T> {
     return this.op("add", a, b);
   }
 
@@ -137,12 +146,12 @@ export class Code {
 
   // -- memory
 
-  load<T extends Scalar>(type: T, from: Ptr, align = BYTES[type]): Val<T> {
+  load<T extends Register>(type: T, from: Ptr, align = alignOf(type)): Val<T> {
     return this.value(type, `load ${type}, ptr ${from.text}, align ${align}`);
   }
 
-  store(value: Val, to: Ptr): void {
-    this.line(`store ${argument(value)}, ptr ${to.text}, align ${BYTES[value.type]}`);
+  store(value: Val<Register>, to: Ptr): void {
+    this.line(`store ${argument(value)}, ptr ${to.text}, align ${alignOf(value.type)}`);
   }
 
   /** So many bytes on. */
@@ -182,7 +191,7 @@ export class Code {
     return { type: "ptr", text: this.#out.slot(`[${bytes} x i8], align 16`) };
   }
 
-  local<T extends Scalar>(start: Val<T>): Local<T> {
+  local<T extends Register>(start: Val<T>): Local<T> {
     const slot: Ptr = { type: "ptr", text: this.#out.slot(start.type) };
     this.store(start, slot);
     return { get: () => this.load(start.type, slot), set: (value) => this.store(value, slot) };
@@ -264,17 +273,23 @@ export class Code {
   }
 }
 
+/** LLVM's attributes of all functions, and of those with instructions of a CPU's own features ("+sha"). */
+export function attributesOf(features?: string): string {
+  return features === undefined ? "#1" : `nounwind "target-features"="${features}"`;
+}
+
 /** A whole function; `linkage` stands after `define`. */
 export function define<R extends Result, P extends readonly Scalar[]>(
   { name, result, params }: Signature<R, P>,
   linkage: "internal" | "",
   declarations: Set<string>,
   write: (code: Code, ...args: Vals<P>) => void,
+  features?: string,
 ): string {
   const code = new Code(declarations);
   const args = params.map((type, i) => ({ type, text: `%a${i}` }));
   write(code, ...(args as unknown as Vals<P>));
   code.end();
   const head = ["define", linkage, result, `@${name}(${args.map(argument).join(", ")})`].filter((w) => w !== "");
-  return `${head.join(" ")} #1 {\n${code.body()}\n}\n`;
+  return `${head.join(" ")} ${attributesOf(features)} {\n${code.body()}\n}\n`;
 }

@@ -2,12 +2,18 @@
 // is bits of a few words.
 
 import { Bug } from "../../../compiler/ir/errors.js";
-import { type Code, type I32, i32, i64, type Ptr, signature } from "./code.js";
+import { type Bool, type Code, type I32, i32, i64, type Ptr, signature } from "./code.js";
 import { LIBC } from "./libc.js";
 import type { FaceModule } from "./module.js";
 
 /** () -> index of the best level that runs, or -1 */
 export const CHOOSE_LEVEL = signature("face.choose_level", "i32", []);
+
+/** (where what the CPU has goes) */
+const READ_CPU = signature("face.read_cpu", "void", ["ptr"]);
+
+/** (what the CPU has, what is wanted) */
+const COVERS = signature("face.cpu_covers", "i1", ["ptr", "ptr"]);
 
 const WORDS = 6;
 /** The last ones that are 0 are left out. */
@@ -30,6 +36,8 @@ const X86: Readonly<Record<string, Words>> = {
   ],
   avx512vnni: [0, 0, bits(11)],
   avxvnni: [0, 0, 0, 0, 0, bits(4)],
+  // With SSSE3 and SSE4.1, whose instructions stand beside.
+  sha: [bits(9, 19), bits(29)],
 };
 
 /** AT_HWCAP, and AT_HWCAP2. */
@@ -38,6 +46,7 @@ const AARCH64: Readonly<Record<string, Words>> = {
   asimddp: [bits(20)],
   i8mm: [0, bits(13)],
   bf16: [0, bits(14)],
+  sha2: [bits(6)],
 };
 
 interface Machine {
@@ -86,31 +95,54 @@ function readX86(code: Code, words: Ptr): void {
 
 export function writeCpu(module: FaceModule): void {
   const { target, levels } = module.model;
-  const machine = MACHINES[target];
-  if (machine === undefined) throw new Bug("face", `no way to ask a CPU of ${target} what it has`);
-  const needs = levels.flatMap(({ features }) => {
-    const each = features.map((f) => {
-      const words = machine.features[f];
-      if (words === undefined) throw new Bug("face", `no way to ask a CPU of ${target} for ${f}`);
-      return words;
-    });
-    return Array.from({ length: WORDS }, (_, i) => each.reduce((mask, words) => mask | (words[i] ?? 0), 0));
-  });
+  const machine = machineOf(target);
+  const needs = levels.flatMap(({ features }) => wordsOf(target, features));
   const table = module.data.words("levels", "i32", needs);
-  module.define(CHOOSE_LEVEL, (code) => {
-    const words = code.room(WORDS * 4);
+
+  module.define(READ_CPU, (code, words) => {
     for (let i = 0; i < WORDS; i++) code.store(i32(0), code.at(words, i * 4));
     machine.read(code, words);
-    code.each(i64(levels.length), (level) => {
-      const missing = code.local(i32(0));
-      code.each(i64(WORDS), (i) => {
-        const want = code.load("i32", code.element(code.element(table, level, WORDS * 4), i, 4));
-        const have = code.load("i32", code.element(words, i, 4));
-        const lacks = code.op("and", want, code.op("xor", have, i32(-1)));
-        missing.set(code.op("or", missing.get(), lacks));
-      });
-      code.if(code.compare("eq", missing.get(), i32(0)), () => code.return(code.low(level)));
+    code.return();
+  });
+  module.define(COVERS, (code, words, wanted) => {
+    const missing = code.local(i32(0));
+    code.each(i64(WORDS), (i) => {
+      const [want, have] = [wanted, words].map((p) => code.load("i32", code.element(p, i, 4))) as [I32, I32];
+      const lacks = code.op("and", want, code.op("xor", have, i32(-1)));
+      missing.set(code.op("or", missing.get(), lacks));
     });
+    code.return(code.compare("eq", missing.get(), i32(0)));
+  });
+  module.define(CHOOSE_LEVEL, (code) => {
+    const words = code.room(WORDS * 4);
+    code.call(READ_CPU, words);
+    code.each(i64(levels.length), (level) =>
+      code.if(code.call(COVERS, words, code.element(table, level, WORDS * 4)), () => code.return(code.low(level))),
+    );
     code.return(i32(-1));
   });
+}
+
+/** Whether this CPU has a feature, asked where it stands. */
+export function hasFeature(module: FaceModule, code: Code, feature: string): Bool {
+  const wanted = module.data.words(`cpu.${feature}`, "i32", wordsOf(module.model.target, [feature]));
+  const words = code.room(WORDS * 4);
+  code.call(READ_CPU, words);
+  return code.call(COVERS, words, wanted);
+}
+
+function machineOf(target: string): Machine {
+  const machine = MACHINES[target];
+  if (machine === undefined) throw new Bug("face", `no way to ask a CPU of ${target} what it has`);
+  return machine;
+}
+
+/** The words that a CPU must have for all of these features. */
+function wordsOf(target: string, features: readonly string[]): readonly number[] {
+  const each = features.map((f) => {
+    const words = machineOf(target).features[f];
+    if (words === undefined) throw new Bug("face", `no way to ask a CPU of ${target} for ${f}`);
+    return words;
+  });
+  return Array.from({ length: WORDS }, (_, i) => each.reduce((mask, words) => mask | (words[i] ?? 0), 0));
 }

@@ -11,6 +11,7 @@ import { writePlaces } from "./places.js";
 import { writeQueries } from "./query.js";
 import { writeRun } from "./run.js";
 import { writeSha256 } from "./sha256.js";
+import { writeSha256Instructions } from "./sha256-instructions.js";
 import { writeShapes } from "./shapes.js";
 import { writeTables } from "./tables.js";
 
@@ -21,6 +22,7 @@ export function faceText(model: FaceModel): string {
   writeQueries(module, tables);
   writeShapes(module, tables);
   writeSha256(module);
+  writeSha256Instructions(module);
   writeCpu(module);
   writeLoad(module);
   writeArguments(module, tables);

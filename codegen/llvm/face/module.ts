@@ -96,12 +96,13 @@ export class FaceModule {
     this.#functions.push(define(faceSignature(name, this.model.prefix), "", this.#declarations, write));
   }
 
-  /** A function for the others. */
+  /** A function for the others. `features`: what it needs of the CPU beyond the library's oldest, as LLVM names it. */
   define<R extends Scalar | "void", P extends readonly Scalar[]>(
     fn: Signature<R, P>,
     write: (code: Code, ...args: Vals<P>) => void,
+    features?: string,
   ): void {
-    this.#functions.push(define(fn, "internal", this.#declarations, write));
+    this.#functions.push(define(fn, "internal", this.#declarations, write, features));
   }
 
   /** Writes a text as snprintf does and returns the status. */

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4) of whole blocks, for the digests of the weights.
+// SHA-256 (FIPS 180-4) of whole blocks, for the digests of the weights, in instructions that every CPU has;
+// sha256-instructions.ts is the same for CPUs with instructions of its own.
 
 import { type Code, type I32, i8, i32, i64, type Ptr, signature } from "./code.js";
 import { LIBC } from "./libc.js";
@@ -6,11 +7,22 @@ import type { FaceModule } from "./module.js";
 
 export const BLOCK = 64;
 
-/** (data, how many blocks it is, fewer than 2^23; where 32 bytes of digest go) */
-export const SHA256 = signature("face.sha256", "void", ["ptr", "i64", "ptr"]);
+/** (state, data, how many blocks): eight words of state go on over so many blocks. */
+export const ADVANCE = signature("face.sha256", "void", ["ptr", "ptr", "i64"]);
+
+/** (state, data, another state, its data, how many blocks): as ADVANCE, for two digests at a time. */
+export const ADVANCE_BOTH = signature("face.sha256_both", "void", ["ptr", "ptr", "ptr", "ptr", "i64"]);
+
+/** (where a state goes) */
+export const BEGIN = signature("face.sha256_begin", "void", ["ptr"]);
+
+/** (state, how many blocks it has seen, fewer than 2^23; where 32 bytes of digest go) */
+export const END = signature("face.sha256_end", "void", ["ptr", "i64", "ptr"]);
 
 /** (eight words of state, a block of 64 bytes) */
 const COMPRESS = signature("face.sha256_block", "void", ["ptr", "ptr"]);
+
+export const STATE_BYTES = 32;
 
 /** The first 32 bits of the fractional part of a number, as an i32. */
 function fraction(x: number): number {
@@ -26,7 +38,8 @@ function primes(count: number): number[] {
 type Eight = readonly [I32, I32, I32, I32, I32, I32, I32, I32];
 
 const START = primes(8).map((p) => fraction(Math.sqrt(p)));
-const ROUNDS = primes(64).map((p) => fraction(Math.cbrt(p)));
+/** A word for each round. */
+export const ROUNDS = primes(64).map((p) => fraction(Math.cbrt(p)));
 
 export function writeSha256(module: FaceModule): void {
   const start = module.data.words("sha256_start", "i32", START);
@@ -81,10 +94,20 @@ export function writeSha256(module: FaceModule): void {
     code.return();
   });
 
-  module.define(SHA256, (code, data, blocks, digest) => {
-    const state = code.room(32);
-    code.callOutside(LIBC.memcpy, [state, start, i64(32)]);
+  module.define(ADVANCE, (code, state, data, blocks) => {
     code.each(blocks, (i) => code.call(COMPRESS, state, code.element(data, i, BLOCK)));
+    code.return();
+  });
+  module.define(ADVANCE_BOTH, (code, a, dataOfA, b, dataOfB, blocks) => {
+    code.call(ADVANCE, a, dataOfA, blocks);
+    code.call(ADVANCE, b, dataOfB, blocks);
+    code.return();
+  });
+  module.define(BEGIN, (code, state) => {
+    code.callOutside(LIBC.memcpy, [state, start, i64(STATE_BYTES)]);
+    code.return();
+  });
+  module.define(END, (code, state, blocks, digest) => {
     // The end is a block of its own: a one bit, zeros, and the length in bits.
     const last = code.room(BLOCK);
     code.callOutside(LIBC.memset, [last, i32(0), i64(BLOCK)]);
