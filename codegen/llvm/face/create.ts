@@ -10,10 +10,11 @@ import { CHECK_WEIGHTS } from "./checks.js";
 import { type I64, i32, i64, NULL, type Ptr, signature } from "./code.js";
 import { CHOOSE_LEVEL } from "./cpu.js";
 import { levelTables, NEW_POOL } from "./levels.js";
-import { isFailedMap, LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE } from "./libc.js";
+import { isFailedMap, LIBC, MADV_HUGEPAGE, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE } from "./libc.js";
 import { type FaceModule, MODEL, type Sink, statusValue } from "./module.js";
 
 const ALIGN = 64;
+const HUGE_PAGE = 2 ** 21;
 const MODEL_BYTES = Math.ceil(MODEL.bytes / ALIGN) * ALIGN;
 
 export function arenaBytes(plan: Plan): number {
@@ -75,6 +76,8 @@ export function writeCreate(module: FaceModule): void {
         code.if(isFailedMap(code, got), () =>
           fail("OUT_OF_MEMORY", `the system has no ${need} bytes of memory to give`),
         );
+        // Fewer faults in the first run and fewer misses in all.
+        if (need >= HUGE_PAGE) code.callOutside(LIBC.madvise, [got, i64(need), i32(MADV_HUGEPAGE)]);
         arena.set(got);
         own.set(i64(need));
       },

@@ -12,6 +12,8 @@ export const LIBC = {
   /** (address, bytes, access, kind, descriptor, offset) -> address, or -1 */
   mmap: signature("mmap", "ptr", ["ptr", "i64", "i32", "i32", "i32", "i64"]),
   munmap: signature("munmap", "i32", ["ptr", "i64"]),
+  /** (address, bytes, advice) -> 0, or -1: advice may be refused */
+  madvise: signature("madvise", "i32", ["ptr", "i64", "i32"]),
   memcpy: signature("memcpy", "ptr", ["ptr", "ptr", "i64"]),
   memset: signature("memset", "ptr", ["ptr", "i32", "i64"]),
   memcmp: signature("memcmp", "i32", ["ptr", "ptr", "i64"]),
@@ -28,6 +30,8 @@ export const PROT_READ = 1;
 export const PROT_READ_WRITE = 3;
 export const MAP_PRIVATE = 2;
 export const MAP_PRIVATE_ANONYMOUS = 0x22;
+export const MADV_DONTNEED = 4;
+export const MADV_HUGEPAGE = 14;
 
 /** What mmap gives where it fails. */
 export function isFailedMap(code: Code, p: Ptr): Bool {
