@@ -12,7 +12,7 @@ import type { Engine } from "./engine.js";
 import { llamaCpp } from "./llama-cpp.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
 import type { Row } from "./row.js";
-import type { StartName } from "./start.js";
+import { nativeStarts, type StartKind, WASM_STARTS } from "./start-programs.js";
 
 export interface Platform {
   readonly name: "wasm" | "native";
@@ -26,8 +26,8 @@ export interface Platform {
   probe(): Promise<() => Ceilings>;
   /** For these rows, the main peer first. A peer that this machine cannot have is left out, and a line says so. */
   peers(threads: number, rows: readonly Row[]): Promise<readonly Engine[]>;
-  /** Programs of a fresh process: ours first. */
-  readonly starts: readonly StartName[];
+  /** Programs of a fresh process. */
+  readonly starts: readonly StartKind[];
 }
 
 const WASM: Platform = {
@@ -38,7 +38,7 @@ const WASM: Platform = {
   load: async (bundle, threads) => (await import("../../runtime-shim/index.js")).load(bundle, { threads }),
   probe: async () => probeOf(await (await import("./ceilings-wasm.js")).wasmLoops()),
   peers: async (threads) => [await onnxruntimeWeb(threads), await onnxruntimeNode(threads)],
-  starts: ["psionic", "onnxruntime-web", "onnxruntime-node"],
+  starts: WASM_STARTS,
 };
 
 function native(name: NativeName, cpu: string): Platform {
@@ -56,7 +56,7 @@ function native(name: NativeName, cpu: string): Platform {
     load: async (bundle, threads) => (await import("../../runtime-shim/native.js")).loadNative(bundle, { threads }),
     probe: async () => probeOf((await import("./ceilings-native.js")).nativeLoops(target, cpu, level)),
     peers: async (threads, rows) => [await onnxruntimeNode(threads), ...(await languagePeers(threads, rows))],
-    starts: ["psionic-native", "onnxruntime-node"],
+    starts: nativeStarts(),
   };
 }
 

@@ -5,6 +5,7 @@ import { importOnnx } from "../../compiler/import/onnx/import.js";
 import { Builder } from "../../compiler/ir/graph.js";
 import { type Compiled, compile } from "../../compiler/pipeline.js";
 import type { Tier } from "../../compiler/plan/plan.js";
+import type { CLibraryOptions } from "../../targets/llvm/c-library.js";
 import type { Elements } from "../support/onnx-writer.js";
 import type { Engine, Prepared } from "./engine.js";
 import type { Platform } from "./platform.js";
@@ -28,10 +29,12 @@ export interface PsionicOptions {
   readonly threads: number;
 }
 
-function compileRow(
+/** `library`: also as a library for C. */
+export function compileRow(
   row: Row,
   model: Uint8Array,
-  { platform, tier, threads }: PsionicOptions,
+  { platform, tier, threads }: Omit<PsionicOptions, "copy">,
+  library?: CLibraryOptions,
 ): Compiled & { readonly work: Work } {
   const builder = new Builder();
   const { graph } = importOnnx(model, {
@@ -39,7 +42,15 @@ function compileRow(
     name: "bench",
     ...(row.dims === undefined ? {} : { dims: row.dims }),
   });
-  const compiled = compile({ graph, builder }, { ...platform.options, tier, threads: threads > 1 });
+  const compiled = compile(
+    { graph, builder },
+    {
+      ...platform.options,
+      tier,
+      threads: threads > 1,
+      ...(library === undefined ? {} : { library }),
+    },
+  );
   return { ...compiled, work: workOf(graph, compiled.plan) };
 }
 

@@ -7,22 +7,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { Refused } from "../../compiler/ir/errors.js";
 import type { Tier } from "../../compiler/plan/plan.js";
 import { largestError } from "./agree.js";
 import { type Ceilings, ceilingsText, floorMs, higher, type TypedWork } from "./ceilings.js";
 import type { Engine, Prepared } from "./engine.js";
 import { fileRow } from "./file-row.js";
-import { type Budget, measure, median, pairedRatio, quantile } from "./measure.js";
-import { MODELS } from "./models.js";
+import { firstLine } from "./first-line.js";
+import { type Budget, measure, pairedRatio } from "./measure.js";
 import { openPeers } from "./peers.js";
 import { type Platform, platformOf } from "./platform.js";
 import { type PsionicEngine, type PsionicPrepared, psionic } from "./psionic.js";
 import { comparison, header, type Results, type RowResult, rowLine, type SizeResult, summaries } from "./report.js";
 import { isInteger, type Row } from "./row.js";
 import { ROWS } from "./rows.js";
-import { fileSizes } from "./sizes.js";
-import { measureStart, type Start } from "./start.js";
+import { startNames, startRows } from "./start-row.js";
 
 const MIB = 2 ** 20;
 
@@ -41,22 +39,17 @@ interface Bench {
   readonly probe: () => Ceilings;
 }
 
-function firstLine(e: unknown): string {
-  if (e instanceof Refused) return `refused: ${e.refusals.map((r) => `${r.code} ${r.subject}`).join("; ")}`;
-  return `failed: ${e instanceof Error ? (e.message.split("\n")[0] ?? "") : String(e)}`;
-}
-
-function rowOf(bench: Bench, row: Row, kind: RowResult["kind"]): Omit<RowResult, keyof typeof unmeasured | "invalid"> {
+function rowOf(bench: Bench, row: Row): Omit<RowResult, keyof typeof unmeasured | "invalid"> {
   const { name, dtype, shape } = row;
   return {
-    name: kind === "start" ? `start ${name}` : name,
-    kind,
+    name,
+    kind: "warm",
     backend: bench.platform.name,
     tier: bench.tier,
     dtype,
     shape,
-    threads: kind === "start" ? 1 : bench.threads,
-    cache: kind === "start" ? "cold process" : "hot",
+    threads: bench.threads,
+    cache: "hot",
     rate: "",
     ofCeiling: null,
     error: null,
@@ -74,7 +67,7 @@ const unmeasured = {
 } as const;
 
 async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
-  const base = rowOf(bench, row, "warm");
+  const base = rowOf(bench, row);
   const model = row.model();
   const opened: Prepared[] = [];
   try {
@@ -133,49 +126,6 @@ function rateText({ flops, bytes, isInteger }: TypedWork, ms: number): string {
   return flops > bytes / 2 ? `${(flops / ms / 1e6).toFixed(1)} ${unit}` : `${(bytes / ms / 1e6).toFixed(1)} GB/s`;
 }
 
-async function startRow(
-  bench: Bench,
-  row: Row,
-): Promise<{ readonly result: RowResult; readonly sizes: readonly SizeResult[] }> {
-  const base = rowOf(bench, row, "start");
-  const model = row.model();
-  let bundle: Uint8Array;
-  let starts: Start[];
-  try {
-    const ours = await bench.single.prepare(row, model);
-    bundle = ours.bundle;
-    await ours.release();
-    starts = await measureStart(row, { names: bench.platform.starts, bundle, model });
-  } catch (e) {
-    return { result: { ...base, ...unmeasured, invalid: firstLine(e) }, sizes: [] };
-  }
-  const [mine] = starts;
-  if (mine === undefined) throw new Error("nothing was started");
-  const theirs = bench.peers.flatMap((p) => starts.find((s) => s.name === p.name) ?? []);
-  const result: RowResult = {
-    ...base,
-    ms: mine.ms,
-    quartiles: [quantile(mine.samples, 0.25), quantile(mine.samples, 0.75)],
-    rounds: mine.samples.length,
-    coldMs: mine.ms,
-    peers: theirs.map((t) => ({
-      name: t.name,
-      ms: t.ms,
-      coldMs: t.ms,
-      ratio: median(mine.samples.map((ms, i) => (t.samples[i] ?? Number.NaN) / ms)),
-    })),
-    gain: null,
-    leftOut: [],
-    invalid: "",
-  };
-  const sizes: SizeResult[] = [];
-  if (mine.peakBytes !== null) {
-    const peers = theirs.flatMap((t) => (t.peakBytes === null ? [] : [{ name: t.name, bytes: t.peakBytes }]));
-    sizes.push({ name: `peak memory ${row.name}`, bytes: mine.peakBytes, peers });
-  }
-  return { result, sizes: [...sizes, await fileSizes(bench.platform.name, row, bundle, model)] };
-}
-
 function sizeLine(s: SizeResult): string {
   const mib = (n: number): string => `${(n / MIB).toFixed(n < MIB ? 3 : 1)} MiB`;
   const peers = s.peers.map((p) => `${p.name} ${mib(p.bytes)} (${(p.bytes / s.bytes).toFixed(1)}x)`);
@@ -214,9 +164,10 @@ async function main(): Promise<number> {
       ? null
       : [fileRow({ path: values.model, dims: values.dim, tolerance: Number(values.tolerance) })];
   const warm = (own ?? ROWS).filter((r) => only.test(r.name));
-  const started = (own ?? MODELS).filter((r) => r.whole === true && only.test(`start ${r.name}`));
+  const started = (own ?? ROWS).filter((r) => r.whole === true);
+  const starts = started.flatMap((r) => startNames(r, platform)).filter((name) => only.test(name));
   if (values.list) {
-    for (const name of [...warm.map((r) => r.name), ...started.map((r) => `start ${r.name}`)]) console.log(name);
+    for (const name of [...warm.map((r) => r.name), ...starts]) console.log(name);
     return 0;
   }
   const probe = await platform.probe();
@@ -246,11 +197,11 @@ async function main(): Promise<number> {
     console.log(rowLine(r, peers));
   };
   for (const row of warm) show(await warmRow(bench, row));
-  for (const row of started) {
-    const found = await startRow(bench, row);
-    show(found.result);
-    sizes.push(...found.sizes);
-  }
+  for (const row of started)
+    for (const found of await startRows(row, { platform, tier, engines: peers, only })) {
+      show(found.result);
+      sizes.push(...found.sizes);
+    }
   console.log(`\n${ceilingsText(bench.ceilings)}`);
   if (sizes.length > 0) console.log(`\n${sizes.map(sizeLine).join("\n")}`);
   const { node, v8 } = process.versions;

@@ -2,13 +2,13 @@
 // for each platform what is counted on either side.
 
 import { statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { openBundle } from "../../codegen/bundle/read.js";
 import { bundleBytes, onnxBytes, runtimeBytes, webRuntimeBytes } from "./download.js";
 import type { Platform } from "./platform.js";
 import type { SizeResult } from "./report.js";
 import type { Row } from "./row.js";
+import { onnxruntimeLibrary } from "./start-programs.js";
 
 export async function fileSizes(
   platform: Platform["name"],
@@ -33,8 +33,6 @@ function libraryBytes(bundle: Uint8Array): number {
 
 /** The peer's native code for this machine. */
 function onnxruntimeLibraryBytes(): number {
-  const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
-  const folder = join(dirname(dirname(entry)), "bin/napi-v6", process.platform, process.arch);
-  const files = ["libonnxruntime.so.1", "onnxruntime_binding.node"];
-  return files.reduce((sum, f) => sum + statSync(join(folder, f)).size, 0);
+  const library = onnxruntimeLibrary();
+  return statSync(library).size + statSync(join(dirname(library), "onnxruntime_binding.node")).size;
 }

@@ -7,7 +7,7 @@ import { finish, readTask } from "./start-task.js";
 const TYPES = { f32: "float32", u8: "uint8", i8: "int8", i32: "int32", i64: "int64" } as const;
 const ERRORS_ONLY = 3;
 
-const { file, inputs } = readTask();
+const { file, inputs, output } = readTask();
 const session = await InferenceSession.create(new Uint8Array(readFileSync(file)), {
   executionProviders: ["cpu"],
   intraOpNumThreads: 1,
@@ -17,4 +17,6 @@ const feeds = Object.fromEntries(
   inputs.map(({ name, dtype, shape, data }) => [name, new Tensor(TYPES[dtype], data, shape)]),
 );
 const outputs = await session.run(feeds);
-finish(Object.keys(outputs).length);
+const shown = outputs[output]?.data;
+if (!ArrayBuffer.isView(shown)) throw new Error(`no output "${output}" of numbers`);
+finish(Object.keys(outputs).length, shown);

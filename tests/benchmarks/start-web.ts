@@ -8,7 +8,7 @@ const TYPES = { f32: "float32", u8: "uint8", i8: "int8", i32: "int32", i64: "int
 const ERRORS_ONLY = 3;
 
 env.wasm.numThreads = 1;
-const { file, inputs } = readTask();
+const { file, inputs, output } = readTask();
 const session = await InferenceSession.create(new Uint8Array(readFileSync(file)), {
   executionProviders: ["wasm"],
   intraOpNumThreads: 1,
@@ -18,4 +18,6 @@ const feeds = Object.fromEntries(
   inputs.map(({ name, dtype, shape, data }) => [name, new Tensor(TYPES[dtype], data, shape)]),
 );
 const outputs = await session.run(feeds);
-finish(Object.keys(outputs).length);
+const shown = outputs[output]?.data;
+if (!ArrayBuffer.isView(shown)) throw new Error(`no output "${output}" of numbers`);
+finish(Object.keys(outputs).length, shown);

@@ -6,16 +6,30 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { compile } from "../../compiler/index.js";
+import { bundleFacts } from "../../codegen/llvm/face/facts.js";
+import { compile, f32, tensor, trace } from "../../compiler/index.js";
 import type { CompileOptions } from "../../compiler/pipeline.js";
 import { NATIVE, type NativeName } from "../../targets/native-targets.js";
-import { build, cHost, freshFolder, gate, programFile, run, writeGate } from "../support/c-programs.js";
+import { build, cHost, freshFolder, gate, programFile, run, writeGate, writeLibrary } from "../support/c-programs.js";
 import { HOSTS, MEMCHECK_LOG, RIG_NAMES, type RigName, rigProblem } from "./rig/hosts.js";
 
 const host = cHost();
 const native = typeof host === "string" ? test.skip : test;
 if (typeof host === "string") test("programs in C", (t) => t.pass(`skipped: ${host}`));
 const { target, cc, levels } = typeof host === "string" ? ({ target: "x86-64", cc: "cc", levels: [] } as const) : host;
+
+/** Bytes of weights: chunks of a MiB are checked two at a time, and the last may be short or alone. */
+const CHUNKS = [64, 1 << 20, (1 << 20) + 64, 2 << 20, (5 << 19) + 128];
+
+/** A sum with so many bytes of weights. */
+function bulk(bytes: number) {
+  const size = bytes / 4;
+  const weights = tensor(
+    Float32Array.from({ length: size }, (_, i) => i % 251),
+    [size],
+  );
+  return trace({ x: f32(size) }, ({ x }) => ({ y: x.add(weights) }));
+}
 
 const TARGETS: Readonly<Record<RigName, NativeName>> = { host: target, memcheck: target, aarch64: "aarch64" };
 
@@ -50,6 +64,18 @@ for (const name of RIG_NAMES) {
       .replaceAll(/at (0x[0-9a-f]+|\(nil\))/g, "at <address>")
       .replaceAll(/\b\d{4,}\b/g, "<size>");
     t.is(told, readFileSync(programFile("errors.txt"), "utf8"));
+  });
+
+  given(`every chunk of the weights is checked, ${on}`, (t) => {
+    const at = freshFolder(t);
+    for (const bytes of CHUNKS) {
+      writeLibrary(at, "gate", compile(bulk(bytes), { target: TARGETS[name], library: { name: "gate" } }));
+      const { weightsAt, chunks } = bundleFacts(readFileSync(join(at, "gate.psn")));
+      const said = programOn("digests.c", at)(join(at, "gate.psn"), String(weightsAt), String(bytes));
+      const wrong = "another digest than the bundle's: copy it again, or compile the model again";
+      const each = chunks.flatMap((_, i) => Array<string>(2).fill(`9 weights, chunk ${i}: ${wrong}`));
+      t.deepEqual(said.split("\n"), ["0 ", ...each, "0 ", ""], `${bytes} bytes`);
+    }
   });
 
   given(`arguments that are wrong by chance are a status, ${on}`, (t) => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { env } from "node:process";
 import type { ExecutionContext } from "ava";
 import { bool, compile, dim, f32, state, tensor, trace, where } from "../../compiler/index.js";
-import type { CompileOptions } from "../../compiler/pipeline.js";
+import type { Compiled, CompileOptions } from "../../compiler/pipeline.js";
 import type { NativeName } from "../../targets/native-targets.js";
 import { nativeHost } from "./native.js";
 import { repositoryRoot } from "./suites.js";
@@ -87,7 +87,11 @@ export function gate(w = 42) {
 
 /** Writes the library, header and bundle of gate(w). */
 export function writeGate(at: string, name: string, options: CompileOptions, w?: number): void {
-  const { bundle, library } = compile(gate(w), { library: { name }, ...options });
+  writeLibrary(at, name, compile(gate(w), { library: { name }, ...options }));
+}
+
+/** Writes what a compilation with a library made. */
+export function writeLibrary(at: string, name: string, { bundle, library }: Compiled): void {
   if (library === undefined) throw new Error("no library was made");
   mkdirSync(at, { recursive: true });
   writeFileSync(join(at, `${name}.psn`), bundle);

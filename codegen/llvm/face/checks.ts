@@ -5,7 +5,7 @@ import { Bug } from "../../../compiler/ir/errors.js";
 import { CHUNK_BYTES, HEADER_BYTES, MAGIC } from "../../../runtime-shim/format.js";
 import { type Bool, type Code, global, type I64, i32, i64, type Ptr, signature } from "./code.js";
 import { hasFeature } from "./cpu.js";
-import { LIBC } from "./libc.js";
+import { LIBC, MADV_DONTNEED } from "./libc.js";
 import { type FaceModule, type Sink, statusValue } from "./module.js";
 import { ADVANCE, ADVANCE_BOTH, BEGIN, BLOCK, END, STATE_BYTES } from "./sha256.js";
 import { FAST_ADVANCE, FAST_ADVANCE_BOTH, shaFeature } from "./sha256-instructions.js";
@@ -13,8 +13,8 @@ import { FAST_ADVANCE, FAST_ADVANCE_BOTH, shaFeature } from "./sha256-instructio
 /** (the file's first bytes, how many there are, bytes of the file, its name; error, its bytes) -> status */
 export const CHECK_HEADER = signature("face.check_header", "i32", ["ptr", "i64", "i64", "ptr", "ptr", "i64"]);
 
-/** (weights, error, its bytes) -> status */
-export const CHECK_WEIGHTS = signature("face.check_weights", "i32", ["ptr", "ptr", "i64"]);
+/** (weights, whether they are a file's mapping, error, its bytes) -> status */
+export const CHECK_WEIGHTS = signature("face.check_weights", "i32", ["ptr", "i1", "ptr", "i64"]);
 
 /** (digest, where 64 digits and a zero go) */
 const HEX = signature("face.hex", "void", ["ptr", "ptr"]);
@@ -71,7 +71,7 @@ export function writeChecks(module: FaceModule): void {
     const rest = code.sub(i64(weightsBytes), code.min(at, i64(weightsBytes)));
     return code.op("lshr", code.min(rest, i64(CHUNK_BYTES)), i64(Math.log2(BLOCK)));
   };
-  module.define(CHECK_WEIGHTS, (code, weights, text, textBytes) => {
+  module.define(CHECK_WEIGHTS, (code, weights, isMapped, text, textBytes) => {
     const isFast = hasFeature(module, code, shaFeature(module.model.target));
     const one = code.select(isFast, global(FAST_ADVANCE.name), global(ADVANCE.name));
     const both = code.select(isFast, global(FAST_ADVANCE_BOTH.name), global(ADVANCE_BOTH.name));
@@ -98,9 +98,19 @@ export function writeChecks(module: FaceModule): void {
       code.callThrough(one, ADVANCE, state, code.element(data, nextBlocks, BLOCK), rest);
       compare(i, state, blocks);
       code.if(code.compare("ult", next, i64(bundle.chunks.length)), () => compare(next, nextState, nextBlocks));
+      code.if(isMapped, () => letGo(code, data, code.op("shl", code.add(blocks, nextBlocks), i64(Math.log2(BLOCK)))));
     });
     code.return(statusValue("OK"));
   });
+}
+
+const PAGE = 4096;
+
+/** Whole pages of a file's mapping leave this process until they are read again: not all weights are in every run. */
+function letGo(code: Code, data: Ptr, bytes: I64): void {
+  const skip = code.op("and", code.sub(i64(0), code.address(data)), i64(PAGE - 1));
+  const whole = code.op("and", code.sub(bytes, code.min(skip, bytes)), i64(-PAGE));
+  code.callOutside(LIBC.madvise, [code.at(data, skip), whole, i32(MADV_DONTNEED)]);
 }
 
 function bytesOfHex(hex: string): number[] {

@@ -62,7 +62,8 @@ export function writeCreate(module: FaceModule): void {
     );
     const isUnsure = code.compare("eq", code.get(options, OPTIONS, "trust"), i32(0));
     code.if(code.and(isChecked, isUnsure), () => {
-      const status = code.call(CHECK_WEIGHTS, weights, text, textBytes);
+      const isMapped = code.not(code.isNull(map));
+      const status = code.call(CHECK_WEIGHTS, weights, isMapped, text, textBytes);
       code.if(code.compare("ne", status, statusValue("OK")), () => code.return(status));
     });
 

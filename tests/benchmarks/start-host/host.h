@@ -1,6 +1,6 @@
 /*
- * What the two programs of a start row in C share: reading the task, filling inputs, and the report. A task is lines of text,
- * one for each tensor: "input dtype value name rank dim ..." with inputs that are filled with one value, or "output name".
+ * What the two programs of a start row in C share: reading the task and its inputs, and the report. A task is lines of words:
+ * "input dtype file name rank dim ..." for an input whose elements are in a file, or "output name".
  */
 #ifndef START_HOST_H
 #define START_HOST_H
@@ -41,18 +41,14 @@ static size_t element_bytes(const char *dtype) {
   return 0;
 }
 
-static void fill(struct input *input, double value) {
-  size_t size = element_bytes(input->dtype), count = 1;
-  for (size_t i = 0; i < input->rank; i++) count *= (size_t)input->dims[i];
-  input->bytes = count * size;
+static void read_data(struct input *input, const char *path) {
+  input->bytes = element_bytes(input->dtype);
+  for (size_t i = 0; i < input->rank; i++) input->bytes *= (size_t)input->dims[i];
   input->data = malloc(input->bytes == 0 ? 1 : input->bytes);
   if (input->data == NULL) give_up(input->name, "no memory");
-  for (size_t i = 0; i < count; i++) {
-    if (strcmp(input->dtype, "f32") == 0) ((float *)input->data)[i] = (float)value;
-    else if (size == 8) ((int64_t *)input->data)[i] = (int64_t)value;
-    else if (size == 4) ((int32_t *)input->data)[i] = (int32_t)value;
-    else ((uint8_t *)input->data)[i] = (uint8_t)(int)value;
-  }
+  FILE *file = fopen(path, "rb");
+  if (file == NULL || fread(input->data, 1, input->bytes, file) != input->bytes) give_up(path, "cannot be read");
+  fclose(file);
 }
 
 static void read_task(const char *path, struct task *task) {
@@ -66,14 +62,14 @@ static void read_task(const char *path, struct task *task) {
         give_up(path, "a task's output");
       continue;
     }
-    double value;
+    char data[400];
     if (task->input_count == MOST_PORTS) give_up(path, "too many inputs");
     struct input *input = &task->inputs[task->input_count++];
-    if (fscanf(file, "%7s %lf %199s %zu", input->dtype, &value, input->name, &input->rank) != 4 || input->rank > MOST_DIMS)
+    if (fscanf(file, "%7s %399s %199s %zu", input->dtype, data, input->name, &input->rank) != 4 || input->rank > MOST_DIMS)
       give_up(path, "a task's input");
     for (size_t i = 0; i < input->rank; i++)
       if (fscanf(file, "%" SCNd64, &input->dims[i]) != 1) give_up(path, "the shape of a task's input");
-    fill(input, value);
+    read_data(input, data);
   }
   fclose(file);
 }
