@@ -59,7 +59,7 @@ async function startRow(row: Row, kind: StartKind, model: StartModel, options: S
   const theirs = options.engines.flatMap((p) => starts.find((s) => s.name === p.name) ?? []);
   const judge = options.engines.find((e) => e.judges === true);
   const right = theirs.find((t) => t.name === judge?.name);
-  const error = right === undefined ? null : largestError(outputOf(mine), outputOf(right));
+  const error = right === undefined ? null : largestError(outputOf(mine, model), outputOf(right, model));
   const result: RowResult = {
     ...blank(row, kind, options),
     ms: mine.ms,
@@ -81,9 +81,17 @@ async function startRow(row: Row, kind: StartKind, model: StartModel, options: S
   return { result, sizes: [{ name, bytes: mine.peakBytes, peers }] };
 }
 
-/** The first output: of models that are started it is f32. */
-function outputOf({ output }: Start): ReadonlyMap<string, Elements["data"]> {
-  return new Map([["first", new Float32Array(output.buffer)]]);
+/** The first output, as it lies in memory, by its type. */
+function outputOf({ output: { buffer } }: Start, { plan }: StartModel): ReadonlyMap<string, Elements["data"]> {
+  const first = plan.entries[0]?.outputs[0];
+  const Type = first === undefined || !isArrayType(first.dtype) ? Uint8Array : ARRAYS[first.dtype];
+  return new Map([[first?.name ?? "", new Type(buffer)]]);
+}
+
+const ARRAYS = { f32: Float32Array, u8: Uint8Array, i8: Int8Array, i32: Int32Array, i64: BigInt64Array } as const;
+
+function isArrayType(dtype: string): dtype is keyof typeof ARRAYS {
+  return Object.hasOwn(ARRAYS, dtype);
 }
 
 function blank({ name, dtype, shape }: Row, { title }: StartKind, { platform, tier }: StartOptions): RowResult {

@@ -55,7 +55,7 @@ native("names of any characters are texts and comments, and macros differ", (t) 
 
 /** All that a library may ask of the program that it is loaded into. */
 const OUTSIDE = [
-  ..."__errno_location bcmp close getauxval lseek memcmp memcpy memmove memset mmap munmap open read snprintf".split(
+  ..."__errno_location bcmp close getauxval lseek madvise memcmp memcpy memmove memset mmap munmap open read snprintf".split(
     " ",
   ),
   ..."getpid prctl pthread_create pthread_join pthread_sigmask sigfillset syscall".split(" "),
