@@ -117,7 +117,7 @@ export function compileStages(
   const sourceText = print(graph).text;
   const { graph: functional, log } = runPasses(builder, graph, {
     tier,
-    ...passOptionsOf(target, tier),
+    ...passOptionsOf(target, tier, options.cpus),
   });
   const refusals = refusalsOf(functional, builder, target);
   if (refusals.length > 0) throw new Refused(refusals);

@@ -7,6 +7,7 @@ const NEEDS: ReadonlyMap<string, readonly string[]> = new Map([
   ["x86-64-v3", ["x86-64-v2", "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"]],
   ["x86-64-v4", ["x86-64-v3", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]],
   ["avx512vnni", ["avx512_vnni"]],
+  ["avx512bf16", ["avx512_bf16"]],
   ["avxvnni", ["avx_vnni"]],
   ["neon", ["asimd"]],
 ]);

@@ -6,7 +6,7 @@ import type { Builder, Node, Value } from "../compiler/ir/graph.js";
 import type { Plan, Tier } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
-import { bestUnit, buildNative, type NativeBuild, type NativeOptions, toolsOfNative } from "./llvm/native.js";
+import { bestLevel, buildNative, type NativeBuild, type NativeOptions, toolsOfNative } from "./llvm/native.js";
 import { NATIVE, type NativeName } from "./native-targets.js";
 import { wasmKeeps } from "./wasm/capabilities.js";
 import { WASM_THREADING } from "./wasm/threads.js";
@@ -17,21 +17,26 @@ export const TARGET_NAMES: readonly TargetName[] = ["wasm", "x86-64", "aarch64"]
 
 /** The register tiles of a target: those of the best CPU level that code is made for. */
 export function tilesOf(target: TargetName, cpus?: readonly string[]): TileChooser {
-  return target === "wasm" ? SIMD128_TILES : registerTiles(bestUnit(NATIVE[target], cpus));
+  return target === "wasm" ? SIMD128_TILES : registerTiles(bestLevel(NATIVE[target], cpus).unit);
 }
 
-/** What passes have to know of a target in a tier. */
+/** What passes have to know of a target in a tier, and of the levels of CPUs that code is made for. */
 export function passOptionsOf(
   target: TargetName,
   tier: Tier,
+  cpus?: readonly string[],
 ): {
   readonly keeps: (node: Node) => boolean;
   readonly byteDots?: "all" | "small";
+  readonly bf16Dots?: boolean;
   readonly pairProducts?: boolean;
   readonly multipliesPerWeight: number;
 } {
   // Some 25 GB/s from memory, and 30 or 120 multiply-adds a nanosecond.
-  if (target !== "wasm") return { keeps: wasmKeeps, byteDots: "all", multipliesPerWeight: 20 };
+  if (target !== "wasm") {
+    const bf16Dots = tier === "relaxed" && bestLevel(NATIVE[target], cpus).dialect.bf16Dot !== null;
+    return { keeps: wasmKeeps, byteDots: "all", bf16Dots, multipliesPerWeight: 20 };
+  }
   const options = { keeps: wasmKeeps, pairProducts: true, multipliesPerWeight: 4 };
   // Relaxed SIMD multiplies bytes, of which one side has 7 bits; strict modules take pairs of 16 bits instead.
   return tier === "relaxed" ? { ...options, byteDots: "small" } : options;

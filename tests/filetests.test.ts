@@ -132,13 +132,16 @@ for (const path of files) {
         const b = new Builder();
         const before = readGraph(input, b);
         let after = before;
-        const names = rest.split(",").map((part) => part.trim());
+        // Behind a pass may stand what else the target has: "widen bf16Dots".
+        const words = rest.split(",").map((part) => part.trim().split(/\s+/));
+        const names = words.map(([name = ""]) => name);
+        const bf16Dots = words.flat().includes("bf16Dots");
         // Where that pass is named, the target is one that has what it is for.
         const dots = names.includes("bytes") ? ({ byteDots: "all" } as const) : {};
         for (const name of names) {
           const pass = PASSES.get(name);
           if (pass === undefined) throw new Error(`no pass is named "${name}"`);
-          after = runPass(b, after, pass, { keeps: wasmKeeps, ...dots });
+          after = runPass(b, after, pass, { keeps: wasmKeeps, bf16Dots, ...dots });
         }
         expectText(print(after).text);
         t.is(judged(before, after, tolerance), null);

@@ -12,6 +12,8 @@ export interface Dialect {
   readonly pairBytes: number;
   /** The dot product of four bytes in one instruction, if there is one. */
   readonly byteDot: "vpdpbusd" | "sdot" | "usdot" | null;
+  /** The dot product of pairs of bfloat16 in one instruction, which rounds in its own way, if there is one. */
+  readonly bf16Dot: "vdpbf16ps" | "bfdot" | null;
   /** Conversions of vectors to integers saturate by themselves. */
   readonly saturates: boolean;
 }

@@ -210,6 +210,7 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
       ? ["i32x4.relaxed_dot_i8x16_i7x16_add_s", at(cx.args, 1), at(cx.args, 0), at(cx.args, 2)]
       : dotBytes(cx),
   dotS: refuse("dot products of signed bytes"),
+  dotBf16: refuse("dot products of bfloat16"),
   squareU: refuse("squares of bytes"),
   squareS: refuse("squares of bytes"),
   joinLow: (cx) => ["shuffle2", "0,1,2,3,4,5,6,7,16,17,18,19,20,21,22,23", ...cx.args],

@@ -10,7 +10,7 @@ export interface TargetOptions {
 }
 
 /** Written out, since help loads no target. */
-const LEVELS = "v2, v3, v3vnni, v4, v4vnni; neon, dotprod, v8.6";
+const LEVELS = "v2, v3, v3vnni, v4, v4vnni, v4bf16; neon, dotprod, v8.6";
 
 const TARGETS: readonly TargetName[] = ["wasm", "x86-64", "aarch64"];
 

@@ -9,6 +9,8 @@ export interface PassOptions {
   readonly keeps?: (node: Node) => boolean;
   /** The target has dot products of four bytes: u8 by i8, or only by signed ones of bytes up to 127; none where it is absent. */
   readonly byteDots?: "all" | "small";
+  /** The target has dot products of pairs of bfloat16, which round in their own way: for tiers that allow it. */
+  readonly bf16Dots?: boolean;
   /** Integers are multiplied in pairs of 16 bits at best, for which fewer products pay. */
   readonly pairProducts?: boolean;
   /** Multiplications that take the target as long as one weight from memory. Default 4. */

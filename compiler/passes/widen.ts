@@ -1,7 +1,8 @@
 // Sums and products of narrower floats gather up in f32 and are rounded once at the end, as the ops are defined. A scatter
 // that adds or multiplies becomes the same scatter of f32, and a contraction of 16-bit floats one of f32: its operands are
 // widened, which is exact, and its result is rounded. Constants are widened here, but for a matrix on the right, whose
-// 16 bits a kernel widens as it reads them.
+// 16 bits a kernel widens as it reads them. Where both operands of such a product are bfloat16 and the target multiplies
+// pairs of them, they stay what they are.
 
 import { DTYPES, type DType, isFloat } from "../ir/dtype.js";
 import { type Builder, constantOf, type Node, type Value } from "../ir/graph.js";
@@ -24,14 +25,21 @@ function widened(b: Builder, v: Value): Value {
   return b.one("const", [], { value: new Tensor("f32", known.shape, bytes) });
 }
 
-function widenContraction(node: Node, b: Builder): Value | null {
+/** Pairs along the depth are whole: what lies behind a row's end may be no number, and 0 times that is none. */
+function isPaired({ op }: Node, x: Value, w: Value): boolean {
+  const [depth, , more] = w.type.shape;
+  const isMatrix = op === "matmul" && more === undefined && constantOf(w) !== undefined;
+  return isMatrix && typeof depth === "number" && depth % 2 === 0 && x.type.dtype === "bf16" && w.type.dtype === "bf16";
+}
+
+function widenContraction(node: Node, b: Builder, bf16Dots: boolean): Value | null {
   if (node.op !== "matmul" && node.op !== "conv") return null;
   const [x, w] = [inputOf(node), inputOf(node, 1)];
   const { dtype } = node.attrs;
   const halves = [x.type.dtype, w.type.dtype, dtype];
   if (!halves.some(isHalf) || !halves.every((d) => isHalf(d) || d === "f32")) return null;
   const keeps = node.op === "matmul" && w.type.shape.length === 2 && constantOf(w) !== undefined;
-  const operands = [widened(b, x), keeps ? w : widened(b, w)];
+  const operands = bf16Dots && isPaired(node, x, w) ? [x, w] : [widened(b, x), keeps ? w : widened(b, w)];
   if (dtype === "f32" && operands.every((v, i) => v === node.inputs[i])) return null;
   const sums =
     node.op === "matmul"
@@ -40,8 +48,8 @@ function widenContraction(node: Node, b: Builder): Value | null {
   return dtype === "f32" ? sums : b.one("cast", [sums], { to: dtype, saturate: false });
 }
 
-const widenRules: readonly Rule[] = [
-  ...ruleFor("widen-contraction", ["matmul", "conv"], (node, { b }) => widenContraction(node, b)),
+const widenRules = (bf16Dots: boolean): readonly Rule[] => [
+  ...ruleFor("widen-contraction", ["matmul", "conv"], (node, { b }) => widenContraction(node, b, bf16Dots)),
   rule("widen-scatter", "scatter", (node, { b }) => {
     const x = inputOf(node);
     const { dtype } = x.type;
@@ -56,5 +64,5 @@ const widenRules: readonly Rule[] = [
 export const widen: Pass = {
   name: "widen",
   after: {},
-  run: (b, graph) => rewrite(b, graph, widenRules),
+  run: (b, graph, { bf16Dots = false }) => rewrite(b, graph, widenRules(bf16Dots)),
 };

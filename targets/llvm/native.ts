@@ -10,7 +10,6 @@ import { Bug, refuse } from "../../compiler/ir/errors.js";
 import type { Builder, Value } from "../../compiler/ir/graph.js";
 import type { Plan, Variant } from "../../compiler/plan/plan.js";
 import type { Schedule } from "../../compiler/schedule/schedule.js";
-import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import { type CLibrary, type CLibraryOptions, makeCLibrary } from "./c-library.js";
 import { compileObject } from "./compile.js";
 import { openLlvm } from "./library.js";
@@ -102,11 +101,11 @@ export function toolsOfNative(target: NativeTarget): readonly string[] {
   return [openLlvm().name, linkerName(target.link)];
 }
 
-/** The vectors of the best of these levels. Throws Refused where one is unknown. */
-export function bestUnit(target: NativeTarget, cpus: readonly string[] = target.standard): VectorUnit {
+/** The best of these levels, for which the schedule is made. Throws Refused where one is unknown. */
+export function bestLevel(target: NativeTarget, cpus: readonly string[] = target.standard): NativeLevel {
   const [best] = levelsOf(target, cpus);
   if (best === undefined) throw new Bug("llvm", `${target.name} without a level`);
-  return best.unit;
+  return best;
 }
 
 /** The levels of these names, in the target's order. */

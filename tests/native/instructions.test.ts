@@ -59,6 +59,18 @@ function blockProduct(b: Builder): { readonly x: Value; readonly y: Value } {
   return { x, y: ir.blockMatmul(b, [x, ofRows("f32"), ofRows("i32")], weight) };
 }
 
+/** Of a dtype, by known bf16. */
+const bf16Product =
+  (dtype: "bf16" | "f32") =>
+  (b: Builder): { readonly x: Value; readonly y: Value } => {
+    const x = ir.input(b, "x", dtype, [ROWS, DEPTH]);
+    const w = ir.constant(
+      b,
+      known("bf16", [DEPTH, COLUMNS], (i) => (i % 31) / 8),
+    );
+    return { x, y: ir.matmul(b, x, w, "f32") };
+  };
+
 /** Which of the names stand in a level's code of a graph. */
 function found(
   made: (b: Builder) => { readonly x: Value; readonly y: Value },
@@ -89,6 +101,7 @@ interface Use {
 const both = (...names: readonly RegExp[]): Use => ({ bytes: names, blocks: names });
 
 const USES: Readonly<Record<string, Use>> = {
+  v4bf16: both(/^vpdpbusd.*%zmm/),
   v4vnni: both(/^vpdpbusd.*%zmm/),
   v4: { bytes: [/^vpmaddwd/], blocks: [/^vpmaddwd/, /^vpmaddubsw/] },
   v3vnni: both(/^(\{vex\}\s)?vpdpbusd.*%ymm/),
@@ -106,4 +119,19 @@ for (const target of ["x86-64", "aarch64"] as const)
       const options = { target, cpus: [level] };
       t.deepEqual(found(bytesProduct, options, BYTES[target]), bytes.map(String));
       t.deepEqual(found(blockProduct, options, BYTES[target]), blocks.map(String));
+    });
+
+const BF16 = [/^vdpbf16ps/, /^bfdot/, /^bfmmla/];
+/** In relaxed code. */
+const BF16_USES: Readonly<Record<string, RegExp>> = { v4bf16: /^vdpbf16ps/, "v8.6": /^bfdot/ };
+
+for (const target of ["x86-64", "aarch64"] as const)
+  for (const level of Object.keys(NATIVE[target].levels))
+    native(`products of bfloat16 on ${target}, ${level}`, (t) => {
+      const use = BF16_USES[level];
+      const options = { target, cpus: [level] };
+      const relaxed = { ...options, tier: "relaxed" } as const;
+      t.deepEqual(found(bf16Product("bf16"), relaxed, BF16), use === undefined ? [] : [String(use)]);
+      t.deepEqual(found(bf16Product("bf16"), options, BF16), [], "strict keeps every rounding");
+      t.deepEqual(found(bf16Product("f32"), relaxed, BF16), [], "f32 is not rounded to bf16");
     });

@@ -43,6 +43,7 @@ native("a bundle of several levels runs on the best that the CPU has", async (t)
 
 /** By level, what the runtime asks the CPU for. */
 const FEATURES: Readonly<Record<string, readonly string[]>> = {
+  v4bf16: ["x86-64-v4", "avx512vnni", "avx512bf16"],
   v4vnni: ["x86-64-v4", "avx512vnni"],
   v4: ["x86-64-v4"],
   v3vnni: ["x86-64-v3", "avxvnni"],

@@ -35,6 +35,7 @@ const X86: Readonly<Record<string, Words>> = {
     bits(1, 2, 5, 6, 7),
   ],
   avx512vnni: [0, 0, bits(11)],
+  avx512bf16: [0, 0, 0, 0, 0, bits(5)],
   avxvnni: [0, 0, 0, 0, 0, bits(4)],
   // With SSSE3 and SSE4.1, whose instructions stand beside.
   sha: [bits(9, 19), bits(29)],

@@ -11,6 +11,7 @@ import type { Tile } from "../../../compiler/schedule/tiles.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32, type RegKind } from "../expr.js";
 import type { Frame } from "../frame.js";
+import { decodeNarrow } from "../narrow.js";
 import { LANES, parallelLoop, stored, symbolOf } from "../nest.js";
 import { fromAccumulator } from "../reduction.js";
 import type { Stmt } from "../stmt.js";
@@ -23,21 +24,24 @@ export interface Element {
   readonly sum: DType;
 }
 
-/** Register kinds that the vector tile has: 32-bit sums of operands that load straight into them. */
+/** Register kinds that the vector tile has: 32-bit sums of operands that load straight into them, or of two of bfloat16. */
 export function tileKind({ a, b, sum }: Element): RegKind | null {
   const narrow = (d: DType): boolean =>
     d === "i8" || d === "u8" || d === "i16" || d === "u16" || d === "i32" || d === "u32";
-  if (sum === "f32" && a === "f32" && b === "f32") return "f32";
+  if (sum === "f32" && a === b && (a === "f32" || a === "bf16")) return "f32";
   if ((sum === "i32" || sum === "u32") && narrow(a) && narrow(b)) return "i32";
   return null;
 }
 
 /**
  * How many elements along k a dot product of the machine takes: four bytes against a packed constant of bytes, of which one
- * side is signed, or pairs of 16 bits against one of 8 or 16; 1 where there is none.
+ * side is signed, pairs of 16 bits against one of 8 or 16, or pairs of bfloat16, of which rows have whole ones; 1 where
+ * there is none.
  */
 export function dotWidth({ a, b, sum }: Element, packed: boolean): 1 | 2 | 4 {
-  if (!packed || sum !== "i32") return 1;
+  if (!packed) return 1;
+  if (a === "bf16" && b === "bf16" && sum === "f32") return 2;
+  if (sum !== "i32") return 1;
   if ((a === "u8" && b === "i8") || (a === "i8" && (b === "u8" || b === "u4"))) return 4;
   return a === "i16" && (b === "i8" || b === "i16") ? 2 : 1;
 }
@@ -103,8 +107,7 @@ export function accumulateDots(
     body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, "i32", wide, true) });
     for (const [j, target] of row.entries()) {
       const b = columns[j] ?? a;
-      const value = dot === 4 ? bytesDot(frame, element, a, b, target) : pool.same("dot16", a, b);
-      body.push({ kind: "set", target, value: dot === 4 ? value : pool.same("add", target, value) });
+      body.push({ kind: "set", target, value: dotOnto(frame, element, a, b, target) });
     }
   }
   for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
@@ -124,8 +127,10 @@ export function tileLanes({ pool }: Frame, nr: number): number {
   return lanes;
 }
 
-/** sum + a . b over the bytes of each lane: the unsigned side first. */
-function bytesDot({ pool }: Frame, element: Element, a: Expr, b: Expr, sum: Expr): Expr {
+/** sum + a . b over the elements of each lane: of bytes the unsigned side first. */
+function dotOnto({ pool }: Frame, element: Element, a: Expr, b: Expr, sum: Expr): Expr {
+  if (element.a === "bf16") return pool.op("dotBf16", sum.type, a, b, sum);
+  if (dotWidth(element, true) === 2) return pool.same("add", sum, pool.same("dot16", a, b));
   if (element.a === "u8") return pool.same("dot8", a, b, sum);
   return pool.same(element.b === "u4" ? "dot7" : "dot8", b, a, sum);
 }
@@ -159,6 +164,10 @@ export function accumulate(
   const pa = rowPointers(frame, rows);
   const pb = pool.variable(I32, "pb");
   const end = pool.variable(I32, "pend", false);
+  const read = (dtype: DType, at: Expr, offset: number, splat: boolean): Expr =>
+    dtype === "bf16"
+      ? decodeNarrow(pool, dtype, pool.loadAt(at, offset, dtype, { kind: "i32", lanes }, splat))
+      : pool.loadAt(at, offset, dtype, wide, splat);
   const stmts: Stmt[] = [...pa].map(([value, target]) => ({ kind: "set", target, value }));
   stmts.push({ kind: "set", target: pb, value: panel });
   // A panel whose rows are one row in memory (a broadcast one, or the only one) stays where it is: its steps are counted.
@@ -168,13 +177,13 @@ export function accumulate(
   const body: Stmt[] = [];
   const columns = (acc[0] ?? []).map((_, j) => {
     const b = pool.variable(wide, `b${lanes}_${j}`);
-    body.push({ kind: "set", target: b, value: pool.loadAt(pb, j * lanes * bytesOf(element.b), element.b, wide) });
+    body.push({ kind: "set", target: b, value: read(element.b, pb, j * lanes * bytesOf(element.b), false) });
     return b;
   });
   for (const [i, row] of acc.entries()) {
     const a = pool.variable(wide, `a${lanes}`);
     const { address = pb, offset = 0 } = rows[i] ?? {};
-    body.push({ kind: "set", target: a, value: pool.loadAt(pa.get(address) ?? pb, offset, element.a, wide, true) });
+    body.push({ kind: "set", target: a, value: read(element.a, pa.get(address) ?? pb, offset, true) });
     for (const [j, target] of row.entries())
       body.push({ kind: "set", target, value: pool.same("madd", a, columns[j] ?? a, target) });
   }
