@@ -12,7 +12,7 @@ import { isDivisible, type Loop, spaceOf } from "../loops/parts.js";
 import type { LoopKernel, Stmt } from "../loops/stmt.js";
 import { Addresses } from "./addresses.js";
 import { Known, symbolNeed } from "./known.js";
-import { ANY, loadFrom, loadHalves, storeTo, UNWRITTEN, WRITTEN } from "./memory.js";
+import { ANY, loadFrom, loadHalves, prefetch, storeTo, UNWRITTEN, WRITTEN } from "./memory.js";
 import { emitSpace, PART_PARAMETERS, sharedLoops } from "./space.js";
 import { SPELL } from "./spell.js";
 import type { Dialect } from "./spelling.js";
@@ -98,6 +98,9 @@ class KernelEmitter {
           ANY,
         );
         this.#known.wrote();
+        return;
+      case "prefetch":
+        prefetch(this.#out, this.#value(s.address));
         return;
       case "set":
         this.#set(s);

@@ -132,7 +132,7 @@ function changedBy(body: readonly Stmt[], into = new Set<string>()): Set<string>
     } else if (s.kind === "if") {
       changedBy(s.yes, into);
       changedBy(s.no, into);
-    } else changedBy(s.body, into);
+    } else if (s.kind !== "prefetch") changedBy(s.body, into);
   }
   return into;
 }

@@ -61,3 +61,9 @@ export function storeTo(
   const text = isWhole ? value : out.value(`trunc ${typeOf(type)} ${value} to ${stored}`);
   out.line(`store ${stored} ${text}, ptr ${address}, align ${bytes}${scope}`);
 }
+
+/** Asks for a line to be read into the second-level cache. */
+export function prefetch(out: FunctionText, address: string): void {
+  out.declarations.add("declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)");
+  out.line(`call void @llvm.prefetch.p0(ptr ${address}, i32 0, i32 2, i32 1)`);
+}

@@ -36,6 +36,8 @@ export type Stmt =
       readonly offset: number;
       readonly value: Expr;
     }
+  /** Asks for the line at a byte address, which may lie anywhere: what is there will be read soon. Changes nothing. */
+  | { readonly kind: "prefetch"; readonly address: Expr }
   /** Declares or changes a register (an Expr of kind "var"). */
   | { readonly kind: "set"; readonly target: Expr; readonly value: Expr }
   /** Gives a symbol of the plan its value (an i32). */

@@ -85,6 +85,8 @@ export class KernelEmitter {
         this.#scopes.forgetFleeting();
         return;
       }
+      case "prefetch":
+        throw new Bug("wasm", "prefetch, which this machine lacks");
       case "symbol":
         this.#scopes.push(["symbol.set", symbolName(s.symbol), this.#value(s.value)]);
         return;

@@ -27,7 +27,7 @@ export function countUses(kernel: LoopKernel): ReadonlyMap<Expr, number> {
   };
   const statement = (s: Stmt): void => {
     if (s.kind === "store" || s.kind === "set" || s.kind === "symbol" || s.kind === "storeAt") visit(s.value);
-    if (s.kind === "storeAt") visit(s.address);
+    if (s.kind === "storeAt" || s.kind === "prefetch") visit(s.address);
     if (s.kind === "store") indices(s.index);
     if (s.kind === "for") {
       indices(s.from);

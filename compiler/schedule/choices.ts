@@ -23,7 +23,7 @@ export const CHOICES = {
   nr: { about: "columns (channels) of a register tile", values: [4, 8, 12, 16, 32, 48], otherwise: 8 },
   block: {
     about: "KiB of rows that stay in cache while the other operand's panels pass by",
-    values: [32, 64, 128, 256, 512, 1024, 4096],
+    values: [32, 64, 128, 256, 512, 1024, 2048, 4096],
     otherwise: 256,
   },
 } as const satisfies Readonly<Record<string, Choice>>;

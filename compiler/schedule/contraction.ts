@@ -138,9 +138,7 @@ export function isPacked(b: Value): boolean {
 export function tileShape(node: Node): TileShape {
   const form = matmulForm(node);
   if (form !== null) {
-    const own = { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form) };
-    const isKnown = [form.m, form.k, form.n].every((d) => typeof d === "number");
-    return isKnown && form.a.type.dtype === "f32" ? { ...own, depth: range(form.k).hi } : own;
+    return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form) };
   }
   const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
   const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;

@@ -12,12 +12,15 @@ export interface TileShape {
   readonly columns: number;
   /** Bytes from a row's start to the next one's in memory, where that is known. */
   readonly apart?: number;
-  /** Steps of a sum that may run in blocks of them, for which tiles must not overlap. */
-  readonly depth?: number;
+}
+
+/** A matrix product's tile, and the choice of its block where that is not what holds without one. */
+export interface ProductTile extends Tile {
+  readonly block?: number;
 }
 
 export interface TileChooser {
-  matmul(shape: TileShape): Tile;
+  matmul(shape: TileShape): ProductTile;
   conv(shape: TileShape): Tile;
   depthwise(shape: TileShape): Tile;
   /** Of integers, a tile keeps sums of blocks beside its sums. */
@@ -37,6 +40,8 @@ export interface VectorUnit {
   readonly bytes?: "signed" | "squares";
   /** Registers that a vector of a tile's columns takes; 1 where nothing is said. */
   readonly perColumn?: number;
+  /** Whether kernels can ask for memory before they read it. */
+  readonly prefetches: boolean;
 }
 
 /** Registers beside sums and columns: a row's element, and products that wait for their addition. */
@@ -77,18 +82,15 @@ function mostRows({ rows, apart = 0 }: TileShape): number {
   return Math.min(MOST_ROWS, rows, apart === 0 ? MOST_ROWS : LINES_OF_SET * sets);
 }
 
-/** Rows from which on a tile is chosen that does not overlap others. */
-const LEAST_ROWS = 4;
-
-/** The tile of one of these widths that covers a shape in the fewest cycles. `whole`: without tiles that overlap. */
-function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[], whole = false): Tile {
+/** The tile of one of these widths that covers a shape in the fewest cycles. */
+function quickest(unit: VectorUnit, shape: TileShape, widths: readonly number[]): Tile {
   let best: Tile = { mr: 1, nr: widths.at(-1) ?? unit.lanes };
   let cycles = Number.POSITIVE_INFINITY;
   for (const nr of widths) {
     for (let mr = mostRows(shape); mr >= 1; mr--) {
       const tile = { mr, nr };
       const own = cyclesOf(unit, tile, shape);
-      if (own >= cycles || !fits(unit, tile) || (whole && (shape.rows % mr !== 0 || mr < LEAST_ROWS))) continue;
+      if (own >= cycles || !fits(unit, tile)) continue;
       best = tile;
       cycles = own;
     }
@@ -105,9 +107,6 @@ export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
 
 const WIDTHS = [32, 48, 16, 8, 4];
 
-/** Steps of a sum from which on blocks of them pay. */
-export const DEEP = 1536;
-
 /** Columns of a tile over unpacked weights: two vectors of a panel's. */
 export function blockWidth({ lanes }: VectorUnit, nr: number): number {
   return Math.min(nr, 2 * lanes);
@@ -123,23 +122,18 @@ export function blockRows(unit: VectorUnit, width: number, isInteger: boolean): 
   return Math.max(1, isSquared ? rows - (rows % 2) : rows);
 }
 
+/** KiB of a product's rows while panels pass by: more than a core's own caches, since neither rows nor panels are waited for. */
+const PASSING_KIB = 2048;
+
 /** Tiles for a machine whose registers are known. */
 export function registerTiles(unit: VectorUnit): TileChooser {
   const widest = (columns: number): number[] => {
     const some = WIDTHS.filter((nr) => nr <= columns);
     return some.length === 0 ? [4] : some;
   };
-  const product = (shape: TileShape): Tile => {
-    const widths = widest(shape.columns);
-    const whole = widths.filter((nr) => nr >= unit.lanes && shape.columns % nr === 0);
-    if ((shape.depth ?? 0) >= DEEP && whole.length > 0) {
-      const tile = quickest(unit, shape, whole, true);
-      if (tile.mr >= LEAST_ROWS) return tile;
-    }
-    return quickest(unit, shape, widths);
-  };
+  const product = (shape: TileShape): Tile => quickest(unit, shape, widest(shape.columns));
   return {
-    matmul: product,
+    matmul: (shape) => ({ ...product(shape), block: PASSING_KIB }),
     conv: product,
     depthwise: ({ columns }) => ({ mr: 4, nr: widest(Math.min(columns, unit.lanes))[0] ?? 4 }),
     blockMatmul: (shape, isInteger) => {
@@ -151,7 +145,7 @@ export function registerTiles(unit: VectorUnit): TileChooser {
 }
 
 /** Vectors of 128 bits whose registers an engine allocates, as on WebAssembly. */
-export const SIMD128: VectorUnit = { lanes: 4, registers: Number.POSITIVE_INFINITY };
+export const SIMD128: VectorUnit = { lanes: 4, registers: Number.POSITIVE_INFINITY, prefetches: false };
 
 /**
  * Tiles for SIMD128: engines load a step's columns before they use them, so sums and columns must fit sixteen registers

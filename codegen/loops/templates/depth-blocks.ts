@@ -1,18 +1,21 @@
 // A deep product in blocks of its depth: a block of rows and a panel's part of that depth stay in cache together. Sums wait
-// in the output between the blocks, and are taken up where they were: their order over k does not change.
+// in the output between the blocks, and are taken up where they were: their order over k does not change. Where kernels can
+// ask for the next panel in time its depth may be whole, and no sum has to wait.
 
 import { type Dim, indexVar, mul } from "../../../compiler/ir/dim.js";
 import type { Value } from "../../../compiler/ir/graph.js";
 import { elementCount } from "../../../compiler/ir/types.js";
 import { choiceOf } from "../../../compiler/schedule/choices.js";
 import type { MatmulForm } from "../../../compiler/schedule/contraction.js";
-import { DEEP, type Tile } from "../../../compiler/schedule/tiles.js";
+import type { Tile } from "../../../compiler/schedule/tiles.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop } from "../nest.js";
 import type { Stmt } from "../stmt.js";
 import { clearTile } from "./tile.js";
 
+/** Steps of a sum from which on blocks of them pay. */
+const DEEP = 1536;
 /** Steps of a block, at most and at least. */
 const MOST = 512;
 const LEAST = 256;
@@ -33,6 +36,7 @@ export interface DepthBlocks {
  */
 export function depthBlocks(frame: Frame, { m, k, n }: MatmulForm, result: Value, tile: Tile): DepthBlocks | null {
   const { kernel, output } = frame;
+  if (frame.unit.prefetches) return null;
   if (typeof m !== "number" || typeof k !== "number" || typeof n !== "number") return null;
   if (m % tile.mr !== 0 || n % tile.nr !== 0 || result.type.dtype !== "f32" || output.type.dtype !== "f32") return null;
   if (elementCount(result.type.shape) !== elementCount(output.type.shape)) return null;

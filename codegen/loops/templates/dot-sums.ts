@@ -11,7 +11,7 @@ import type { Frame } from "../frame.js";
 import type { Stmt } from "../stmt.js";
 import { accumulateSigned } from "./signed-dots.js";
 import { accumulateSquares, turnSquares } from "./squares.js";
-import { accumulateDots, dotWidth, type Element, type RowAt } from "./tile.js";
+import { type Ahead, accumulateDots, dotWidth, type Element, type RowAt } from "./tile.js";
 
 type Form = "lanes" | "signed" | "squares";
 
@@ -39,7 +39,10 @@ export function sumRows(frame: Frame, element: Element, rows: number): number {
   return form === "squares" ? Math.ceil(rows / 2) * 2 : form === "signed" ? rows + 1 : rows;
 }
 
-/** As accumulateDots, into sums of sumRows(rows). What is null is a row of zeros; the others follow each other. */
+/**
+ * As accumulateDots, into sums of sumRows(rows). What is null is a row of zeros; the others follow each other.
+ * Sums of the form `lanes` ask for memory ahead.
+ */
 export function sumDots(
   frame: Frame,
   element: Element,
@@ -48,12 +51,13 @@ export function sumDots(
   panel: Expr,
   steps: Dim,
   width: number,
+  ahead: Ahead | null = null,
 ): Stmt[] {
   const form = formOf(frame, element, rows.length);
   if (form === "lanes") {
     const own = rows.filter((row) => row !== null);
     const sums = acc.filter((_, i) => rows[i] !== null);
-    return accumulateDots(frame, element, sums, own, panel, steps, width);
+    return accumulateDots(frame, element, sums, own, panel, steps, width, ahead);
   }
   if (form === "signed") return accumulateSigned(frame, acc, rows, panel, steps, width);
   if (typeof steps !== "number") throw new Bug("loops", "squares of a panel whose depth is not known");

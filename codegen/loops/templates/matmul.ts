@@ -1,7 +1,18 @@
 // matmul: a matrix product (or a pointwise convolution) in register tiles, with its epilogue. Constant right operands
 // are read from panels packed at compile time; others where they lie, contiguous in n.
 
-import { add, ceildiv, type Dim, indexVar, linearIn, mul, range, symOf } from "../../../compiler/ir/dim.js";
+import {
+  add,
+  ceildiv,
+  type Dim,
+  floordiv,
+  indexVar,
+  linearIn,
+  max,
+  mul,
+  range,
+  symOf,
+} from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { constantOf, type Value } from "../../../compiler/ir/graph.js";
@@ -18,6 +29,7 @@ import { lowerContractionScalar } from "./contraction-scalar.js";
 import { closeSums, depthBlocks, depthStart, openSums, overDepth } from "./depth-blocks.js";
 import { closeDots, dotUnit, sumDots, sumRows } from "./dot-sums.js";
 import {
+  type Ahead,
   accumulate,
   accumulators,
   blockedTiles,
@@ -34,6 +46,9 @@ import {
   whenAtLeast,
 } from "./tile.js";
 import { isWidened, widened, widenPanel } from "./widened.js";
+
+/** Rows of a product that waits for memory whatever it asks for. */
+const FEW_ROWS = 8;
 
 export function lowerMatmul(frame: Frame): Stmt[] {
   const { kernel } = frame;
@@ -81,29 +96,34 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const deep = dot > 1 ? null : depthBlocks(frame, form, result, { mr: tile.mr, nr: panel.nr });
   const from0 = depthStart(deep);
   const steps = deep?.length ?? form.k;
+  /** The first element of a packed panel. */
+  const panelStart = (t: Dim): Dim => {
+    const panels = Math.ceil(Number(form.n) / panel.nr);
+    // Batches that the constant does not have share its one matrix.
+    const own = form.batch.length === 0 ? 0 : batchOfConstant(form, batch);
+    return mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout));
+  };
   /** Where the panel of these columns starts, `part` columns into it. */
   const panelOf = (column: Dim, part: Dim): Expr => {
     if (!packed) {
       const { source, offset } = at.locate(form.b, form.positionB(batch, from0, add(column, part)));
       return frame.pool.address(frame.buffer(source), offset, bytesOf(element.b));
     }
-    const panels = Math.ceil(Number(form.n) / panel.nr);
-    // Batches that the constant does not have share its one matrix.
-    const own = form.batch.length === 0 ? 0 : batchOfConstant(form, batch);
-    const t = typeof column === "number" ? 0 : panelIndex;
-    return frame.pool.address(
-      frame.buffer(form.b),
-      add(
-        mul(add(mul(own, panels), t), layout === null ? 0 : panelElements(layout)),
-        mul(from0, panel.nr),
-        mul(part, dot),
-      ),
-      bytesOf(element.b),
-    );
+    const start = panelStart(typeof column === "number" ? 0 : panelIndex);
+    const index = add(start, mul(from0, panel.nr), mul(part, dot));
+    return frame.pool.address(frame.buffer(form.b), index, bytesOf(element.b));
   };
 
   /** `from`: where the tile's columns start, which are those of a panel's from `part` on. */
-  const block = (mr: number, row: Dim, first: Dim, part: Dim, element: Element, from: Expr): Stmt[] => {
+  const block = (
+    mr: number,
+    row: Dim,
+    first: Dim,
+    part: Dim,
+    element: Element,
+    from: Expr,
+    ahead: Ahead | null,
+  ): Stmt[] => {
     const column = part === 0 ? first : frame.reader.dynamicIndex(frame.pool.index(add(first, part)), form.n);
     const acc = accumulators(frame, kind, { mr: dot > 1 ? sumRows(frame, element, mr) : mr, nr: tile.nr });
     const places = Array.from({ length: mr }, (_, i) => at.locate(form.a, form.positionA(batch, add(row, i), from0)));
@@ -117,7 +137,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       ...(deep === null ? clearTile(frame, acc) : openSums(frame, deep, acc, vector)),
       ...(dot > 1
         ? [
-            ...sumDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr),
+            ...sumDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr, ahead),
             ...closeDots(frame, element, acc, mr),
           ]
         : accumulate(
@@ -129,17 +149,33 @@ export function lowerMatmul(frame: Frame): Stmt[] {
             steps,
             bytes(frame, strideA, element.a),
             bytes(frame, strideB, element.b),
+            ahead,
           )),
       ...(deep === null ? finish : closeSums(frame, deep, acc, vector, finish)),
     ];
   };
   const depth = range(steps).hi;
+  /** The share of the next panel that the `at`-th tile of `inBlock` asks for: all of them ask for all of it. */
+  const nextPanel = (column: Dim, part: Dim, at: Dim, inBlock: Dim): Ahead | null => {
+    if (!frame.unit.prefetches || layout === null || typeof column === "number" || range(form.m).hi <= FEW_ROWS)
+      return null;
+    const tilesOfPanel = max(1, mul(inBlock, panel.nr / tile.nr));
+    const stride = ceildiv(panel.nr * dot * bytesOf(element.b), tilesOfPanel);
+    const before = add(mul(floordiv(part, tile.nr), inBlock), at);
+    const next = mul(panelStart(add(panelIndex, 1)), bytesOf(element.b));
+    const from = add(next, mul(before, ceildiv(form.k, dot), stride));
+    return { from: frame.pool.address(frame.buffer(form.b), from, 1), stride: frame.pool.index(stride) };
+  };
   const widens = dot > 1 && isWidened(frame, element, packed);
   const panels = (length: number, name: string): Stmt[] =>
-    blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows) => {
+    blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows, inBlock) => {
       const body = tiles(frame, "panel", panel.nr, form.n, (column) => {
         const parts = (element: Element, from: (part: Dim) => Expr): Stmt[] =>
-          tileParts(panel.nr, tile.nr, (part) => rows((row) => block(length, row, column, part, element, from(part))));
+          tileParts(panel.nr, tile.nr, (part) =>
+            rows((row, at) =>
+              block(length, row, column, part, element, from(part), nextPanel(column, part, at, inBlock)),
+            ),
+          );
         if (!widens || length === 1 || layout === null) return parts(element, (part) => panelOf(column, part));
         const scratch = (part: Dim): Expr => frame.pool.address(frame.scratch, mul(part, 2), bytesOf("i16"));
         return [...widenPanel(frame, panelOf(column, 0), panelElements(layout)), ...parts(widened(element), scratch)];

@@ -70,6 +70,25 @@ export function rowPointers({ pool }: Frame, rows: readonly (RowAt | null)[]): R
   return new Map([...addresses].map((a, i) => [a, pool.variable(I32, `pa${i}`)] as const));
 }
 
+/** What a tile asks for while it multiplies, since others read it next: every step a line, `stride` bytes further. */
+export interface Ahead {
+  readonly from: Expr;
+  readonly stride: Expr;
+}
+
+/** The start and the step of a tile's pointer ahead. */
+function askAhead({ pool }: Frame, ahead: Ahead | null): { readonly start: Stmt[]; readonly step: Stmt[] } {
+  if (ahead === null) return { start: [], step: [] };
+  const at = pool.variable(I32, "ahead");
+  return {
+    start: [{ kind: "set", target: at, value: ahead.from }],
+    step: [
+      { kind: "prefetch", address: at },
+      { kind: "set", target: at, value: pool.same("add", at, ahead.stride) },
+    ],
+  };
+}
+
 /**
  * acc += a[i] . b over `steps` dot products along k (dotWidth). Rows whose length is no multiple of that read some elements
  * more, against zeros. `width`: columns of a step of the panel, of which the tile's are the first.
@@ -82,6 +101,7 @@ export function accumulateDots(
   panel: Expr,
   steps: Dim,
   width: number,
+  ahead: Ahead | null = null,
 ): Stmt[] {
   const { pool } = frame;
   const lanes = acc[0]?.[0]?.type.lanes ?? LANES;
@@ -112,7 +132,10 @@ export function accumulateDots(
   }
   for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, pool.i32(4)) });
   body.push({ kind: "set", target: pb, value: pool.same("add", pb, pool.i32(step)) });
+  const asked = askAhead(frame, ahead);
+  body.push(...asked.step);
   return [
+    ...asked.start,
     ...[...pa].map(([value, target]): Stmt => ({ kind: "set", target, value })),
     { kind: "set", target: pb, value: panel },
     { kind: "set", target: end, value: pool.same("add", pb, pool.index(mul(steps, step))) },
@@ -157,6 +180,7 @@ export function accumulate(
   steps: Dim,
   strideA: Expr,
   strideB: Expr,
+  ahead: Ahead | null = null,
 ): Stmt[] {
   const { pool } = frame;
   const wide = acc[0]?.[0]?.type ?? { kind: "f32", lanes: LANES };
@@ -190,6 +214,9 @@ export function accumulate(
   for (const p of pa.values()) body.push({ kind: "set", target: p, value: pool.same("add", p, strideA) });
   const [moved, by] = isFixed ? [end, pool.i32(-1)] : [pb, strideB];
   body.push({ kind: "set", target: moved, value: pool.same("add", moved, by) });
+  const asked = askAhead(frame, ahead);
+  body.push(...asked.step);
+  stmts.push(...asked.start);
   stmts.push({ kind: "while", mask: pool.compare("ltU", isFixed ? pool.i32(0) : pb, end), body });
   return stmts;
 }
@@ -202,12 +229,15 @@ function tileStart(frame: Frame, t: Dim, length: number, size: Dim): Dim {
   return frame.reader.dynamicIndex(start, sub(size, length - 1));
 }
 
+/** What is to be done for a tile that starts there, the `at`-th of its loop. */
+export type TileBody = (start: Dim, at: Dim) => Stmt[];
+
 /** Loops over tiles of `length` along `size`, which is at least `length`. */
-export function tiles(frame: Frame, name: string, length: number, size: Dim, body: (start: Dim) => Stmt[]): Stmt[] {
-  if (size === length) return body(0);
+export function tiles(frame: Frame, name: string, length: number, size: Dim, body: TileBody): Stmt[] {
+  if (size === length) return body(0, 0);
   const count = ceildiv(size, length);
   const t = indexVar(name, count);
-  return [parallelLoop(t, count, body(tileStart(frame, t, length, size)))];
+  return [parallelLoop(t, count, body(tileStart(frame, t, length, size), t))];
 }
 
 /** The length of as few blocks of at most `most` as there can be, and as equal: threads share them. */
@@ -217,7 +247,8 @@ export function evenBlock(count: Dim, most: number): number {
 
 /**
  * `tiles` in blocks: `around` gets the loops over the tiles of one block and may put other loops around them, so that
- * the block's rows are read from cache again. `perTile`: bytes of a tile's rows.
+ * the block's rows are read from cache again; `inBlock` is how many tiles a block has, at most. `perTile`: bytes of a
+ * tile's rows.
  */
 export function blockedTiles(
   frame: Frame,
@@ -225,28 +256,29 @@ export function blockedTiles(
   length: number,
   size: Dim,
   perTile: number,
-  around: (inner: (body: (start: Dim) => Stmt[]) => Stmt[]) => Stmt[],
+  around: (inner: (body: TileBody) => Stmt[], inBlock: Dim) => Stmt[],
 ): Stmt[] {
   const most = Math.max(4, Math.floor((choiceOf(frame.kernel, "block") * 1024) / Math.max(1, perTile)));
   const count = ceildiv(size, length);
   const block = evenBlock(count, most);
-  if (size === length || provenLessEqual(count, block)) return around((body) => tiles(frame, name, length, size, body));
+  if (size === length || provenLessEqual(count, block))
+    return around((body) => tiles(frame, name, length, size, body), count);
   const blocks = ceildiv(count, block);
   const b = indexVar(`${name}Block`, blocks);
   const t = indexVar(name, count);
   const from = mul(b, block);
-  const inner = (body: (start: Dim) => Stmt[]): Stmt[] => [
+  const inner = (body: TileBody): Stmt[] => [
     {
       kind: "for",
       v: t,
       from,
       to: min(add(from, block), count),
       step: 1,
-      body: body(tileStart(frame, t, length, size)),
+      body: body(tileStart(frame, t, length, size), sub(t, from)),
       parallel: true,
     },
   ];
-  return [parallelLoop(b, blocks, around(inner))];
+  return [parallelLoop(b, blocks, around(inner, block))];
 }
 
 /** One body where `size >= length` is settled, else both under a test. */
