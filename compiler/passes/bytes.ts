@@ -4,11 +4,12 @@
 // are padded with it first, since the padding's zero is not zero in the bytes. Products with packed weights take their left
 // operand in bytes as well.
 
+import { boundsOf, within } from "../ir/bounds.js";
 import * as ir from "../ir/build.js";
 import { DTYPES, isInteger } from "../ir/dtype.js";
 import { type Builder, constantOf, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { rewrite, ruleFor } from "../ir/rewrite.js";
-import { boundsOf, evaluated, recast, within } from "./integers.js";
+import { evaluated, recast } from "./integers.js";
 import type { Pass } from "./pass.js";
 import { inputOf, isSingle } from "./shapes.js";
 

@@ -2,8 +2,8 @@
 // comes out of 8-bit values stays within 9, so that the operands can be 16 bits wide (8 for most weights), which is what
 // integer dot products read. Values are the same: only operands that provably fit are narrowed.
 
+import { boundsOf, boundsOfTensor, within } from "../ir/bounds.js";
 import type { DType } from "../ir/dtype.js";
-import { DTYPES, intRange, isInteger } from "../ir/dtype.js";
 import { type Builder, constantOf, type Node, type Value } from "../ir/graph.js";
 import { rewrite, ruleFor } from "../ir/rewrite.js";
 import type { Tensor } from "../ir/tensor.js";
@@ -11,64 +11,8 @@ import { allocate, tensorOf } from "../ir/tensor.js";
 import { evaluateConstantNode } from "../reference/constant.js";
 import type { Pass } from "./pass.js";
 
-export interface Interval {
-  readonly lo: number;
-  readonly hi: number;
-}
-
+/** How far the makings of constants are followed. */
 const MAX_DEPTH = 12;
-
-export function within(i: Interval, dtype: DType): boolean {
-  const { min, max } = intRange(dtype);
-  return i.lo >= Number(min) && i.hi <= Number(max);
-}
-
-function ofTensor(t: Tensor): Interval {
-  let lo = Number.POSITIVE_INFINITY;
-  let hi = Number.NEGATIVE_INFINITY;
-  for (const e of t.elements) {
-    const n = Number(e);
-    lo = Math.min(lo, n);
-    hi = Math.max(hi, n);
-  }
-  return t.size === 0 ? { lo: 0, hi: 0 } : { lo, hi };
-}
-
-/** Bounds of an integer value, from its dtype and how it was made. */
-export function boundsOf(v: Value, depth = 0): Interval {
-  const { dtype } = v.type;
-  const { min, max } = intRange(dtype);
-  const whole = { lo: Number(min), hi: Number(max) };
-  const constant = constantOf(v);
-  if (constant !== undefined) return ofTensor(constant);
-  if (DTYPES[dtype].bits <= 8 || depth > MAX_DEPTH) return whole;
-  const of = (i: number): Interval => {
-    const x = v.node.inputs[i];
-    return x === undefined ? whole : boundsOf(x, depth + 1);
-  };
-  const kept = (i: Interval): Interval => (within(i, dtype) ? i : whole);
-  switch (v.node.op) {
-    case "cast":
-      return isInteger(v.node.inputs[0]?.type.dtype ?? "f32") ? kept(of(0)) : whole;
-    case "add":
-      return kept({ lo: of(0).lo + of(1).lo, hi: of(0).hi + of(1).hi });
-    case "sub":
-      return kept({ lo: of(0).lo - of(1).hi, hi: of(0).hi - of(1).lo });
-    case "pad":
-    case "concat": {
-      const all = v.node.inputs.map((_, i) => of(i));
-      return { lo: Math.min(...all.map((i) => i.lo)), hi: Math.max(...all.map((i) => i.hi)) };
-    }
-    case "reshape":
-    case "transpose":
-    case "broadcast":
-    case "slice":
-    case "gather":
-      return of(0);
-    default:
-      return whole;
-  }
-}
 
 /** The tensor of a value that is made of constants alone; null for others. */
 export function evaluated(v: Value, b: Builder, depth = 0): Tensor | null {
@@ -95,7 +39,7 @@ export function recast(t: Tensor, dtype: DType): Tensor {
 function narrowed(v: Value, b: Builder): Value {
   if (v.type.dtype !== "i32") return v;
   const constant = evaluated(v, b);
-  const bounds = constant === null ? boundsOf(v) : ofTensor(constant);
+  const bounds = constant === null ? boundsOf(v) : boundsOfTensor(constant);
   if (constant !== null) {
     const dtype = within(bounds, "i8") ? "i8" : within(bounds, "i16") ? "i16" : "i32";
     return dtype === "i32" ? v : b.one("const", [], { value: recast(constant, dtype) });

@@ -2,11 +2,11 @@
 // (x - zero) * scale on both sides; scales that do not vary along the summed axes come out of the sum, which then is exact:
 // conv(a * s, w * t) = conv(a, w) * (s * t), with one rounding where the float form has one per term.
 
+import { boundsOf } from "../ir/bounds.js";
 import { type Dim, mul as mulDims, range } from "../ir/dim.js";
 import { isInteger } from "../ir/dtype.js";
 import type { Builder, Node, Value } from "../ir/graph.js";
 import { rewrite, ruleFor } from "../ir/rewrite.js";
-import { boundsOf } from "./integers.js";
 import type { Pass } from "./pass.js";
 
 interface Dequantized {

@@ -3,11 +3,11 @@
 // modulo 2^32 in the matrices of the way back, and the power of two a shift at the end, as long as a result times it fits 32
 // bits. Every sum on the way may wrap. Transformed pixels and weights must fit 16 bits, which are what pairs multiply.
 
+import { boundsOf, type Interval, within } from "../ir/bounds.js";
 import * as ir from "../ir/build.js";
 import { bytesOf, intRange } from "../ir/dtype.js";
 import type { Builder, NodeOf, Value } from "../ir/graph.js";
 import { tensorOf } from "../ir/tensor.js";
-import { boundsOf, type Interval, within } from "./integers.js";
 import { inputOf } from "./shapes.js";
 import {
   convByTiles,

@@ -1,6 +1,7 @@
 // What a kernel with packed weights asks of its operands, and which tile it gets: constant weights of 2, 4 or 8 bits in
 // blocks that end where words end (blockMatmul), or floats of 16 bits (matmul), as 32-bit words of one column each.
 
+import { boundsOf } from "../ir/bounds.js";
 import { type Dim, mul, range } from "../ir/dim.js";
 import { DTYPES, isInteger } from "../ir/dtype.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
@@ -70,10 +71,36 @@ function narrowForm(node: NodeOf<"matmul">): BlockForm | null {
   return { x, w, affine: null, quantized: null, group: 2, m, k, n, block: k, groups: 1, bits: 16 };
 }
 
+/** Three columns may share two sums, in which their products lie this many bits apart. */
+export const SHARED_COLUMNS = 3;
+export const SHARED_SUMS = 2;
+export const SHARED_SHIFT = 11;
+/** Columns of a panel whose tiles do. */
+const SHARED_PANEL = 24;
+
+/**
+ * Whether columns of integers in pairs can share sums (shared-sums.ts in codegen): two weights fit an operand of 16 bits, two
+ * sums 32, and what the first of them adds to the upper bits is less than the lower bits tell apart.
+ */
+export function sharesSums({ x, quantized, group, bits, block, k }: BlockForm): boolean {
+  if (quantized === null || group !== 2) return false;
+  const { lo, hi } = boundsOf(x);
+  const weight = 2 ** bits - 1;
+  const sum = Math.max(-lo, hi) * weight * Math.min(block, k);
+  const apart = 2 ** SHARED_SHIFT;
+  return weight * (apart + 1) < 2 ** 15 && sum * (apart + 1) < 2 ** 31 && 2 * (sum / apart + 1) < apart;
+}
+
+/** Whether the tiles of a kernel with panels of `nr` columns, in vectors of `lanes`, share sums. */
+export function tilesShareSums(form: BlockForm, nr: number, lanes: number): boolean {
+  return nr % (SHARED_COLUMNS * lanes) === 0 && sharesSums(form);
+}
+
 /** A panel's columns are read whole by one row; tiles of rows take parts of them. */
 export function blockChoices(form: BlockForm, tiles: TileChooser): { template: Template; choices: Choices } {
   const { mr, nr } = tiles.blockMatmul({ rows: range(form.m).hi, columns: form.n }, form.quantized !== null);
-  return { template: "blockMatmul", choices: { mr, nr } };
+  const isShared = mr > 1 && form.n >= SHARED_PANEL && sharesSums(form);
+  return { template: "blockMatmul", choices: { mr, nr: isShared ? SHARED_PANEL : nr } };
 }
 
 /** Rows of a column's weights once they are unpacked, 32 bits each: a real number, or the integers of a dot product. */

@@ -4,12 +4,19 @@
 // product; integers are summed exactly inside a block and the blocks scaled and added in order: both forms give the same
 // bits.
 
-import { add, type Dim, indexVar, mul } from "../../../compiler/ir/dim.js";
+import { add, type Dim, floordiv, indexVar, mul } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import type { Value } from "../../../compiler/ir/graph.js";
 import { wordsOf } from "../../../compiler/plan/pack-bits.js";
-import { type BlockForm, blockForm, unpackedRows } from "../../../compiler/schedule/blocks.js";
+import {
+  type BlockForm,
+  blockForm,
+  SHARED_COLUMNS,
+  SHARED_SUMS,
+  tilesShareSums,
+  unpackedRows,
+} from "../../../compiler/schedule/blocks.js";
 import { choiceOf } from "../../../compiler/schedule/choices.js";
 import { blockRows, blockWidth } from "../../../compiler/schedule/tiles.js";
 import { holder } from "../../../compiler/schedule/views.js";
@@ -31,6 +38,7 @@ import {
   zeroOf,
 } from "./block-words.js";
 import { closeDots, startsAtRows, sumDots, sumRows } from "./dot-sums.js";
+import { sharedSums, unpackedShared } from "./shared-sums.js";
 import {
   accumulate,
   accumulators,
@@ -46,8 +54,8 @@ import {
 } from "./tile.js";
 
 const WORD_BYTES = 4;
-/** Vectors of columns that a single row sums at a time: there are as many words, weights and sums. */
-const ROW_VECTORS = 4;
+/** Vectors of columns that a single row sums at a time, the first of these that divides a panel: there are as many words, weights and sums. */
+const ROW_VECTORS = [4, 3, 2, 1];
 
 /** Rows of x and their sums: what a tile keeps beside the weights. */
 interface Rows {
@@ -69,7 +77,8 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const { m, k, n, groups, bits } = form;
   const nr = choiceOf(kernel, "nr");
   const lanes = tileLanes(frame, nr);
-  const width = blockWidth({ ...frame.unit, lanes }, nr);
+  const isShared = tilesShareSums(form, nr, lanes);
+  const width = isShared ? SHARED_COLUMNS * lanes : blockWidth({ ...frame.unit, lanes }, nr);
   const mr = Math.min(choiceOf(kernel, "mr"), blockRows(frame.unit, width, form.quantized !== null));
   const words: BitPanels = { bits, group: form.group, nr, k, n };
   const perBlock: Panels = { nr, batch: 1, k: groups, n, batchStride: groups * n, rowStride: n, pair: 1, run: groups };
@@ -118,7 +127,7 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const store = (row: Dim, { sums }: Rows, column: Dim): Stmt[] =>
     storeTile(frame, result, sums, column, (i, c) => add(mul(add(row, i), n), c));
 
-  const rowWidth = Math.min(nr, ROW_VECTORS * lanes);
+  const rowWidth = lanes * (ROW_VECTORS.find((v) => nr % (v * lanes) === 0) ?? 1);
   const oneRow = (row: Dim, first: Dim, from: Dim): Stmt[] => {
     const part = panelPart(first, from, rowWidth);
     const rows = rowsFrom(row, 1, rowWidth);
@@ -131,23 +140,25 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
     ];
   };
 
-  /** Bytes of `width` columns in scratch. */
-  const partBytes = unpackedRows(form) * width * 4;
+  /** Words of a row of `width` columns in scratch, and bytes of all its rows. */
+  const rowWords = isShared ? SHARED_SUMS * lanes : width;
+  const partBytes = unpackedRows(form) * rowWords * WORD_BYTES;
   const unpack = (column: Dim): Stmt[] => {
     const part = panelPart(column);
     const to = pointer("pd", pool.address(frame.scratch, 0, 1));
-    return [...start([...pointersOf(part), to]), ...readWeights(frame, part, unpacked(part, to, width, partBytes))];
+    const reader = isShared ? unpackedShared(frame, part, to, partBytes) : unpacked(part, to, width, partBytes);
+    return [...start([...pointersOf(part), to]), ...readWeights(frame, part, reader)];
   };
   const tile = (row: Dim, first: Dim, part: Dim): Stmt[] => {
     const rows = rowsFrom(row, mr, width);
     // Parts lie one after another.
-    const from = pool.address(frame.scratch, mul(part, unpackedRows(form)), WORD_BYTES);
+    const from = pool.address(frame.scratch, mul(floordiv(part, width), partBytes), 1);
     const columns = columnOf(first, part);
     return [
       ...clearTile(frame, rows.sums),
       ...(form.quantized === null
         ? realTile(frame, form, rows, from)
-        : integerTile(frame, panelPart(first, part, width), rows, from)),
+        : integerTile(frame, panelPart(first, part, width), rows, from, isShared)),
       ...store(row, rows, columns),
     ];
   };
@@ -220,12 +231,19 @@ function takeZeros(
   const type = wordsReg(part);
   return dots.flatMap((row, r) => {
     const rowSum = pool.loadAt(quantized.sums.at, r * blockStride, "i32", type, true);
-    return row.map((dot, j) => {
-      const zero = zeroOf(frame, part, type, j);
-      const away = zero.kind === "const" ? pool.constant(type, 0 - Number(zero.value)) : pool.op("neg", type, zero);
-      const taken = pool.same("mul", away, rowSum);
-      return set(dot, when === "start" ? taken : pool.same("add", dot, taken));
-    });
+    const kept = pool.variable(type, `rowSum${r}`);
+    // One zero for all columns: they lose alike.
+    const zeros = row.map((_, j) => zeroOf(frame, part, type, j));
+    const [zero] = zeros;
+    const isOne = zero?.kind === "const";
+    const first = isOne ? pool.same("mul", pool.constant(type, 0 - Number(zero.value)), rowSum) : rowSum;
+    return [
+      set(kept, first),
+      ...row.map((dot, j) => {
+        const taken = isOne ? kept : pool.same("mul", pool.op("neg", type, zeros[j] ?? kept), kept);
+        return set(dot, when === "start" ? taken : pool.same("add", dot, taken));
+      }),
+    ];
   });
 }
 
@@ -270,14 +288,15 @@ function scaleBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (r
   const { scales } = part;
   if (quantized === null || scales === null) return [];
   const floats = floatsOf(part);
-  return rows.sums.flatMap((row, r) =>
-    row.flatMap((sum, j) => {
+  const rowScale = pool.variable(floats, "rowScale");
+  return rows.sums.flatMap((row, r) => [
+    set(rowScale, pool.loadAt(quantized.scales.at, r * blockStride, "f32", floats, true)),
+    ...row.map((sum, j) => {
       const dot = dots[r]?.[j] ?? sum;
-      const rowScale = pool.loadAt(quantized.scales.at, r * blockStride, "f32", floats, true);
       const scale = pool.same("mul", rowScale, pool.loadAt(scales.at, vectorAt(part, j), "f32", floats));
-      return [set(sum, pool.same("madd", pool.op("toFloatS", floats, dot), scale, sum))];
+      return set(sum, pool.same("madd", pool.op("toFloatS", floats, dot), scale, sum));
     }),
-  );
+  ]);
 }
 
 /** Stores weights in parts of `width` columns: [part][k][width] in f32, or [part][k / group][width][group] in integers. */
@@ -332,7 +351,7 @@ function elementOf({ bits, group }: BlockForm): Element {
   return { a: "i8", b: bits < 8 ? "u4" : "u8", sum: "i32" };
 }
 
-function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr): Stmt[] {
+function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, isShared: boolean): Stmt[] {
   const { pool } = frame;
   const { form, nr } = part;
   const { quantized, x } = rows;
@@ -342,15 +361,17 @@ function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr): 
   const count = rows.sums.length;
   const sums = dotsOf(frame, part, sumRows(frame, element, count));
   const dots = sums.slice(0, count);
-  const starts = startsAtRows(frame, element, count);
+  const starts = !isShared && startsAtRows(frame, element, count);
   const from: Pointer = { at: pool.variable(I32, "pu"), start: weights };
   const zeroBytes = zeroBytesOf(form);
-  const width = widthOf(rows);
+  const shared = isShared ? sharedSums(frame, part, dots) : null;
+  const width = shared === null ? widthOf(rows) : SHARED_SUMS * part.lanes;
+  const added = shared?.sums ?? sums;
   const steps = (length: number): number => Math.ceil(length / form.group);
   const block = (length: number): Stmt[] => [
-    ...(starts ? takeZeros(frame, part, rows, dots, "start") : clearTile(frame, sums)),
-    ...sumDots(frame, element, sums, rowAddresses(rows, x.at), from.at, steps(length), width),
-    ...closeDots(frame, element, sums, count),
+    ...(starts ? takeZeros(frame, part, rows, dots, "start") : clearTile(frame, added)),
+    ...sumDots(frame, element, added, rowAddresses(rows, x.at), from.at, steps(length), width),
+    ...(shared === null ? closeDots(frame, element, sums, count) : shared.close),
     ...(starts ? [] : takeZeros(frame, part, rows, dots, "end")),
     ...scaleBlock(frame, part, rows, dots),
     advance(frame, x, length * bytesOf(element.a)),
