@@ -257,6 +257,18 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   toIntU: toInt("u"),
   toFloatS: convert("sitofp"),
   toFloatU: convert("uitofp"),
+  fromHalf: (cx) => {
+    const { lanes } = cx.type;
+    const bits = cast(cx, "trunc", vectorOf("i32", lanes), arg(cx, 0), vectorOf("i16", lanes));
+    const half = cast(cx, "bitcast", vectorOf("i16", lanes), bits, vectorOf("half", lanes));
+    return cast(cx, "fpext", vectorOf("half", lanes), half, typeOf(cx.type));
+  },
+  toHalf: (cx) => {
+    const { lanes } = cx.type;
+    const half = cast(cx, "fptrunc", vectorOf("float", lanes), arg(cx, 0), vectorOf("half", lanes));
+    const bits = cast(cx, "bitcast", vectorOf("half", lanes), half, vectorOf("i16", lanes));
+    return cast(cx, "zext", vectorOf("i16", lanes), bits, typeOf(cx.type));
+  },
   promote: convert("fpext"),
   demote: convert("fptrunc"),
   extendS: convert("sext"),

@@ -7,6 +7,7 @@
 
 import { type Dim, dimKey, type Sym } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
+import { SIMD128, type VectorUnit } from "../../compiler/schedule/tiles.js";
 
 export type RegKind = "i32" | "i64" | "f32" | "f64" | "mask32" | "mask64";
 
@@ -69,6 +70,9 @@ export type MachineOp =
   | "toIntU"
   | "toFloatS"
   | "toFloatU"
+  /** The low 16 bits of an i32 as an f16, to f32; and back, rounded to nearest even, in an i32. Only where the target has them. */
+  | "fromHalf"
+  | "toHalf"
   /** f32 <-> f64 */
   | "promote"
   | "demote"
@@ -211,9 +215,12 @@ export class ExprPool {
   readonly dynamic = new Map<Sym, Expr>();
   /** Elements of 32 bits in the target's vectors: a power of two, at least 4. */
   readonly vectorLanes: number;
+  /** Whether the target has `fromHalf` and `toHalf`. */
+  readonly convertsHalves: boolean;
 
-  constructor(vectorLanes = 4) {
-    this.vectorLanes = vectorLanes;
+  constructor({ lanes, convertsHalves }: Pick<VectorUnit, "lanes" | "convertsHalves"> = SIMD128) {
+    this.vectorLanes = lanes;
+    this.convertsHalves = convertsHalves;
   }
 
   #make(key: string, draft: Draft): Expr {

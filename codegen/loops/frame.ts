@@ -34,7 +34,7 @@ export function openFrame(
   iterations: Iterations,
   unit: VectorUnit,
 ): { frame: Frame; close(body: readonly Stmt[]): LoopKernel } {
-  const pool = new ExprPool(unit.lanes);
+  const pool = new ExprPool(unit);
   const numbers = new Map<Value, number>();
   for (const v of kernel.inputs) numbers.set(v, numbers.size);
   const inputs = new Map(numbers);

@@ -1,7 +1,7 @@
 // Floats narrower than 32 bits in registers: they compute as f32 and are rounded to nearest even after every op, so that
-// a chain gives the same values fused or not. Conversions are integer arithmetic on the bits, any number of lanes; the
-// formats are those of compiler/ir/minifloat.ts, and so is what overflows, saturates and is no number. Where a value
-// comes from memory unchanged, its bits go back as they were.
+// a chain gives the same values fused or not. Conversions are integer arithmetic on the bits, any number of lanes; f16 has
+// instructions on targets that say so. The formats are those of compiler/ir/minifloat.ts, and so is what overflows, saturates
+// and is no number. Where a value comes from memory unchanged, its bits go back as they were.
 
 import type { DType } from "../../compiler/ir/dtype.js";
 import { encodeMinifloat, maxFinite } from "../../compiler/ir/minifloat.js";
@@ -96,6 +96,7 @@ export function decodeNarrow(pool: ExprPool, dtype: DType, bits: Expr): Expr {
 function decode(b: Bits, dtype: DType, bits: Expr): Expr {
   const { pool } = b;
   if (dtype === "bf16") return b.toFloat(b.shl(bits, 16));
+  if (dtype === "f16" && pool.convertsHalves) return pool.op("fromHalf", b.float, bits);
   if (dtype === "f8e8m0") {
     const least = pool.select(pool.compare("eq", bits, b.constant(0)), b.constant(0x00400000), b.shl(bits, 23));
     return b.toFloat(pool.select(pool.compare("eq", bits, b.constant(0xff)), b.constant(NAN), least));
@@ -140,6 +141,8 @@ function encode(b: Bits, dtype: DType, value: Expr, saturate: boolean): Expr {
   const dropped = 23 - mantissa;
   const signBit = 1 << (exponent + mantissa);
   const nanPattern = encodeMinifloat(dtype, Number.NaN);
+  if (dtype === "f16" && pool.convertsHalves && !saturate)
+    return pool.select(nan, b.constant(nanPattern), pool.op("toHalf", b.int, value));
   // Normal results: rebias, and round by adding half an ulp less one plus the last kept bit.
   const odd = b.and(b.shrU(magnitude, dropped), 1);
   const rebias = ((bias - 127) << 23) + (1 << (dropped - 1)) - 1;

@@ -175,6 +175,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   toIntU: (cx) => toInt(cx, "u"),
   toFloatS: (cx) => toFloat(cx, "s"),
   toFloatU: (cx) => toFloat(cx, "u"),
+  fromHalf: refuse("f16 conversion"),
+  toHalf: refuse("f16 conversion"),
   promote: (cx) => (cx.type.lanes > 1 ? refuse("vector promote")(cx) : ["f64.promote", at(cx.args, 0)]),
   demote: (cx) => (cx.type.lanes > 1 ? refuse("vector demote")(cx) : ["f32.demote", at(cx.args, 0)]),
   extendS: (cx) => ["i64.extend_s", at(cx.args, 0)],

@@ -42,6 +42,8 @@ export interface VectorUnit {
   readonly perColumn?: number;
   /** Whether kernels can ask for memory before they read it. */
   readonly prefetches: boolean;
+  /** Whether f16 and f32 are converted into each other by an instruction. */
+  readonly convertsHalves: boolean;
 }
 
 /** Registers beside sums and columns: a row's element, and products that wait for their addition. */
@@ -145,7 +147,7 @@ export function registerTiles(unit: VectorUnit): TileChooser {
 }
 
 /** Vectors of 128 bits whose registers an engine allocates, as on WebAssembly. */
-export const SIMD128: VectorUnit = { lanes: 4, registers: Number.POSITIVE_INFINITY, prefetches: false };
+export const SIMD128: VectorUnit = { lanes: 4, registers: Number.POSITIVE_INFINITY, prefetches: false, convertsHalves: false };
 
 /**
  * Tiles for SIMD128: engines load a step's columns before they use them, so sums and columns must fit sixteen registers

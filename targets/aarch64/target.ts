@@ -4,7 +4,7 @@
 import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import type { NativeTarget } from "../llvm/native.js";
 
-const NEON: VectorUnit = { lanes: 4, registers: 32, prefetches: true };
+const NEON: VectorUnit = { lanes: 4, registers: 32, prefetches: true, convertsHalves: true };
 const SIGNED: VectorUnit = { ...NEON, bytes: "signed" };
 const SQUARES: VectorUnit = { ...NEON, bytes: "squares" };
 

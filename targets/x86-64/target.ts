@@ -5,9 +5,9 @@
 import type { VectorUnit } from "../../compiler/schedule/tiles.js";
 import type { NativeTarget } from "../llvm/native.js";
 
-const AVX512: VectorUnit = { lanes: 16, registers: 32, prefetches: true };
-const AVX2: VectorUnit = { lanes: 8, registers: 16, prefetches: true };
-const SSE: VectorUnit = { lanes: 4, registers: 16, prefetches: true };
+const AVX512: VectorUnit = { lanes: 16, registers: 32, prefetches: true, convertsHalves: true };
+const AVX2: VectorUnit = { lanes: 8, registers: 16, prefetches: true, convertsHalves: true };
+const SSE: VectorUnit = { lanes: 4, registers: 16, prefetches: true, convertsHalves: false };
 
 export const X86_64: NativeTarget = {
   name: "x86-64",

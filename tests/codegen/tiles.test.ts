@@ -6,10 +6,10 @@ import fc from "fast-check";
 import { fits, fitTile, registerTiles, SIMD128, type VectorUnit } from "../../compiler/schedule/tiles.js";
 
 const UNITS: readonly VectorUnit[] = [
-  { lanes: 4, registers: 16, prefetches: true },
-  { lanes: 4, registers: 32, prefetches: true },
-  { lanes: 8, registers: 16, prefetches: true },
-  { lanes: 16, registers: 32, prefetches: true },
+  { lanes: 4, registers: 16, prefetches: true, convertsHalves: false },
+  { lanes: 4, registers: 32, prefetches: true, convertsHalves: true },
+  { lanes: 8, registers: 16, prefetches: true, convertsHalves: false },
+  { lanes: 16, registers: 32, prefetches: true, convertsHalves: true },
 ];
 
 const shape = fc.record({

@@ -135,3 +135,32 @@ for (const target of ["x86-64", "aarch64"] as const)
       t.deepEqual(found(bf16Product("bf16"), options, BF16), [], "strict keeps every rounding");
       t.deepEqual(found(bf16Product("f32"), relaxed, BF16), [], "f32 is not rounded to bf16");
     });
+
+/** x + x of f16. */
+function sumOfHalves(options: CompileOptions): Uint8Array {
+  const b = new Builder();
+  const x = ir.input(b, "x", "f16", [64]);
+  return compile({ graph: graphOf(b, [x], { y: ir.add(b, x, x) }), builder: b }, options).bundle;
+}
+
+const HALVES: Readonly<Record<NativeName, readonly RegExp[]>> = {
+  "x86-64": [/^vcvtph2ps.*%zmm/, /^vcvtph2ps.*%ymm/],
+  aarch64: [/^fcvtl/],
+};
+
+const CONVERSIONS_OF_HALVES: Readonly<Record<string, readonly RegExp[]>> = {
+  v4vnni: [/^vcvtph2ps.*%zmm/],
+  v4: [/^vcvtph2ps.*%zmm/],
+  v3vnni: [/^vcvtph2ps.*%ymm/],
+  v3: [/^vcvtph2ps.*%ymm/],
+  v2: [],
+  dotprod: [/^fcvtl/],
+  neon: [/^fcvtl/],
+};
+
+for (const target of ["x86-64", "aarch64"] as const)
+  for (const level of Object.keys(NATIVE[target].levels))
+    native(`f16 on ${target}, ${level}`, (t) => {
+      const want = (CONVERSIONS_OF_HALVES[level] ?? []).map(String);
+      t.deepEqual(found(sumOfHalves({ target, cpus: [level] }), target, HALVES[target]), want);
+    });
