@@ -5,8 +5,9 @@
 // spells them as it likes (0/1 on scalars, all-ones lanes on vectors). Integer division by zero and shifts by the
 // width or more must be excluded by whoever builds the expression.
 
-import { type Dim, dimKey, type Sym } from "../../compiler/ir/dim.js";
+import { type Dim, dimKey, indexVar, type Sym, substitute, symOf } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
+import { Bug } from "../../compiler/ir/errors.js";
 import { SIMD128, type VectorUnit } from "../../compiler/schedule/tiles.js";
 
 export type RegKind = "i32" | "i64" | "f32" | "f64" | "mask32" | "mask64";
@@ -175,11 +176,21 @@ export function isFloatReg(t: Reg): boolean {
   return t.kind === "f32" || t.kind === "f64";
 }
 
-/** Rebuilds an expression with every index expression changed; what does not change stays the same object. */
-export function reindex(pool: ExprPool, e: Expr, f: (d: Dim) => Dim, memo = new Map<Expr, Expr>()): Expr {
+/**
+ * Rebuilds an expression with every index expression changed, those that give its data-dependent indices too; what does not
+ * change stays the same object.
+ */
+export function reindex(pool: ExprPool, e: Expr, change: (d: Dim) => Dim, memo = new Map<Expr, Expr>()): Expr {
   const seen = memo.get(e);
   if (seen !== undefined) return seen;
-  const go = (x: Expr): Expr => reindex(pool, x, f, memo);
+  const go = (x: Expr): Expr => reindex(pool, x, change, memo);
+  const f = (d: Dim): Dim =>
+    substitute(change(d), (s) => {
+      const given = pool.dynamic.get(s);
+      if (given === undefined) return undefined;
+      const moved = go(given);
+      return moved === given ? undefined : pool.dynamicIndex(`${s.name}.${moved.id}`, moved, s.extent ?? s.hi + 1);
+    });
   const make = (): Expr => {
     switch (e.kind) {
       case "index":
@@ -221,6 +232,15 @@ export class ExprPool {
   constructor({ lanes, convertsHalves }: Pick<VectorUnit, "lanes" | "convertsHalves"> = SIMD128) {
     this.vectorLanes = lanes;
     this.convertsHalves = convertsHalves;
+  }
+
+  /** A computed i32 in [0, size) as a symbol that index expressions can use. One name belongs to one expression. */
+  dynamicIndex(name: string, e: Expr, size: Dim): Dim {
+    const d = indexVar(name, size);
+    const s = symOf(d);
+    if (s === undefined) throw new Bug("loops", "a data-dependent index is no symbol");
+    this.dynamic.set(s, e);
+    return d;
   }
 
   #make(key: string, draft: Draft): Expr {

@@ -2,7 +2,7 @@
 // Views (reshape, transpose, slice, window, ...) only change the position; scalar ops compute; everything else is a
 // buffer that another kernel wrote. Positions are index expressions, one per axis.
 
-import { type Dim, indexVar, mul, provenLess, provenLessEqual, symOf } from "../../compiler/ir/dim.js";
+import { type Dim, indexVar, mul, provenLess, provenLessEqual } from "../../compiler/ir/dim.js";
 import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { constantOf, type Node, type Value } from "../../compiler/ir/graph.js";
@@ -73,11 +73,7 @@ export class ValueReader {
   /** A computed i32 in [0, size) as a symbol that index expressions can use. */
   dynamicIndex(e: Expr, size: Dim): Dim {
     for (const [known, expr] of this.pool.dynamic) if (expr === e) return indexVar(known.name, size);
-    const d = indexVar(`@${this.#dynamicCount++}`, size);
-    const s = symOf(d);
-    if (s === undefined) throw new Bug("loops", "a data-dependent index is no symbol");
-    this.pool.dynamic.set(s, e);
-    return d;
+    return this.pool.dynamicIndex(`@${this.#dynamicCount++}`, e, size);
   }
 
   #read(v: Value, position: Position): Expr {

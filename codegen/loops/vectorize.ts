@@ -4,7 +4,7 @@
 
 import { add, atomExpr, type Dim, dependsOn, linearIn, type Sym, substitute, symsOf } from "../../compiler/ir/dim.js";
 import { DTYPES } from "../../compiler/ir/dtype.js";
-import type { Expr, ExprPool, Reg } from "./expr.js";
+import { type Expr, type ExprPool, type Reg, reindex } from "./expr.js";
 
 const SCALAR_ONLY = new Set(["checkedIndex", "promote", "demote", "extendS", "extendU", "wrap"]);
 
@@ -14,6 +14,7 @@ export class Vectorizer {
   readonly #lanes: number;
   readonly #memo = new Map<Expr, Expr | null>();
   readonly #depends = new Map<Expr, boolean>();
+  readonly #bound = new Set<Expr>();
 
   constructor(pool: ExprPool, v: Sym, lanes: number) {
     this.#pool = pool;
@@ -25,6 +26,7 @@ export class Vectorizer {
   bind(scalar: Expr, vector: Expr): void {
     this.#memo.set(scalar, vector);
     this.#depends.set(scalar, true);
+    this.#bound.add(scalar);
   }
 
   /** The vector form, or null where a part has none. */
@@ -85,6 +87,35 @@ export class Vectorizer {
     return false;
   }
 
+  /** Whether a data-dependent index in a load comes from what the caller holds as a vector. */
+  #readsBound(e: Expr, seen = new Set<Expr>()): boolean {
+    if (this.#bound.has(e)) return true;
+    if (seen.has(e)) return false;
+    seen.add(e);
+    const given = (d: Dim): boolean =>
+      [...symsOf(d)].some((s) => {
+        const index = this.#pool.dynamic.get(s);
+        return index !== undefined && this.#readsBound(index, seen);
+      });
+    switch (e.kind) {
+      case "index":
+        return given(e.dim);
+      case "load":
+      case "address":
+        return given(e.index);
+      case "loadAt":
+        return this.#readsBound(e.address, seen);
+      case "lane":
+        return this.#readsBound(e.from, seen);
+      case "lanes":
+        return e.items.some((i) => this.#readsBound(i, seen));
+      case "op":
+        return e.args.some((a) => this.#readsBound(a, seen));
+      default:
+        return false;
+    }
+  }
+
   #make(e: Expr): Expr | null {
     if (e.type.lanes !== 1) return null;
     const wide = e.type.kind === "i64" || e.type.kind === "f64" || e.type.kind === "mask64";
@@ -98,14 +129,14 @@ export class Vectorizer {
         return this.#pool.lanes(Array.from({ length: this.#lanes }, (_, lane) => this.#pool.index(at(e.dim, lane))));
       }
       case "load": {
-        if (wide || this.#dynamicDepends(e.index)) return null;
-        const linear = linearIn(e.index, this.#v);
+        if (wide) return null;
+        const isGathered = this.#dynamicDepends(e.index);
+        if (isGathered && this.#readsBound(e)) return null;
+        const linear = isGathered ? null : linearIn(e.index, this.#v);
         if (linear !== null && linear.coeff === 1) return this.#pool.load(e.buffer, e.dtype, type, e.index, 1);
-        if (linear === null && DTYPES[e.dtype].bits < 32) return null;
+        if (linear === null && !isGathered && DTYPES[e.dtype].bits < 32) return null;
         return this.#pool.lanes(
-          Array.from({ length: this.#lanes }, (_, lane) =>
-            this.#pool.load(e.buffer, e.dtype, e.type, at(e.index, lane)),
-          ),
+          Array.from({ length: this.#lanes }, (_, lane) => reindex(this.#pool, e, (d) => at(d, lane))),
         );
       }
       case "op": {
