@@ -137,30 +137,22 @@ for (const target of ["x86-64", "aarch64"] as const)
     });
 
 /** x + x of f16. */
-function sumOfHalves(options: CompileOptions): Uint8Array {
-  const b = new Builder();
+function sumOfHalves(b: Builder): { readonly x: Value; readonly y: Value } {
   const x = ir.input(b, "x", "f16", [64]);
-  return compile({ graph: graphOf(b, [x], { y: ir.add(b, x, x) }), builder: b }, options).bundle;
+  return { x, y: ir.add(b, x, x) };
 }
 
-const HALVES: Readonly<Record<NativeName, readonly RegExp[]>> = {
-  "x86-64": [/^vcvtph2ps.*%zmm/, /^vcvtph2ps.*%ymm/],
-  aarch64: [/^fcvtl/],
-};
-
-const CONVERSIONS_OF_HALVES: Readonly<Record<string, readonly RegExp[]>> = {
-  v4vnni: [/^vcvtph2ps.*%zmm/],
-  v4: [/^vcvtph2ps.*%zmm/],
-  v3vnni: [/^vcvtph2ps.*%ymm/],
-  v3: [/^vcvtph2ps.*%ymm/],
-  v2: [],
-  dotprod: [/^fcvtl/],
-  neon: [/^fcvtl/],
+const [WIDE, NARROW, NEON] = [/^vcvtph2ps.*%zmm/, /^vcvtph2ps.*%ymm/, /^fcvtl/];
+const HALVES: Readonly<Record<NativeName, readonly RegExp[]>> = { "x86-64": [WIDE, NARROW], aarch64: [NEON] };
+const HALF_USES: Readonly<Record<NativeName, Readonly<Record<string, RegExp>>>> = {
+  "x86-64": { v4bf16: WIDE, v4vnni: WIDE, v4: WIDE, v3vnni: NARROW, v3: NARROW },
+  aarch64: { "v8.6": NEON, dotprod: NEON, neon: NEON },
 };
 
 for (const target of ["x86-64", "aarch64"] as const)
   for (const level of Object.keys(NATIVE[target].levels))
     native(`f16 on ${target}, ${level}`, (t) => {
-      const want = (CONVERSIONS_OF_HALVES[level] ?? []).map(String);
-      t.deepEqual(found(sumOfHalves({ target, cpus: [level] }), target, HALVES[target]), want);
+      const use = HALF_USES[target][level];
+      const options = { target, cpus: [level] };
+      t.deepEqual(found(sumOfHalves, options, HALVES[target]), use === undefined ? [] : [String(use)]);
     });
