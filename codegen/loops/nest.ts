@@ -21,6 +21,7 @@ import { Bug } from "../../compiler/ir/errors.js";
 import { unravel } from "../../compiler/schedule/views.js";
 import { type Expr, type ExprPool, reindex } from "./expr.js";
 import { encodeNarrow } from "./narrow.js";
+import { type StageArea, stagesOf } from "./stages.js";
 import type { Stmt } from "./stmt.js";
 import { Vectorizer } from "./vectorize.js";
 
@@ -140,7 +141,7 @@ export function mergeAxes(
   return build(groups, "");
 }
 
-/** Stores one element per iteration of a nest; `statement` gives the store for scalars. */
+/** Stores one element per iteration of a nest; where there is an area for it, in stages that pay. */
 export function storeNest(
   pool: ExprPool,
   nest: Nest,
@@ -148,6 +149,7 @@ export function storeNest(
   dtype: DType,
   index: (position: readonly Dim[]) => Dim,
   value: Expr,
+  area?: StageArea,
 ): Stmt[] {
   const at = index(nest.position);
   const out = stored(pool, dtype, value);
@@ -155,7 +157,7 @@ export function storeNest(
   const inner = nest.vars.at(-1);
   const size = nest.sizes.at(-1);
   if (inner === undefined || size === undefined) return [scalar];
-  let body: Stmt[] = innerLoop(pool, inner, size, scalar);
+  let body: Stmt[] = innerLoop(pool, inner, size, scalar, area);
   for (let i = nest.vars.length - 2; i >= 0; i--) body = [parallelLoop(nest.vars[i] ?? 0, nest.sizes[i] ?? 1, body)];
   return body;
 }
@@ -198,7 +200,7 @@ export function vectorLoops(
 }
 
 /** The innermost loop around one store: vectors as far as they go, then single elements. */
-function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }): Stmt[] {
+function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "store" }, area?: StageArea): Stmt[] {
   const linear = symbolOf(v);
   const isVector = DTYPES[store.dtype].bits <= 32 && isUnitStride(store.index, linear);
   const vector = (lanes: number): Expr | null =>
@@ -212,11 +214,16 @@ function innerLoop(pool: ExprPool, v: Dim, size: Dim, store: Stmt & { kind: "sto
   if (widest === null || countOps(widest) < MIN_OPS_TO_PAIR) return vectorLoops(pool, v, size, stores, [store], true);
   // Long chains of operations wait for each other: two of them side by side do not.
   const done = mul(floordiv(size, 2 * lanes), 2 * lanes);
-  const later = (d: Dim): Dim => substitute(d, (s) => (s === linear ? add(v, lanes) : undefined));
-  const second = { ...store, index: later(store.index), value: reindex(pool, widest, later) };
-  const body = [{ ...store, value: widest }, second];
-  const pairs: Stmt = { kind: "for", v, from: 0, to: done, step: 2 * lanes, body, parallel: true };
-  return [pairs, ...vectorLoops(pool, v, size, stores, [store], true, done)];
+  const stages = area === undefined ? null : stagesOf(pool, area, linear, size, [widest]);
+  const value = stages?.roots[0] ?? widest;
+  const body = [0, lanes].map((by): Stmt => {
+    const later = (d: Dim): Dim => substitute(d, (s) => (s === linear ? add(stages?.at ?? v, by) : undefined));
+    return { ...store, index: later(store.index), value: reindex(pool, value, later) };
+  });
+  const pairs = stages?.loop(done, 2 * lanes, body, true) ?? [
+    { kind: "for", v, from: 0, to: done, step: 2 * lanes, body, parallel: true },
+  ];
+  return [...pairs, ...vectorLoops(pool, v, size, stores, [store], true, done)];
 }
 
 const MIN_OPS_TO_PAIR = 12;

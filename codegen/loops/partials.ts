@@ -7,6 +7,7 @@ import type { DType } from "../../compiler/ir/dtype.js";
 import type { Expr, ExprPool, RegKind } from "./expr.js";
 import { LANES, symbolOf } from "./nest.js";
 import { acrossLanes, acrossWays, type ReduceKind, WAYS } from "./reduction.js";
+import type { Stages } from "./stages.js";
 import type { Stmt } from "./stmt.js";
 
 /** How the partial results of a size lie in registers: `vectors` of `lanes` each. */
@@ -89,6 +90,7 @@ export class Partials {
 /**
  * Loops over `v` up to `main`, a multiple of four: all registers at a time, then four elements at a time. `step` gives the
  * statements for one register: its number, or "first"; its width; and what moves an index expression to its elements.
+ * With stages, what it gives for a number is their last.
  */
 export function partialLoops(
   v: Dim,
@@ -96,20 +98,23 @@ export function partialLoops(
   { lanes, vectors }: PartialForm,
   partials: readonly Partials[],
   step: (register: number | "first", lanes: number, later: (d: Dim) => Dim) => Stmt[],
+  stages: Stages | null = null,
 ): Stmt[] {
   const linear = symbolOf(v);
   const shifted =
-    (by: number) =>
+    (from: Dim, by: number) =>
     (d: Dim): Dim =>
-      by === 0 ? d : substitute(d, (s) => (s === linear ? add(v, by) : undefined));
+      from === v && by === 0 ? d : substitute(d, (s) => (s === linear ? add(from, by) : undefined));
   const count = lanes * vectors;
   const end = mul(floordiv(main, count), count);
-  const all = Array.from({ length: vectors }, (_, w) => step(w, lanes, shifted(w * lanes))).flat();
+  const all = Array.from({ length: vectors }, (_, w) => step(w, lanes, shifted(stages?.at ?? v, w * lanes))).flat();
   const out: Stmt[] = [
-    { kind: "for", v, from: 0, to: end, step: count, body: all },
+    ...(stages?.loop(end, count, all, false) ?? [
+      { kind: "for", v, from: 0, to: end, step: count, body: all } as const,
+    ]),
     ...partials.flatMap((p) => p.narrow()),
   ];
   if (end !== main)
-    out.push({ kind: "for", v, from: end, to: main, step: LANES, body: step("first", LANES, shifted(0)) });
+    out.push({ kind: "for", v, from: end, to: main, step: LANES, body: step("first", LANES, shifted(v, 0)) });
   return out;
 }

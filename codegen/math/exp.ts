@@ -128,17 +128,25 @@ export function divideExactly(m: Terms, n: Expr, nLow: Expr, d: Expr, dHead: Exp
   return m.madd(left, inverse, head);
 }
 
+/** exp(-x) * 2^shift = power (1 + t), as `growth` has it, without a negation. */
+function growthOfMinus(m: Terms, x: Expr, shift: number): { readonly power: Expr; readonly t: Expr } {
+  const shifter = m.c(m.magic + m.bias + shift);
+  const shifted = m.madd(x, m.c(-LOG2E), shifter);
+  const k = m.sub(shifted, shifter);
+  const minus = m.add(m.add(x, m.mul(k, m.c(m.pick(LN2_HIGH)))), m.mul(k, m.c(m.pick(LN2_LOW))));
+  const q = m.pick(Q).map((c, i) => (i % 2 === 0 ? c : -c));
+  return { power: m.power(m.bits(shifted)), t: m.sub(m.mul(m.mul(minus, minus), m.poly(minus, q)), minus) };
+}
+
 /**
- * 1 / (1 + exp(-x)) = c / (c + c 2^k + c 2^k t), with a power of two c that keeps the divisor normal, so that one rounding makes
- * a denormal. c + c 2^k loses c where k > 23: what it lost is added to the last term.
+ * 1 / (1 + exp(-x)) = c / (2^k + (c + 2^k t)) with exp(-x) = 2^k (1 + t) / c, and with a power of two c that keeps the divisor
+ * normal, so that one rounding makes a denormal. c is added to the smaller term: next to 2^k alone it would be lost too soon.
  */
 export function sigmoid(m: Terms, x: Expr): Expr {
   const raised = m.pick(RAISED);
   const least = m.max(x, m.c(m.pick(LEAST)));
   const bounded = m.min(least, m.c(m.pick({ f32: 40, f64: 80 })));
-  const { power, t } = growth(m, m.same("neg", bounded), -raised);
+  const { power, t } = growthOfMinus(m, bounded, -raised);
   const c = m.c(2 ** -raised);
-  const sum = m.add(c, power);
-  const lost = m.sub(c, m.sub(sum, power));
-  return m.div(c, m.add(sum, m.madd(power, t, lost)));
+  return m.div(c, m.add(power, m.madd(power, t, c)));
 }

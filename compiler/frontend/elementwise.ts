@@ -203,9 +203,12 @@ export abstract class Elementwise extends Arithmetic {
   gelu({ approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Tensor {
     return record("gelu", () => {
       if (approximate === "none") return this.mul(0.5).mul(this.mul(SQRT_HALF).erf().add(1));
-      const cube = this.mul(this.self).mul(this.self);
-      const inner = this.add(cube.mul(0.044715)).mul(SQRT_2_OVER_PI);
-      return this.mul(0.5).mul(inner.tanh().add(1));
+      // (1 + tanh u) / 2 = sigmoid(2 u)
+      const slope = 2 * SQRT_2_OVER_PI;
+      const factor = this.mul(this.self)
+        .mul(0.044715 * slope)
+        .add(slope);
+      return this.mul(factor.mul(this.self).sigmoid());
     });
   }
   sigmoid(): Tensor {

@@ -163,6 +163,41 @@ const powers: readonly Rule[] = [
   }),
 ];
 
+/** tanh(x) where `v` is tanh(x) + 1. */
+function raisedTanh(v: Value): Value | null {
+  if (v.node.op !== "add" || uniformOf(inputOf(v.node, 1)) !== 1) return null;
+  const from = alone(v.node, inputOf(v.node));
+  return from !== null && from.node.op === "tanh" ? inputOf(from.node) : null;
+}
+
+const logistic: readonly Rule[] = [
+  // x/2 (1 + tanh u) is x sigmoid(2 u), within an ulp of x: the sum loses what tanh has next to -1. The factor 1/2 stands
+  // with either operand or around both. Below half of the least normal number the product of x and 1/2 rounds.
+  rule("mul-tanh", "mul", (node, { b }) => {
+    const [x, y] = operands(node);
+    const sigmoid = (u: Value): Value => {
+      const two = b.one("const", [], { value: scalarTensor(u.type.dtype, 2) });
+      return b.one("sigmoid", [b.one("mul", [u, two], {})], {});
+    };
+    const isHalf = (v: Value): boolean => v.node.op === "mul" && uniformOf(inputOf(v.node, 1)) === 0.5;
+    if (uniformOf(y) === 0.5) {
+      const [f, g] = x.node.op === "mul" ? operands(x.node) : [x, x];
+      const [u, w] = [raisedTanh(f), raisedTanh(g)];
+      if (x.node.op !== "mul") return u === null ? null : alone(node, sigmoid(u));
+      if (w !== null) return b.one("mul", [f, sigmoid(w)], {});
+      return u === null ? null : b.one("mul", [sigmoid(u), g], {});
+    }
+    for (const [f, g] of [
+      [x, y],
+      [y, x],
+    ] as const) {
+      const u = raisedTanh(g);
+      if (u !== null && isHalf(f)) return b.one("mul", [inputOf(f.node), sigmoid(u)], {});
+    }
+    return null;
+  }),
+];
+
 const selections: readonly Rule[] = [
   rule("select-same", "select", (node) => {
     const [, x, y] = node.inputs;
@@ -183,7 +218,7 @@ const selections: readonly Rule[] = [
   }),
 ];
 
-export const algebraRules: readonly Rule[] = [...neutral, ...signs, ...powers, ...selections];
+export const algebraRules: readonly Rule[] = [...neutral, ...signs, ...powers, ...logistic, ...selections];
 
 export const algebra: Pass = {
   name: "algebra",

@@ -10,6 +10,7 @@ import { sameShape } from "../ir/types.js";
 import { matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import type { Group } from "./groups.js";
 import type { Choices } from "./schedule.js";
+import { stageElements } from "./stages.js";
 import type { TileChooser } from "./tiles.js";
 import { costOf, sameCount, type Uses } from "./uses.js";
 import { holder, locate, unravel } from "./views.js";
@@ -240,5 +241,5 @@ export function attentionScratchBytes(
   const form = attentionForm(attention, second);
   const keptRows = nodes.filter((n) => costOf(n) >= 4).length;
   const { kept } = attentionScratch(form, choices);
-  return mul(4, add(kept, mul(Math.min(keptRows, 8), form.keys)));
+  return mul(4, add(kept, stageElements(nodes), mul(Math.min(keptRows, 8), form.keys)));
 }

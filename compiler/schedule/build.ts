@@ -1,7 +1,7 @@
 // Turns fusion decisions into kernels and steps: in each scope, one kernel per buffered value, at the place of its node;
 // control nodes become steps that own their branches' steps.
 
-import { type Dim, indexVar, mul, range, sym } from "../ir/dim.js";
+import { add, type Dim, indexVar, mul, range, sym } from "../ir/dim.js";
 import { Bug } from "../ir/errors.js";
 import { constantOf, type Graph, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { type Scope, scopesOf } from "../ir/scope.js";
@@ -14,6 +14,7 @@ import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
 import { widenedPanelBytes } from "./paired.js";
 import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
+import { stageElements } from "./stages.js";
 import { SIMD128_TILES, type TileChooser } from "./tiles.js";
 import { isElementwise, usesOf } from "./uses.js";
 import { holder } from "./views.js";
@@ -240,8 +241,9 @@ function scratchOf(
     const axes = isOp(group.anchor, "reduce") ? group.anchor.attrs.axes : [];
     const inner = mul(1, ...axes.map((axis) => from[axis] ?? 1));
     const spilled = nodes.filter((n) => isElementwise(n)).length;
-    return mul(inner, 8, Math.min(spilled, 8));
+    return add(mul(inner, 8, Math.min(spilled, 8)), mul(4, stageElements(nodes)));
   }
+  if (template === "map") return mul(4, stageElements(nodes));
   if (template === "sort") return mul(elementCount(node.outputs[0]?.type.shape ?? []), 16);
   return 0;
 }

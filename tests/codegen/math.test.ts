@@ -69,6 +69,8 @@ const TIGHT: readonly (readonly [MathName, number])[] = [
   ["sinh", 1.424104452],
   ["tanh", 0.114682138],
   ["sigmoid", -1.108997822],
+  ["sigmoid", -0.0003449918],
+  ["sigmoid", -16.64],
   ["log", 1.413318515],
 ];
 

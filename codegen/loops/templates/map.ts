@@ -4,6 +4,7 @@
 
 import { add, type Dim, indexVar, linearIn, provenLessEqual, type Sym, substitute } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
+import { stageElements } from "../../../compiler/schedule/stages.js";
 import { type Position, ravel } from "../../../compiler/schedule/views.js";
 import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
@@ -19,7 +20,10 @@ export function lowerMap(frame: Frame): Stmt[] {
   const read = (position: Position): Expr => reader.at(output, position);
   const nest = mergeAxes(pool, shape, "i", read);
   const value = read(nest.position);
-  return turnedNest(frame, nest, value) ?? storeNest(pool, nest, buffer(output), dtype, (p) => ravel(p, shape), value);
+  const area = { buffer: frame.scratch, first: 0, elements: stageElements(frame.kernel.nodes) };
+  return (
+    turnedNest(frame, nest, value) ?? storeNest(pool, nest, buffer(output), dtype, (p) => ravel(p, shape), value, area)
+  );
 }
 
 /** How loads move with a loop variable: strides other than 0 and 1 are counted apart. */

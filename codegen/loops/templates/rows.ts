@@ -7,6 +7,7 @@ import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Node, type NodeOf, type Value } from "../../../compiler/ir/graph.js";
 import { sameShape } from "../../../compiler/ir/types.js";
+import { stageElements } from "../../../compiler/schedule/stages.js";
 import { costOf } from "../../../compiler/schedule/uses.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, reindex } from "../expr.js";
@@ -15,6 +16,7 @@ import { forLoop, LANES, parallelLoop, stored, symbolOf, vectorLoops } from "../
 import { partialForm, partialLoops } from "../partials.js";
 import { accumulator, combine, fromAccumulator, initialOf, toAccumulator } from "../reduction.js";
 import { Running } from "../running.js";
+import { type StageArea, stagesOf } from "../stages.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 
@@ -59,7 +61,8 @@ export function rowPasses(frame: Frame, { anchor, nodes, row, kept, target }: Ro
   const levels = levelsOf(nodes, reduces);
   const spills = chooseSpills(nodes, reduces, levels, full, target.value);
   const spillDone = new Set<Value>();
-  const spillAt = (slot: number): Dim => add(kept, mul(slot, width), column);
+  const area = { buffer: frame.scratch, first: kept, elements: stageElements(nodes) };
+  const spillAt = (slot: number): Dim => add(kept, area.elements, mul(slot, width), column);
   const body: Stmt[] = [];
 
   const spillStores = (level: number): (Stmt & { kind: "store" })[] => {
@@ -86,7 +89,7 @@ export function rowPasses(frame: Frame, { anchor, nodes, row, kept, target }: Ro
   for (let level = 1; level <= top; level++) {
     const now = reduces.filter((r) => levels.get(r) === level);
     const stores = spillStores(level);
-    body.push(...reducePass(frame, now, position, column, width, stores));
+    body.push(...reducePass(frame, area, now, position, column, width, stores));
     for (const r of now) {
       const result = r.outputs[0];
       if (result === undefined) continue;
@@ -207,6 +210,7 @@ function withoutNull(elements: readonly (Expr | null)[], stores: VectorStep["sto
 /** One pass over a row that computes several reductions and fills scratch rows. */
 function reducePass(
   frame: Frame,
+  area: StageArea,
   now: readonly Reduce[],
   position: readonly Dim[],
   column: Dim,
@@ -241,7 +245,7 @@ function reducePass(
     const own = vectorStores(frame, column, lanes, stores);
     return own === null ? null : withoutNull(elements, own);
   };
-  const steps = new Map([form.lanes, LANES].map((lanes) => [lanes, vectorStep(lanes)] as const));
+  const [wide, narrow] = [vectorStep(form.lanes), vectorStep(LANES)];
   const scalarSteps: Stmt[] = [
     ...stores,
     ...parts.map(
@@ -249,7 +253,7 @@ function reducePass(
     ),
   ];
   const finish = parts.map((p): Stmt => ({ kind: "set", target: p.total, value: p.acc }));
-  if (range(width).hi < LANES || [...steps.values()].includes(null))
+  if (range(width).hi < LANES || wide === null || narrow === null)
     return [
       ...parts.map((p): Stmt => ({ kind: "set", target: p.acc, value: pool.constant(p.acc.type, p.initial) })),
       forLoop(column, width, scalarSteps),
@@ -257,18 +261,31 @@ function reducePass(
     ];
   const main = mul(floordiv(width, LANES), LANES);
   const all = parts.flatMap((p) => p.running.partials);
-  const loops = partialLoops(column, main, form, all, (register, lanes, later) => {
-    const step = steps.get(lanes);
+  const stages = stagesOf(pool, area, symbolOf(column), width, [...wide.stores.map((s) => s.value), ...wide.elements]);
+  const step = (register: number | "first", _: number, later: (d: Dim) => Dim): Stmt[] => {
+    const own = register === "first" ? narrow : wide;
+    // The last stage reads memory that stages write: what is stored and reduced as well is computed once, to a register.
+    const registers = new Map<Expr, Expr>();
+    const computed: Stmt[] = [];
+    if (register !== "first")
+      for (const [i, root] of (stages?.roots ?? []).entries()) {
+        if (registers.has(root)) continue;
+        const target = pool.variable(root.type, `staged${now[0]?.id}_${register}_${i}`);
+        registers.set(root, target);
+        computed.push({ kind: "set", target, value: reindex(pool, root, later) });
+      }
+    const final = (i: number, value: Expr): Expr =>
+      registers.get(stages?.roots[i] ?? value) ?? reindex(pool, value, later);
     return [
-      ...(step?.stores ?? []).map(
-        (st): Stmt => ({ ...st, index: later(st.index), value: reindex(pool, st.value, later) }),
-      ),
+      ...computed,
+      ...own.stores.map((st, i): Stmt => ({ ...st, index: later(st.index), value: final(i, st.value) })),
       ...parts.flatMap((p, i): Stmt[] => {
-        const element = step?.elements[i];
-        return element === undefined ? [] : p.running.step(register, reindex(pool, element, later));
+        const element = own.elements[i];
+        return element === undefined ? [] : p.running.step(register, final(own.stores.length + i, element));
       }),
     ];
-  });
+  };
+  const loops = partialLoops(column, main, form, all, step, stages);
   const out: Stmt[] = [
     ...parts.flatMap((p) => p.running.clear()),
     ...loops,

@@ -31,12 +31,12 @@ export function thresholdedRelu(b: Builder, x: Value, alpha: number): Value {
   return ir.select(b, ir.gt(b, x, alpha), x, 0);
 }
 
+/** x times the normal distribution function of x, or its usual approximation (1 + tanh u) / 2 = sigmoid(2 u). */
 export function gelu(b: Builder, x: Value, tanh: boolean): Value {
-  const half = ir.mul(b, x, 0.5);
-  if (!tanh) return ir.mul(b, half, ir.add(b, ir.erf(b, ir.mul(b, x, Math.SQRT1_2)), 1));
-  const cube = ir.mul(b, ir.mul(b, ir.mul(b, x, x), x), 0.044715);
-  const inner = ir.mul(b, ir.add(b, x, cube), Math.sqrt(2 / Math.PI));
-  return ir.mul(b, half, ir.add(b, ir.tanh(b, inner), 1));
+  if (!tanh) return ir.mul(b, ir.mul(b, x, 0.5), ir.add(b, ir.erf(b, ir.mul(b, x, Math.SQRT1_2)), 1));
+  const slope = 2 * Math.sqrt(2 / Math.PI);
+  const factor = ir.add(b, ir.mul(b, ir.mul(b, x, x), 0.044715 * slope), slope);
+  return ir.mul(b, x, ir.sigmoid(b, ir.mul(b, factor, x)));
 }
 
 const selu: Translator = (cx) => {
