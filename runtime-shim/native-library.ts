@@ -48,6 +48,9 @@ export interface NativeMemory {
 const READ_WRITE = 3;
 const PRIVATE_ANONYMOUS = 0x22;
 const PAGE = 4096;
+const HUGE_PAGE = 2 ** 21;
+/** MADV_HUGEPAGE */
+const USE_HUGE = 14;
 
 /** `bytes` zeros at a page boundary. Throws LoadError where the system has no such memory to give. */
 export function allocate(bytes: number): NativeMemory {
@@ -60,6 +63,9 @@ export function allocate(bytes: number): NativeMemory {
   if (typeof address !== "bigint" || BigInt.asIntN(64, address) === -1n) {
     throw new LoadError("resource_limit", "manifest.memory.bytes", `${bytes}`, "no more than this system can allocate");
   }
+  // Fewer faults while it fills and fewer misses in all runs; the system may refuse.
+  if (length >= HUGE_PAGE)
+    system.func("int madvise(void *address, size_t bytes, int advice)")(address, length, USE_HUGE);
   const buffer = view(address, bytes);
   // Outputs in place and states are views of this buffer: it lives as long as one of them does.
   freed ??= new FinalizationRegistry((free: () => void) => free());

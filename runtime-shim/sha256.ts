@@ -1,10 +1,13 @@
-// SHA-256 (FIPS 180-4): by WebCrypto where there is one, else here. Insecure contexts (http pages that are not on
-// localhost) have no crypto.subtle.
+// SHA-256 (FIPS 180-4): by Node's own, by WebCrypto where there is one, else here. Insecure contexts (http pages that are not
+// on localhost) have no crypto.subtle; Node's would copy the bytes.
 
 import { toHex } from "./manifest.js";
 
-/** Lower-case hex digest. The bytes may change once this has returned its promise. */
-export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+const inNode = typeof process === "object" && process.getBuiltinModule !== undefined;
+
+/** Lower-case hex digest. The bytes may change once this has returned its promise. `byNode`: by Node's own. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>, byNode = inNode): Promise<string> {
+  if (byNode) return process.getBuiltinModule("node:crypto").createHash("sha256").update(bytes).digest("hex");
   const subtle = globalThis.crypto?.subtle;
   return toHex(subtle === undefined ? sha256Here(bytes) : new Uint8Array(await subtle.digest("SHA-256", bytes)));
 }

@@ -3,6 +3,7 @@
 
 import { LoadError, show } from "./errors.js";
 import { malformed } from "./json.js";
+import { filePath, openFile } from "./source-file.js";
 
 export type BundleSource = string | URL | Uint8Array | ArrayBuffer | Response | ReadableStream<Uint8Array>;
 
@@ -17,6 +18,15 @@ export interface ByteStream {
   close(): Promise<void>;
 }
 
+/** What gives bytes, some at a time. */
+export interface Reader {
+  readonly size: number | null;
+  /** Writes at least one byte to the start of `into`, and says how many; 0 at the end. */
+  read(into: Uint8Array): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** What gives bytes in pieces of its own sizes. */
 interface Pieces {
   readonly size: number | null;
   next(): Promise<Uint8Array | null>;
@@ -25,51 +35,62 @@ interface Pieces {
 
 export async function openSource(source: BundleSource, signal: AbortSignal | undefined): Promise<ByteStream> {
   signal?.throwIfAborted();
-  return streamOf(await piecesOf(source, signal), signal);
+  return streamOf(await readerOf(source, signal), signal);
 }
 
-function streamOf(pieces: Pieces, signal: AbortSignal | undefined): ByteStream {
-  let piece: Uint8Array = new Uint8Array(0);
+function streamOf(reader: Reader, signal: AbortSignal | undefined): ByteStream {
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     signal?.removeEventListener("abort", close);
-    closed ??= pieces.close().catch(() => {});
+    closed ??= reader.close().catch(() => {});
     return closed;
   };
   // A source that gives nothing more must not keep an aborted load waiting.
   signal?.addEventListener("abort", close);
-  const more = async (): Promise<boolean> => {
-    while (piece.length === 0) {
+  const read = async (into: Uint8Array): Promise<number> => {
+    signal?.throwIfAborted();
+    const count = await reader.read(into).catch((error: unknown) => {
       signal?.throwIfAborted();
-      const next = await pieces.next().catch((error: unknown) => {
-        signal?.throwIfAborted();
-        throw error;
-      });
-      signal?.throwIfAborted();
-      if (next === null) return false;
-      if (!(next instanceof Uint8Array)) malformed("source", `a stream of ${show(next)}`, "a stream of Uint8Array");
-      piece = next;
-    }
-    return true;
+      throw error;
+    });
+    signal?.throwIfAborted();
+    return count;
   };
   return {
-    size: pieces.size,
+    size: reader.size,
     async fill(into, where) {
-      let done = 0;
-      while (done < into.length) {
-        if (!(await more())) malformed(where, `${done} bytes before the bundle ends`, `${into.length}`);
-        const part = piece.subarray(0, into.length - done);
-        into.set(part, done);
-        piece = piece.subarray(part.length);
-        done += part.length;
+      for (let done = 0; done < into.length; ) {
+        const count = await read(into.subarray(done));
+        if (count === 0) malformed(where, `${done} bytes before the bundle ends`, `${into.length}`);
+        done += count;
       }
     },
-    atEnd: async () => !(await more()),
+    atEnd: async () => (await read(new Uint8Array(1))) === 0,
     close,
   };
 }
 
-async function piecesOf(source: BundleSource, signal: AbortSignal | undefined): Promise<Pieces> {
+function readPieces({ size, next, close }: Pieces): Reader {
+  let piece: Uint8Array = new Uint8Array(0);
+  return {
+    size,
+    async read(into) {
+      while (piece.length === 0) {
+        const found = await next();
+        if (found === null) return 0;
+        if (!(found instanceof Uint8Array)) malformed("source", `a stream of ${show(found)}`, "a stream of Uint8Array");
+        piece = found;
+      }
+      const part = piece.subarray(0, into.length);
+      into.set(part);
+      piece = piece.subarray(part.length);
+      return part.length;
+    },
+    close,
+  };
+}
+
+async function readerOf(source: BundleSource, signal: AbortSignal | undefined): Promise<Reader> {
   if (source instanceof Uint8Array) return once(source);
   if (source instanceof ArrayBuffer) return once(new Uint8Array(source));
   if (typeof source !== "string" && !(source instanceof URL)) {
@@ -79,7 +100,7 @@ async function piecesOf(source: BundleSource, signal: AbortSignal | undefined): 
     malformed("source", show(source), "a URL, a path, bytes, a Response or a ReadableStream");
   }
   const file = filePath(source);
-  if (file !== null) return fromFile(file);
+  if (file !== null) return openFile(file);
   let response: Response;
   try {
     response = await fetch(source, signal === undefined ? {} : { signal });
@@ -90,13 +111,13 @@ async function piecesOf(source: BundleSource, signal: AbortSignal | undefined): 
   return fromResponse(response);
 }
 
-function message(error: unknown): string {
+export function message(error: unknown): string {
   return error instanceof Error ? error.message : `${error}`;
 }
 
-function once(bytes: Uint8Array): Pieces {
+function once(bytes: Uint8Array): Reader {
   let left: Uint8Array | null = bytes;
-  return {
+  return readPieces({
     size: bytes.length,
     async next() {
       const piece = left;
@@ -104,10 +125,10 @@ function once(bytes: Uint8Array): Pieces {
       return piece;
     },
     close: async () => {},
-  };
+  });
 }
 
-function fromResponse(response: Response): Pieces {
+function fromResponse(response: Response): Reader {
   const where = response.url || "response";
   if (!response.ok) throw new LoadError("malformed_input", where, `HTTP status ${response.status}`, "a bundle");
   if (response.body === null) return once(new Uint8Array(0));
@@ -115,10 +136,10 @@ function fromResponse(response: Response): Pieces {
   return fromStream(response.body);
 }
 
-function fromStream(stream: ReadableStream<Uint8Array>): Pieces {
+function fromStream(stream: ReadableStream<Uint8Array>): Reader {
   if (stream.locked) malformed("source", "a stream with another reader", "a stream of its own");
   const reader = stream.getReader();
-  return {
+  return readPieces({
     size: null,
     async next() {
       let read: ReadableStreamReadResult<Uint8Array>;
@@ -130,39 +151,5 @@ function fromStream(stream: ReadableStream<Uint8Array>): Pieces {
       return read.done ? null : read.value;
     },
     close: () => reader.cancel(),
-  };
-}
-
-// ---- files, in Node
-
-/** A path in the file system where `source` is one: a file: URL, or in Node a string without a scheme. */
-function filePath(source: string | URL): string | URL | null {
-  if (fileSystem() === undefined) return null;
-  if (source instanceof URL) return source.protocol === "file:" ? source : null;
-  if (source.startsWith("file:")) return new URL(source);
-  return /^[a-z][a-z0-9+.-]+:/i.test(source) ? null : source;
-}
-
-/** Node's fs. Asked for at run time, so that a bundler for browsers has nothing to resolve. */
-function fileSystem(): typeof import("node:fs") | undefined {
-  return typeof process === "object" ? process.getBuiltinModule?.("node:fs") : undefined;
-}
-
-const READ_BYTES = 1 << 20;
-
-async function fromFile(path: string | URL): Promise<Pieces> {
-  const failed = (error: unknown): never => {
-    throw new LoadError("malformed_input", `${path}`, message(error), "a bundle");
-  };
-  const file = await fileSystem()?.promises.open(path).catch(failed);
-  if (file === undefined) return failed("no file system");
-  return {
-    // A pipe or a device has no size to compare with.
-    size: await file.stat().then((s) => (s.isFile() ? s.size : null), failed),
-    async next() {
-      const { bytesRead, buffer } = await file.read(new Uint8Array(READ_BYTES), 0, READ_BYTES, null).catch(failed);
-      return bytesRead === 0 ? null : buffer.subarray(0, bytesRead);
-    },
-    close: () => file.close(),
-  };
+  });
 }

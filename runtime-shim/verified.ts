@@ -65,24 +65,28 @@ async function checkDigest(bytes: Uint8Array<ArrayBuffer>, want: string, where: 
   }
 }
 
-/** Reads and verifies a blob, one chunk's digest computed while the next arrives; keeps its bytes only in `into`. */
+/** Reads and verifies a blob, the digest of one chunk while the next arrives; keeps its bytes only in `into`. */
 async function readBlob(stream: ByteStream, blob: BlobSpec, where: string, into: Uint8Array | null): Promise<void> {
-  let pending: Promise<void> = Promise.resolve();
-  try {
-    for (const [i, digest] of blob.chunks.entries()) {
-      const from = i * CHUNK_BYTES;
-      const length = Math.min(CHUNK_BYTES, blob.bytes - from);
-      const place = into?.subarray(from, from + length);
-      // Shared memory cannot be digested in place.
-      const chunk = place !== undefined && isUnshared(place) ? place : new Uint8Array(length);
-      await stream.fill(chunk, `${where}, chunk ${i}`);
-      if (chunk !== place) place?.set(chunk);
-      await pending;
-      pending = checkDigest(chunk, digest, `${where}, chunk ${i}`);
-      pending.catch(() => {});
+  const read = async (i: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const from = i * CHUNK_BYTES;
+    const length = Math.min(CHUNK_BYTES, blob.bytes - from);
+    const place = into?.subarray(from, from + length);
+    // Shared memory cannot be digested in place.
+    const chunk = place !== undefined && isUnshared(place) ? place : new Uint8Array(length);
+    await stream.fill(chunk, `${where}, chunk ${i}`);
+    if (chunk !== place) place?.set(chunk);
+    return chunk;
+  };
+  if (blob.chunks.length === 0) return;
+  let next = read(0);
+  for (const [i, digest] of blob.chunks.entries()) {
+    const chunk = await next;
+    if (i + 1 < blob.chunks.length) {
+      next = read(i + 1);
+      // Awaited in its turn; until then another chunk's failure must not leave it unhandled.
+      next.catch(() => {});
     }
-  } finally {
-    await pending;
+    await checkDigest(chunk, digest, `${where}, chunk ${i}`);
   }
 }
 

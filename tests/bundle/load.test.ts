@@ -1,6 +1,8 @@
 // Loading: from every kind of source, with and without pins, entries, limits and aborts; and what load refuses.
 
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -126,6 +128,26 @@ test("a load can be aborted, and a source that stalls does not keep it", async (
   setTimeout(() => controller.abort(reason), 20);
   await t.throwsAsync(loading, { is: reason });
   t.true(cancelled);
+});
+
+const pipes = spawnSync("mkfifo", ["--version"]).error === undefined ? test : test.skip;
+if (pipes === test.skip) test("pipes", (t) => t.pass("skipped: no mkfifo"));
+
+pipes("a pipe is read to its end, and one that stalls does not keep an aborted load", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "psionic-pipe-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "pipe");
+  spawnSync("mkfifo", [path]);
+  const whole = load(path);
+  writeFileSync(path, bundle);
+  t.is((await whole).digest, digest);
+  const [controller, reason] = [new AbortController(), new Error("changed my mind")];
+  const loading = load(path, { signal: controller.signal });
+  const writer = await open(path, "w");
+  await writer.write(bundle.slice(0, 100));
+  setTimeout(() => controller.abort(reason), 20);
+  await t.throwsAsync(loading, { is: reason });
+  await writer.close();
 });
 
 test("the source is let go after a failure", async (t) => {

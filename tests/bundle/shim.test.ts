@@ -61,6 +61,7 @@ test("SHA-256 agrees with Node's at every length around a block, and WebCrypto w
     t.is(Buffer.from(sha256Here(part)).toString("hex"), hex(part));
   }
   t.is(await sha256(bytes), hex(bytes));
+  t.is(await sha256(bytes, false), hex(bytes));
 });
 
 test("features are probed, and an unknown one is not there", (t) => {
