@@ -263,25 +263,25 @@ function reducePass(
   const all = parts.flatMap((p) => p.running.partials);
   const stages = stagesOf(pool, area, symbolOf(column), width, [...wide.stores.map((s) => s.value), ...wide.elements]);
   const step = (register: number | "first", _: number, later: (d: Dim) => Dim): Stmt[] => {
-    const own = register === "first" ? narrow : wide;
-    // The last stage reads memory that stages write: what is stored and reduced as well is computed once, to a register.
+    const [own, staged] = register === "first" ? [narrow, null] : [wide, stages];
+    const roots = staged?.roots ?? [...own.stores.map((s) => s.value), ...own.elements];
+    // What is read may lie in memory that the stores write: what is stored and reduced as well is computed once, to a register.
     const registers = new Map<Expr, Expr>();
     const computed: Stmt[] = [];
-    if (register !== "first")
-      for (const [i, root] of (stages?.roots ?? []).entries()) {
+    if (own.stores.length > 0)
+      for (const [i, root] of roots.entries()) {
         if (registers.has(root)) continue;
-        const target = pool.variable(root.type, `staged${now[0]?.id}_${register}_${i}`);
+        const target = pool.variable(root.type, `root${now[0]?.id}_${register}_${i}`);
         registers.set(root, target);
         computed.push({ kind: "set", target, value: reindex(pool, root, later) });
       }
-    const final = (i: number, value: Expr): Expr =>
-      registers.get(stages?.roots[i] ?? value) ?? reindex(pool, value, later);
+    const values = roots.map((root) => registers.get(root) ?? reindex(pool, root, later));
     return [
       ...computed,
-      ...own.stores.map((st, i): Stmt => ({ ...st, index: later(st.index), value: final(i, st.value) })),
+      ...own.stores.map((st, i): Stmt => ({ ...st, index: later(st.index), value: values[i] ?? st.value })),
       ...parts.flatMap((p, i): Stmt[] => {
-        const element = own.elements[i];
-        return element === undefined ? [] : p.running.step(register, final(own.stores.length + i, element));
+        const element = values[own.stores.length + i];
+        return element === undefined ? [] : p.running.step(register, element);
       }),
     ];
   };
