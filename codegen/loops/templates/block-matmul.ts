@@ -23,29 +23,24 @@ import { holder } from "../../../compiler/schedule/views.js";
 import { type Expr, I32 } from "../expr.js";
 import type { Frame } from "../frame.js";
 import type { BitPanels, Panels, Stmt } from "../stmt.js";
+import { integerRow, integerTile } from "./block-integers.js";
+import { type Rows, rowAddresses, start, widthOf } from "./block-rows.js";
 import {
-  advance,
   floatsOf,
   type PanelPart,
   type Pointer,
   type Reader,
   readWeights,
-  repeat,
   set,
   vectorAt,
-  wordsReg,
   zeroBytesOf,
-  zeroOf,
 } from "./block-words.js";
-import { closeDots, startsAtRows, sumDots, sumRows } from "./dot-sums.js";
-import { sharedSums, unpackedShared } from "./shared-sums.js";
+import { unpackedShared } from "./shared-sums.js";
 import {
   accumulate,
   accumulators,
   blockedTiles,
   clearTile,
-  type Element,
-  type RowAt,
   storeTile,
   tileLanes,
   tileParts,
@@ -56,18 +51,6 @@ import {
 const WORD_BYTES = 4;
 /** Vectors of columns that a single row sums at a time, the first of these that divides a panel: there are as many words, weights and sums. */
 const ROW_VECTORS = [4, 3, 2, 1];
-
-/** Rows of x and their sums: what a tile keeps beside the weights. */
-interface Rows {
-  readonly x: Pointer;
-  /** Bytes from one row to the next, of x and of its scales and sums per block. */
-  readonly xStride: number;
-  readonly blockStride: number;
-  /** null where x holds real numbers. */
-  readonly quantized: { readonly scales: Pointer; readonly sums: Pointer } | null;
-  /** Sums in f32, rows by vectors of columns. */
-  readonly sums: readonly (readonly Expr[])[];
-}
 
 export function lowerBlockMatmul(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
@@ -180,10 +163,6 @@ export function lowerBlockMatmul(frame: Frame): Stmt[] {
   return mr === 1 ? single() : whenAtLeast(frame, m, mr, tiled, single);
 }
 
-function start(pointers: readonly Pointer[]): Stmt[] {
-  return pointers.map((p) => set(p.at, p.start));
-}
-
 function pointersOf({ words, scales, zeros }: PanelPart): Pointer[] {
   return [words, scales, zeros].filter((p) => p !== null);
 }
@@ -209,96 +188,6 @@ function realRow({ pool }: Frame, part: PanelPart, { x, xStride, sums }: Rows): 
   };
 }
 
-/** Sums of a block in whole numbers, so many rows by vectors of columns. */
-function dotsOf({ pool }: Frame, part: PanelPart, count: number): Expr[][] {
-  const type = wordsReg(part);
-  return Array.from({ length: count }, (_, r) =>
-    Array.from({ length: part.vectors }, (_, j) => pool.variable(type, `dot${r}_${j}`)),
-  );
-}
-
-/** What a block's zeros take away, -zero * xSum: its sums start there, or take it in the end. */
-function takeZeros(
-  frame: Frame,
-  part: PanelPart,
-  rows: Rows,
-  dots: readonly (readonly Expr[])[],
-  when: "start" | "end",
-): Stmt[] {
-  const { pool } = frame;
-  const { quantized, blockStride } = rows;
-  if (quantized === null) return [];
-  const type = wordsReg(part);
-  return dots.flatMap((row, r) => {
-    const rowSum = pool.loadAt(quantized.sums.at, r * blockStride, "i32", type, true);
-    const kept = pool.variable(type, `rowSum${r}`);
-    // One zero for all columns: they lose alike.
-    const zeros = row.map((_, j) => zeroOf(frame, part, type, j));
-    const [zero] = zeros;
-    const isOne = zero?.kind === "const";
-    const first = isOne ? pool.same("mul", pool.constant(type, 0 - Number(zero.value)), rowSum) : rowSum;
-    return [
-      set(kept, first),
-      ...row.map((dot, j) => {
-        const taken = isOne ? kept : pool.same("mul", pool.op("neg", type, zeros[j] ?? kept), kept);
-        return set(dot, when === "start" ? taken : pool.same("add", dot, taken));
-      }),
-    ];
-  });
-}
-
-/** dot + x . q, of pairs or of bytes, of which the weights' are unsigned. */
-function dotProduct({ pool }: Frame, { bits, group }: BlockForm, x: Expr, q: Expr, dot: Expr): Expr {
-  if (group === 2) return pool.same("add", dot, pool.same("dot16", x, q));
-  return pool.same(bits < 8 ? "dot7" : "dot8", q, x, dot);
-}
-
-/** dots += x . q for a group of rows of k at a time; at the block's end the sums take it scaled. */
-function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
-  const { pool } = frame;
-  const { x, xStride, quantized } = rows;
-  const { form } = part;
-  const bytes = bytesOf(form.x.type.dtype);
-  const dots = dotsOf(frame, part, rows.sums.length);
-  const a = pool.variable(wordsReg(part), "a");
-  return {
-    blockStart: takeZeros(frame, part, rows, dots, "start"),
-    use: (i, weights) =>
-      dots.flatMap((row, r) => [
-        // Behind the end stand weights of 0.
-        set(a, pool.loadAt(x.at, r * xStride + i * bytes, "i32", wordsReg(part), true)),
-        ...row.map((dot, j) => set(dot, dotProduct(frame, form, a, weights[j] ?? a, dot))),
-      ]),
-    blockEnd: scaleBlock(frame, part, rows, dots),
-    perRow: [[x, bytes]],
-    perBlock:
-      quantized === null
-        ? []
-        : [
-            [quantized.scales, 4],
-            [quantized.sums, 4],
-          ],
-  };
-}
-
-/** sums += dots * (xScale * scale) */
-function scaleBlock(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
-  const { pool } = frame;
-  const { quantized, blockStride } = rows;
-  const { scales } = part;
-  if (quantized === null || scales === null) return [];
-  const floats = floatsOf(part);
-  const rowScale = pool.variable(floats, "rowScale");
-  return rows.sums.flatMap((row, r) => [
-    set(rowScale, pool.loadAt(quantized.scales.at, r * blockStride, "f32", floats, true)),
-    ...row.map((sum, j) => {
-      const dot = dots[r]?.[j] ?? sum;
-      const scale = pool.same("mul", rowScale, pool.loadAt(scales.at, vectorAt(part, j), "f32", floats));
-      return set(sum, pool.same("madd", pool.op("toFloatS", floats, dot), scale, sum));
-    }),
-  ]);
-}
-
 /** Stores weights in parts of `width` columns: [part][k][width] in f32, or [part][k / group][width][group] in integers. */
 function unpacked(part: PanelPart, to: Pointer, width: number, partBytes: number): Reader {
   const perVector = width / part.lanes;
@@ -319,16 +208,6 @@ function unpacked(part: PanelPart, to: Pointer, width: number, partBytes: number
   };
 }
 
-/** Rows of x that share one pointer. */
-function rowAddresses({ sums, xStride }: Rows, address: Expr): RowAt[] {
-  return sums.map((_, r) => ({ address, offset: r * xStride }));
-}
-
-/** Columns of a tile. */
-function widthOf({ sums }: Rows): number {
-  return (sums[0] ?? []).reduce((n, { type }) => n + type.lanes, 0);
-}
-
 function realTile(frame: Frame, form: BlockForm, rows: Rows, weights: Expr): Stmt[] {
   const { pool } = frame;
   const element = { a: "f32", b: "f32", sum: "f32" } as const;
@@ -343,49 +222,4 @@ function realTile(frame: Frame, form: BlockForm, rows: Rows, weights: Expr): Stm
     pool.i32(bytesOf("f32")),
     pool.i32(stride),
   );
-}
-
-/** What tiles multiply over unpacked weights. */
-function elementOf({ bits, group }: BlockForm): Element {
-  if (group === 2) return { a: "i16", b: "i16", sum: "i32" };
-  return { a: "i8", b: bits < 8 ? "u4" : "u8", sum: "i32" };
-}
-
-function integerTile(frame: Frame, part: PanelPart, rows: Rows, weights: Expr, isShared: boolean): Stmt[] {
-  const { pool } = frame;
-  const { form, nr } = part;
-  const { quantized, x } = rows;
-  const { scales, zeros } = part;
-  if (quantized === null || scales === null) throw new Bug("loops", "integers without their scales");
-  const element = elementOf(form);
-  const count = rows.sums.length;
-  const sums = dotsOf(frame, part, sumRows(frame, element, count));
-  const dots = sums.slice(0, count);
-  const starts = !isShared && startsAtRows(frame, element, count);
-  const from: Pointer = { at: pool.variable(I32, "pu"), start: weights };
-  const zeroBytes = zeroBytesOf(form);
-  const shared = isShared ? sharedSums(frame, part, dots) : null;
-  const width = shared === null ? widthOf(rows) : SHARED_SUMS * part.lanes;
-  const added = shared?.sums ?? sums;
-  const steps = (length: number): number => Math.ceil(length / form.group);
-  const block = (length: number): Stmt[] => [
-    ...(starts ? takeZeros(frame, part, rows, dots, "start") : clearTile(frame, added)),
-    ...sumDots(frame, element, added, rowAddresses(rows, x.at), from.at, steps(length), width),
-    ...(shared === null ? closeDots(frame, element, sums, count) : shared.close),
-    ...(starts ? [] : takeZeros(frame, part, rows, dots, "end")),
-    ...scaleBlock(frame, part, rows, dots),
-    advance(frame, x, length * bytesOf(element.a)),
-    advance(frame, from, steps(length) * width * WORD_BYTES),
-    advance(frame, scales, nr * bytesOf("f32")),
-    ...(zeros === null ? [] : [advance(frame, zeros, nr * zeroBytes)]),
-    advance(frame, quantized.scales, 4),
-    advance(frame, quantized.sums, 4),
-  ];
-  const rest = form.k % form.block;
-  const pointers = [x, from, scales, ...(zeros === null ? [] : [zeros]), quantized.scales, quantized.sums];
-  return [
-    ...start(pointers),
-    ...repeat(frame, "blocks", Math.floor(form.k / form.block), [scales, nr * bytesOf("f32")], block(form.block)),
-    ...(rest > 0 ? block(rest) : []),
-  ];
 }
