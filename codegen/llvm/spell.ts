@@ -1,9 +1,11 @@
 // How LLVM IR spells register operations: the dialect's table. No instruction has fast-math flags, so that nothing is
 // reassociated or contracted; operations mean bit for bit what they mean on WebAssembly (NaN payloads apart).
 
+import { Bug } from "../../compiler/ir/errors.js";
 import type { MachineOp, Reg, RegKind } from "../loops/expr.js";
 import { dot16, dotBytes, dotOfBf16, hasBf16Dot, neonBytes } from "./dots.js";
 import { arg, cast, type Spell, type Spelling } from "./spelling.js";
+
 import { bitsType, floatText, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
 
 const isFloat = (k: RegKind): boolean => k === "f32" || k === "f64";
@@ -206,6 +208,20 @@ function checkedIndex(cx: Spelling): string {
   return out.value(`select i1 ${inside}, i32 ${low}, i32 0`);
 }
 
+/** Of lanes as halves, by a count that is a constant. */
+function shiftHalves(name: string): Spell {
+  return (cx) => {
+    const [, by] = cx.operands;
+    if (by?.kind !== "const") throw new Bug("llvm", `${name} of halves by a count that is no constant`);
+    const [type, lanes] = [typeOf(cx.type), 2 * cx.type.lanes];
+    const halves = vectorOf("i16", lanes);
+    const shifted = cx.out.value(
+      `${name} ${halves} ${cast(cx, "bitcast", type, arg(cx, 0), halves)}, ${repeated("i16", String(by.value), lanes)}`,
+    );
+    return cast(cx, "bitcast", halves, shifted, type);
+  };
+}
+
 export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   add: binary("add", "fadd"),
   sub: binary("sub", "fsub"),
@@ -245,6 +261,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   shl: shift("shl"),
   shrS: shift("ashr"),
   shrU: shift("lshr"),
+  shlHalves: shiftHalves("shl"),
+  shrHalves: shiftHalves("lshr"),
   eq: compare("oeq", "eq"),
   ne: compare("une", "ne"),
   lt: compare("olt", "slt"),

@@ -54,6 +54,9 @@ export type MachineOp =
   | "shl"
   | "shrS"
   | "shrU"
+  /** Lanes of 32 bits as halves of 16, each shifted by the count, a constant; to the right with zeros. */
+  | "shlHalves"
+  | "shrHalves"
   // comparisons: result is a mask of the operands' width
   | "eq"
   | "ne"

@@ -160,6 +160,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   shl: shift("shl"),
   shrS: shift("shr_s"),
   shrU: shift("shr_u"),
+  shlHalves: (cx) => ["i16x8.shl", ...cx.args],
+  shrHalves: (cx) => ["i16x8.shr_u", ...cx.args],
   eq: compare("eq", "eq"),
   ne: compare("ne", "ne"),
   lt: compare("lt", "lt_s"),

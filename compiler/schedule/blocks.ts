@@ -91,6 +91,21 @@ export function sharesSums({ x, quantized, group, bits, block, k }: BlockForm): 
   return weight * (apart + 1) < 2 ** 15 && sum * (apart + 1) < 2 ** 31 && 2 * (sum / apart + 1) < apart;
 }
 
+/** Bits by which the sums of a row stand above what they are, where weights are multiplied in their places. */
+export const ROW_SCALE = 8;
+
+/**
+ * Whether a row of integers in pairs multiplies weights of 4 bits where they lie in their halves, and its own numbers times the
+ * powers of two that make up for it: those must fit 16 bits, and the sums 32.
+ */
+export function rowScales({ x, quantized, group, bits, block, k }: BlockForm): boolean {
+  if (quantized === null || group !== 2 || bits !== 4) return false;
+  const { lo, hi } = boundsOf(x);
+  const scaled = 2 ** ROW_SCALE;
+  const isSmall = lo * scaled >= -(2 ** 15) && hi * scaled < 2 ** 15;
+  return isSmall && Math.max(-lo, hi) * (2 ** bits - 1) * Math.min(block, k) * scaled < 2 ** 31;
+}
+
 /** Whether the tiles of a kernel with panels of `nr` columns, in vectors of `lanes`, share sums. */
 export function tilesShareSums(form: BlockForm, nr: number, lanes: number): boolean {
   return nr % (SHARED_COLUMNS * lanes) === 0 && sharesSums(form);

@@ -27,7 +27,8 @@ interface Case {
   readonly k: number;
   readonly n: number;
   readonly block: number;
-  readonly zero: "scalar" | "whole" | "real";
+  /** "middle": a scalar in the middle of the weights' range. */
+  readonly zero: "scalar" | "middle" | "whole" | "real";
   /** Of what type the left operand's integers are, "small" being i16 made of i8 at its ends; null: it is real numbers. */
   readonly integers: "i16" | "i8" | "small" | null;
 }
@@ -59,6 +60,7 @@ function product(b: Builder, { dtype, m, k, n, block, zero, integers }: Case, na
   const [lo, hi] = [Number(min), Number(max)];
   const zeros = {
     scalar: () => ir.scalar(b, dtype, draw.whole(lo, hi)()),
+    middle: () => ir.scalar(b, dtype, (lo + hi + 1) / 2),
     whole: () => ir.constant(b, made(dtype, [groups, n], draw.whole(lo, hi))),
     real: () =>
       ir.constant(
@@ -117,7 +119,9 @@ const SIZES = [
 /** Everything of one dtype in one graph. */
 async function check(t: ExecutionContext, dtype: DType, rowsOf: (m: number) => Dim, isNative = false): Promise<void> {
   const b = new Builder();
-  const zeros = (["scalar", "whole", "real"] as const).filter((z) => z !== "real" || DTYPES[dtype].kind === "uint");
+  const zeros = (["scalar", "middle", "whole", "real"] as const).filter(
+    (z) => z !== "real" || DTYPES[dtype].kind === "uint",
+  );
   const cases = SIZES.flatMap((size) =>
     zeros.flatMap((zero) =>
       ([null, "i16", "i8", "small"] as const)

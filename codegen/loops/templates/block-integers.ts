@@ -3,7 +3,7 @@
 
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
-import { type BlockForm, SHARED_SUMS } from "../../../compiler/schedule/blocks.js";
+import { type BlockForm, ROW_SCALE, rowScales, SHARED_SUMS } from "../../../compiler/schedule/blocks.js";
 import { type Expr, I32 } from "../expr.js";
 import type { Frame } from "../frame.js";
 import type { Stmt } from "../stmt.js";
@@ -13,6 +13,7 @@ import {
   floatsOf,
   type PanelPart,
   type Pointer,
+  placeOf,
   type Reader,
   repeat,
   set,
@@ -71,6 +72,15 @@ function dotProduct({ pool }: Frame, { bits, group }: BlockForm, x: Expr, q: Exp
   return pool.same(bits < 8 ? "dot7" : "dot8", q, x, dot);
 }
 
+/** Sums that are 2^ROW_SCALE times what they stand for, as they are, less what the zeros take away. */
+function unscale(frame: Frame, part: PanelPart, rows: Rows, dots: readonly (readonly Expr[])[]): Stmt[] {
+  const { pool } = frame;
+  return [
+    ...dots.flat().map((dot) => set(dot, pool.same("shrS", dot, pool.i32(ROW_SCALE)))),
+    ...takeZeros(frame, part, rows, dots, "end"),
+  ];
+}
+
 /** dots += x . q for a group of rows of k at a time; at the block's end the sums take it scaled. */
 export function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
   const { pool } = frame;
@@ -79,15 +89,22 @@ export function integerRow(frame: Frame, part: PanelPart, rows: Rows): Reader {
   const bytes = bytesOf(form.x.type.dtype);
   const dots = dotsOf(frame, part, rows.sums.length);
   const a = pool.variable(wordsReg(part), "a");
+  const inPlace = rowScales(form);
+  /** Groups of x, times what brings their products with weights in place to 2^ROW_SCALE. */
+  const scaled = (i: number, v: Expr): Expr => {
+    const shift = inPlace ? ROW_SCALE - placeOf(i, form) : 0;
+    return shift === 0 ? v : pool.same("shlHalves", v, pool.i32(shift));
+  };
   return {
-    blockStart: takeZeros(frame, part, rows, dots, "start"),
+    inPlace,
+    blockStart: inPlace ? clearTile(frame, dots) : takeZeros(frame, part, rows, dots, "start"),
     use: (i, weights) =>
       dots.flatMap((row, r) => [
         // Behind the end stand weights of 0.
-        set(a, pool.loadAt(x.at, r * xStride + i * bytes, "i32", wordsReg(part), true)),
+        set(a, scaled(i, pool.loadAt(x.at, r * xStride + i * bytes, "i32", wordsReg(part), true))),
         ...row.map((dot, j) => set(dot, dotProduct(frame, form, a, weights[j] ?? a, dot))),
       ]),
-    blockEnd: scaleBlock(frame, part, rows, dots),
+    blockEnd: [...(inPlace ? unscale(frame, part, rows, dots) : []), ...scaleBlock(frame, part, rows, dots)],
     perRow: [[x, bytes]],
     perBlock:
       quantized === null

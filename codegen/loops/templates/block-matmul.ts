@@ -183,6 +183,7 @@ function realRow({ pool }: Frame, part: PanelPart, { x, xStride, sums }: Rows): 
         ...row.map((sum, j) => set(sum, pool.same("madd", a, weights[j] ?? a, sum))),
       ]),
     blockEnd: [],
+    inPlace: false,
     perRow: [[x, bytesOf("f32")]],
     perBlock: [],
   };
@@ -203,6 +204,7 @@ function unpacked(part: PanelPart, to: Pointer, width: number, partBytes: number
         return { kind: "storeAt", dtype: isReal ? "f32" : "i32", address: to.at, offset, value };
       }),
     blockEnd: [],
+    inPlace: false,
     perRow: [[to, isReal ? rowBytes : rowBytes / group]],
     perBlock: [],
   };

@@ -14,6 +14,8 @@ import { lowerCast } from "../scalar.js";
 import type { Stmt } from "../stmt.js";
 
 const WORD_BYTES = 4;
+const HALF_BITS = 16;
+const WORD_BITS = 32;
 
 /** A register that walks through memory, and where it starts. */
 export interface Pointer {
@@ -44,6 +46,8 @@ export interface Reader {
   /** A vector of columns each, of row `i` in the word; integers come in groups, of rows `i`, `i` + 1, .... */
   use(i: number, weights: readonly Expr[]): readonly Stmt[];
   readonly blockEnd: readonly Stmt[];
+  /** Integers in pairs come where they lie in their halves, times 2^placeOf of their row, and not moved down. */
+  readonly inPlace: boolean;
   /** What moves with every row of k, and with every block. */
   readonly perRow: readonly Move[];
   readonly perBlock: readonly Move[];
@@ -152,6 +156,26 @@ function field({ pool }: Frame, word: Expr, bit: number, mask: number): Expr {
   return pool.same("and", shifted, pool.constant(word.type, mask));
 }
 
+/** The first bit of every weight flipped. */
+function flipSigns({ pool }: Frame, word: Expr, bits: number): Expr {
+  let firsts = 0;
+  for (let bit = bits - 1; bit < WORD_BITS; bit += bits) firsts += 2 ** bit;
+  return pool.same("xor", word, pool.constant(word.type, firsts | 0));
+}
+
+/** The bits from `bit` on of each word, as signed integers. */
+function signedField({ pool }: Frame, word: Expr, bit: number, bits: number): Expr {
+  const above = WORD_BITS - bits - bit;
+  const up = above === 0 ? word : pool.same("shl", word, pool.i32(above));
+  return pool.same("shrS", up, pool.i32(WORD_BITS - bits));
+}
+
+/** Where the rows from `i` on lie once they are taken in place: the last of a half have been moved down. */
+export function placeOf(i: number, form: BlockForm): number {
+  const bit = bitOf(i, form);
+  return bit + form.bits === HALF_BITS ? 0 : bit;
+}
+
 function realWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
   const { pool } = frame;
   const { bits, w } = part.form;
@@ -165,18 +189,24 @@ function realWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder {
     zero: part.zeros === null ? zeroOf(frame, part, floats, j) : pool.variable(floats, `zero${j}`),
     weight: pool.variable(floats, `weight${j}`),
   }));
+  const [first] = columns;
+  // Less a zero in the middle of their range, weights are their bits with the first flipped, as signed integers.
+  const isCentered = first?.zero.kind === "const" && first.zero.value === 2 ** (bits - 1);
+  const flipped = isCentered ? all.map((word) => set(word, flipSigns(frame, word, bits))) : [];
+  const shifted = (word: Expr, zero: Expr, bit: number): Expr => {
+    if (isCentered) return pool.op("toFloatS", floats, signedField(frame, word, bit, bits));
+    return pool.same("sub", pool.op("toFloatS", floats, field(frame, word, bit, 2 ** bits - 1)), zero);
+  };
   return {
     blockStart: columns.flatMap(({ scale, zero }, j) => [
       set(scale, pool.loadAt(scales.at, vectorAt(part, j), "f32", floats)),
       ...(part.zeros === null ? [] : [set(zero, zeroOf(frame, part, floats, j))]),
     ]),
     word: (count) => {
-      const out = [...load];
+      const out = [...load, ...flipped];
       for (let i = 0; i < count; i++) {
-        for (const { word, scale, zero, weight } of columns) {
-          const q = pool.op("toFloatS", floats, field(frame, word, bitOf(i, part.form), 2 ** bits - 1));
-          out.push(set(weight, pool.same("mul", pool.same("sub", q, zero), scale)));
-        }
+        for (const { word, scale, zero, weight } of columns)
+          out.push(set(weight, pool.same("mul", shifted(word, zero, bitOf(i, part.form)), scale)));
         out.push(
           ...reader.use(
             i,
@@ -224,6 +254,12 @@ function groupsOfWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder
   const groups = all.map(({ type }, j) => pool.variable(type, `group${j}`));
   // The same bits of both halves, or of all bytes, of a word: neighbours along k.
   const mask = (2 ** bits - 1) * (group === 2 ? 0x10001 : 0x1010101);
+  const taken = (word: Expr, i: number): Expr => {
+    const bit = bitOf(i, part.form);
+    if (!reader.inPlace) return field(frame, word, bit, mask);
+    if (placeOf(i, part.form) !== bit) return pool.same("shrHalves", word, pool.i32(bit));
+    return pool.same("and", word, pool.constant(word.type, mask * 2 ** bit));
+  };
   return {
     blockStart: [],
     word: (count) => {
@@ -231,7 +267,7 @@ function groupsOfWeights(frame: Frame, part: PanelPart, reader: Reader): Decoder
       for (let i = 0; i < count; i += group) {
         for (const [j, word] of all.entries()) {
           const values = groups[j];
-          if (values !== undefined) out.push(set(values, field(frame, word, bitOf(i, part.form), mask)));
+          if (values !== undefined) out.push(set(values, taken(word, i)));
         }
         out.push(...reader.use(i, groups));
       }

@@ -42,6 +42,7 @@ export function unpackedShared(frame: Frame, part: PanelPart, to: Pointer, partB
         }),
       ),
     blockEnd: [],
+    inPlace: false,
     perRow: [[to, rowBytes / group]],
     perBlock: [],
   };
