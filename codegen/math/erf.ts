@@ -1,25 +1,22 @@
-// erf. Near 0 it is x + x E(x^2), E a minimax (Remez) fit of erf(x) / x - 1. From 0.82 on, f32 takes 1 - P(|x|)^2 with P a
-// fit of sqrt(erfc) up to 4 around 1, weighted by 2 P; from 1 on, f64 takes 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) up to
-// 6, weighted by erfc. Coefficients are rounded as in exp.ts; max errors: f32 2^-30.1 relative (7 coefficients) and 2^-27.7
-// absolute (11); f64 2^-56.3 relative (13) and 2^-59.4 absolute (19).
+// erf. In f32 the fourth root of erfc is 1 - d / 4 with d = a + a P(a), up to 4; twice 1 - (1 - y)^2 gives erf of it, exact to the
+// last rounding near 0, where d is a and little more. In f64 it is x + x E(x^2) near 0, E a minimax (Remez) fit of
+// erf(x) / x - 1, and from 1 on 1 - exp(-Q(|x|)) with Q a fit of -log(erfc) up to 6, weighted by erfc. Coefficients are
+// rounded as in exp.ts; max errors: f32 2^-27.4 relative to erf (11 coefficients); f64 2^-56.3 relative (13) and 2^-59.4
+// absolute (19).
 
 import type { Expr } from "../loops/expr.js";
 import { exp } from "./exp.js";
 import type { Terms } from "./terms.js";
 
-const SMALL = {
-  f32: [0.1283791661, -0.3761262894, 0.1128362268, -0.02685536444, 0.005190940574, -0.0008026373689, 7.867113891e-5],
-  f64: [
-    0.12837916709551259, -0.37612638903184098, 0.11283791670971098, -0.02686617064803111, 0.0052239776526917534,
-    -0.00085483285357203307, 0.00012055386189326684, -1.4926881339463945e-5, 1.6481056479299844e-6,
-    -1.6557100701452192e-7, 1.6013015180453445e-8, -1.6463862397165113e-9, 1.4342001047779607e-10,
-  ],
-};
-/** sqrt(erfc(1)), as a pair, and the fit of (sqrt(erfc(1 + u)) - that) / u. */
-const ROOT_AT_ONE = [0.3966096342, 6.481141401e-9] as const;
-const ROOT = [
-  -0.5233199596, 0.1780637056, 0.06051018089, -0.0473353453, -0.002405925654, 0.007447151933, -0.0002788586426,
-  -0.001366426586, 0.0005583406892, -9.479061555e-5, 6.262786428e-6,
+/** The fit of (4 - 4 erfc(a)^(1/4)) / a - 1. */
+const FOURTH_ROOT = [
+  0.1283791661, 0.4774644673, -0.06184110045, -0.07456061244, 0.005070543382, 0.007449600846, -0.0005032578483,
+  -0.0007234267541, 0.0002074220538, -2.160978875e-5, 7.341186574e-7,
+];
+const NEAR_ZERO = [
+  0.12837916709551259, -0.37612638903184098, 0.11283791670971098, -0.02686617064803111, 0.0052239776526917534,
+  -0.00085483285357203307, 0.00012055386189326684, -1.4926881339463945e-5, 1.6481056479299844e-6,
+  -1.6557100701452192e-7, 1.6013015180453445e-8, -1.6463862397165113e-9, 1.4342001047779607e-10,
 ];
 const MINUS_LOG = [
   1.8436505859308426e-7, 1.1283772825874796, 0.63662870290063667, 0.10274664482166139, -0.019076959458329205,
@@ -30,24 +27,21 @@ const MINUS_LOG = [
 
 export function erf(m: Terms, x: Expr): Expr {
   const a = m.abs(x);
-  const z = m.mul(a, a);
-  const small = m.madd(a, m.poly(z, m.pick(SMALL)), a);
-  const bounded = m.min(a, m.c(m.pick({ f32: 4, f64: 6 })));
-  return m.flip(
-    m.select(m.lt(a, m.c(m.pick({ f32: 0.82, f64: 1 }))), small, m.wide ? largeWide(m, bounded) : large(m, bounded)),
-    m.signBit(x),
-  );
+  return m.flip(m.wide ? erfWide(m, a) : erfNarrow(m, a), m.signBit(x));
 }
 
-function large(m: Terms, a: Expr): Expr {
-  const u = m.sub(a, m.c(1));
-  const change = m.mul(u, m.poly(u, ROOT));
-  const root = m.c(ROOT_AT_ONE[0]);
-  const p = m.add(root, change);
-  const low = m.add(m.add(m.sub(root, p), change), m.c(ROOT_AT_ONE[1]));
-  return m.sub(m.c(1), m.madd(m.add(p, p), low, m.mul(p, p)));
+/** With d = a + t and erfc = (1 - d/4)^4: u = d - d^2/8 is 2 (1 - sqrt(erfc)), and u - u^2/4 is 1 - erfc. */
+function erfNarrow(m: Terms, positive: Expr): Expr {
+  const a = m.min(positive, m.c(4));
+  const square = (x: Expr): Expr => m.mul(x, x);
+  const [first = 0, ...rest] = FOURTH_ROOT;
+  const t = m.madd(square(a), m.poly(a, rest), m.mul(a, m.c(first)));
+  const u = m.add(a, m.madd(square(m.add(a, t)), m.c(-1 / 8), t));
+  return m.madd(square(u), m.c(-1 / 4), u);
 }
 
-function largeWide(m: Terms, a: Expr): Expr {
-  return m.sub(m.c(1), exp(m, m.same("neg", m.poly(a, MINUS_LOG))));
+function erfWide(m: Terms, a: Expr): Expr {
+  const small = m.madd(a, m.poly(m.mul(a, a), NEAR_ZERO), a);
+  const large = m.sub(m.c(1), exp(m, m.same("neg", m.poly(m.min(a, m.c(6)), MINUS_LOG))));
+  return m.select(m.lt(a, m.c(1)), small, large);
 }

@@ -51,7 +51,7 @@ export const MATH = {
   asinh: { arity: 1, build: asinh, ulp32: 2, ulp64: 2 },
   acosh: { arity: 1, build: acosh, ulp32: 2, ulp64: 2 },
   atanh: { arity: 1, build: atanh, ulp32: 2, ulp64: 2 },
-  erf: { arity: 1, build: erf, ulp32: 1, ulp64: 2 },
+  erf: { arity: 1, build: erf, ulp32: 2, ulp64: 2 },
   sigmoid: { arity: 1, build: sigmoid, ulp32: 2, ulp64: 2 },
   pow: { arity: 2, build: pow, ulp32: 2, ulp64: 4 },
   rem: { arity: 2, build: rem, ulp32: 0, ulp64: 0 },

@@ -59,8 +59,8 @@ for (const name of NAMES)
 const TIGHT: readonly (readonly [MathName, number])[] = [
   ["exp", -5.853371143],
   ["exp", 48.90075684],
-  ["erf", 0.8307116628],
-  ["erf", 0.841273725],
+  ["erf", 0.42654324],
+  ["erf", 0.0138239795],
   ["tan", 785076.9375],
   ["tan", 376512.8125],
   ["acosh", 1.031373858],
