@@ -51,8 +51,8 @@ export interface AttentionForm {
 const LEAST_PANEL = 16;
 /** Elements between the end of a strip's row and the next: rows of a power of two would share few lines of a cache. */
 const STRIP_GAP = 16;
-/** Bytes of a strip that stay in a core's second-level cache. */
-const STRIP_BYTES = 256 * 1024;
+/** Bytes of a strip: where it has fewer rows than tiles like, keys are turned for fewer queries at a time. */
+const STRIP_BYTES = 512 * 1024;
 const MAX_ROWS = 64;
 /** Columns of a tile, at most: one width serves keys and values. */
 const WIDEST = 32;

@@ -147,7 +147,12 @@ export function registerTiles(unit: VectorUnit): TileChooser {
 }
 
 /** Vectors of 128 bits whose registers an engine allocates, as on WebAssembly. */
-export const SIMD128: VectorUnit = { lanes: 4, registers: Number.POSITIVE_INFINITY, prefetches: false, convertsHalves: false };
+export const SIMD128: VectorUnit = {
+  lanes: 4,
+  registers: Number.POSITIVE_INFINITY,
+  prefetches: false,
+  convertsHalves: false,
+};
 
 /**
  * Tiles for SIMD128: engines load a step's columns before they use them, so sums and columns must fit sixteen registers

@@ -214,6 +214,9 @@ function normalize(cx: Context, { base, count, ...block }: Block): Stmt[] {
   return [forLoop(local, count, rowPasses(frame, { anchor, nodes, row, kept: layout.kept, target }))];
 }
 
+/** Vectors of a single row's tile: as many sums as hide that each waits for the one before. */
+const SINGLE_VECTORS = 4;
+
 /** As many columns of the values as a tile takes: half of `most`, and half of that, while there are fewer. */
 function mixedColumns(width: number, most: number): number {
   let nr = most;
@@ -226,7 +229,7 @@ function mix(cx: Context, block: Block): Stmt[] {
   const { frame, form, outer } = cx;
   const { pool } = frame;
   const { width } = form;
-  const nr = mixedColumns(width, block.mr === 1 ? panelKeys(frame.kernel.choices) : cx.nr);
+  const nr = mixedColumns(width, block.mr === 1 ? SINGLE_VECTORS * frame.pool.vectorLanes : cx.nr);
   const key = indexVar("key", form.keys);
   const result = outputOf(frame.kernel.anchor);
   return tiles(frame, "mixed", nr, width, (column) =>
