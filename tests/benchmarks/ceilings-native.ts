@@ -5,8 +5,8 @@ import { allocate, type NativeMemory, openLibrary } from "../../runtime-shim/nat
 import { compileObject } from "../../targets/llvm/compile.js";
 import { linkShared } from "../../targets/llvm/link.js";
 import type { NativeLevel, NativeTarget } from "../../targets/llvm/native.js";
-import { type Loops, MEMORY_BYTES } from "./ceilings.js";
-import { dotOf } from "./dot-products.js";
+import { type DotLoop, type Loops, MEMORY_BYTES } from "./ceilings.js";
+import { bf16DotOf, type DotStep, dotOf } from "./dot-products.js";
 
 /** Enough to hide the latencies of mul and add, and few enough for 16 vector registers with two constants. */
 const CHAINS = 12;
@@ -88,11 +88,12 @@ done:
 export function nativeLoops(target: NativeTarget, name: string, level: NativeLevel): Loops {
   const { unit, dialect } = level;
   const all = [128, 256, 512].filter((bits) => bits <= 32 * unit.lanes);
-  const dot = dotOf(dialect, unit.lanes);
+  const [dot, bf16] = [dotOf(dialect, unit), bf16DotOf(dialect, unit)];
   const text = [
     ...all.map((bits) => flopsText(`run_mulAdd${bits}`, bits / 32, false)),
     ...(dialect.fma ? all.map((bits) => flopsText(`run_fused${bits}`, bits / 32, true)) : []),
     ...(dot === null ? [] : [dot.declaration, chainsText("run_dot", `<${unit.lanes} x i32>`, dot.step)]),
+    ...(bf16 === null ? [] : [bf16.declaration, chainsText("run_bf16", `<${unit.lanes} x float>`, bf16.step)]),
     readText(unit.lanes),
   ].join("\n");
   const object = compileObject(text, { triple: target.triple, cpu: level.cpu, features: level.enable });
@@ -112,18 +113,21 @@ export function nativeLoops(target: NativeTarget, name: string, level: NativeLev
     mulAdd: runner(`run_mulAdd${bits}`),
     fused: dialect.fma ? runner(`run_fused${bits}`) : null,
   }));
-  const dots = dot === null ? null : { operations: dot.operations * unit.lanes * CHAINS, run: runner("run_dot") };
+  const loopOf = (step: DotStep | null, entry: string): DotLoop | null =>
+    step === null ? null : { operations: step.operations * unit.lanes * CHAINS, run: runner(entry) };
+  const [dots, bf16Dots] = [loopOf(dot, "run_dot"), loopOf(bf16, "run_bf16")];
   const read = runner("run_read");
   for (const { bits, mulAdd, fused } of flops) {
     checkFlops(`${bits}-bit mul+add`, bits / 32, mulAdd, Math.fround, blocks);
     // The product is exact in f64.
     if (fused !== null) checkFlops(`${bits}-bit fused`, bits / 32, fused, (x) => x, blocks);
   }
-  if (dots !== null && dot !== null) checkDots(unit.lanes, dots.run, dot.lane, blocks);
+  if (dots !== null && dot !== null) checkDots(unit.lanes, dots.run, dot.lane, false, blocks);
+  if (bf16Dots !== null && bf16 !== null) checkDots(unit.lanes, bf16Dots.run, bf16.lane, true, blocks);
   checkRead(unit.lanes, read, blocks);
   // Read from here on, and every page of it has been written.
   new Float32Array(blocks.memory.buffer).fill(0.5);
-  return { code: `${target.name} ${name}`, flops, dot: dots, read };
+  return { code: `${target.name} ${name}`, flops, dot: dots, bf16: bf16Dots, read };
 }
 
 interface Blocks {
@@ -156,24 +160,33 @@ function checkFlops(
     throw new Error(`the ceiling's loop of ${what} does not compute what it says`);
 }
 
-/** `lane`: what a step gives in a lane. */
+/** `lane`: what a step gives in a lane. Of bfloat16, chains are whole numbers in f32, and b and c have pairs of them. */
 function checkDots(
   lanes: number,
-  run: (n: number) => void,
-  lane: (a: number, b: number, c: number) => number,
+  run: (n: number) => unknown,
+  lane: DotStep["lane"],
+  isReal: boolean,
   { memory, results }: Blocks,
 ): void {
-  const given = new Int32Array(memory.buffer, 0, (CHAINS + 2) * lanes);
-  for (let i = 0; i < given.length; i++) given[i] = Math.imul(i + 1, 0x9e3779b1);
+  const words = new Int32Array(memory.buffer, 0, (CHAINS + 2) * lanes);
+  for (let i = 0; i < words.length; i++) words[i] = isReal ? pairWord(i) : Math.imul(i + 1, 0x9e3779b1);
+  const chains = isReal ? new Float32Array(memory.buffer, 0, CHAINS * lanes) : words;
+  if (isReal) for (let i = 0; i < chains.length; i++) chains[i] = i;
+  const [b, c] = [0, 1].map((at) => [...words.slice((CHAINS + at) * lanes, (CHAINS + at + 1) * lanes)]);
   run(CHECKED_TIMES);
-  const have = new Int32Array(results.buffer, 0, CHAINS * lanes);
-  const want = have.map((_, i) => {
-    const [b, c] = [given[CHAINS * lanes + (i % lanes)] ?? 0, given[(CHAINS + 1) * lanes + (i % lanes)] ?? 0];
-    let a = given[i] ?? 0;
-    for (let n = 0; n < CHECKED_TIMES; n++) a = lane(a, b, c);
-    return a;
-  });
-  if (have.some((x, i) => x !== want[i])) throw new Error("the ceiling's loop of dot products does not compute them");
+  const have = new (isReal ? Float32Array : Int32Array)(results.buffer, 0, CHAINS * lanes);
+  const isRight = (x: number, i: number): boolean => {
+    let a = chains[i] ?? 0;
+    for (let n = 0; n < CHECKED_TIMES; n++) a = lane(a, b ?? [], c ?? [], i % lanes);
+    return x === a;
+  };
+  if (!have.every(isRight)) throw new Error("the ceiling's loop of dot products does not compute them");
+}
+
+/** Two small whole numbers of bfloat16 in a word. */
+function pairWord(i: number): number {
+  const [low, high] = new Int32Array(Float32Array.of((i % 5) - 2, (i % 7) + 1).buffer);
+  return ((high ?? 0) & 0xffff0000) | ((low ?? 0) >>> 16);
 }
 
 function checkRead(lanes: number, read: (n: number, bytes: number) => void, { memory, results }: Blocks): void {

@@ -64,6 +64,7 @@ export async function wasmLoops(): Promise<Loops> {
     code: "WebAssembly",
     flops: [{ bits: LANES * 32, flops: 2 * LANES * CHAINS, mulAdd, fused }],
     dot: dot === null ? null : { operations: 4 * LANES * CHAINS, run: dot },
+    bf16: null,
     read: reader["run"] as Run,
   };
 }

@@ -1,6 +1,7 @@
 // What one core of this machine can do in the code that a benchmark is compiled to: loops that only multiply and add, and
 // loops that only read. The fraction of a ceiling that a row reaches says how much there is left to win.
 
+import type { Arithmetic } from "./row.js";
 import type { Work } from "./work.js";
 
 /** Of vectors of one width. */
@@ -19,6 +20,8 @@ export interface Ceilings {
   readonly peaks: readonly Peak[];
   /** Billions of multiplications and additions a second in dot products of integers; null where there is no such operation. */
   readonly dot: number | null;
+  /** The same in dot products of bfloat16. */
+  readonly bf16: number | null;
   /** GB/s of reading, by where the bytes lie. */
   readonly l2: number;
   readonly l3: number;
@@ -38,7 +41,7 @@ export interface FlopsLoops {
   readonly fused: ((n: number) => unknown) | null;
 }
 
-/** Dot products of neighbouring integers, added to what was there before. */
+/** Dot products of neighbours, added to what was there before. */
 export interface DotLoop {
   /** Multiplications and additions of a time around. */
   readonly operations: number;
@@ -49,12 +52,13 @@ export interface Loops {
   readonly code: string;
   readonly flops: readonly FlopsLoops[];
   readonly dot: DotLoop | null;
+  readonly bf16: DotLoop | null;
   /** Reads the first `bytes` of MEMORY_BYTES, which the program has written, n times. */
   readonly read: (n: number, bytes: number) => unknown;
 }
 
 /** Measures the ceilings each time it is called. */
-export function probeOf({ code, flops, dot, read }: Loops): () => Ceilings {
+export function probeOf({ code, flops, dot, bf16, read }: Loops): () => Ceilings {
   let leastMs = FIRST_MS;
   return () => {
     const bandwidth = (bytes: number): number => rate((n) => read(n, bytes), bytes, leastMs);
@@ -66,6 +70,7 @@ export function probeOf({ code, flops, dot, read }: Loops): () => Ceilings {
         fused: f.fused === null ? null : rate(f.fused, f.flops, leastMs),
       })),
       dot: dot === null ? null : rate(dot.run, dot.operations, leastMs),
+      bf16: bf16 === null ? null : rate(bf16.run, bf16.operations, leastMs),
       l2: bandwidth(L2_BYTES),
       l3: bandwidth(L3_BYTES),
       memory: bandwidth(MEMORY_BYTES),
@@ -105,23 +110,27 @@ function rate(run: (n: number) => unknown, units: number, leastMs: number): numb
 export function higher(a: Ceilings, b: Ceilings): Ceilings {
   const peaks = a.peaks.map((p, i) => {
     const q = b.peaks[i] ?? p;
-    const fused = p.fused === null || q.fused === null ? null : Math.max(p.fused, q.fused);
-    return { bits: p.bits, mulAdd: Math.max(p.mulAdd, q.mulAdd), fused };
+    return { bits: p.bits, mulAdd: Math.max(p.mulAdd, q.mulAdd), fused: either(p.fused, q.fused) };
   });
-  const dot = a.dot === null || b.dot === null ? null : Math.max(a.dot, b.dot);
+  const [dot, bf16] = [either(a.dot, b.dot), either(a.bf16, b.bf16)];
   const [l2, l3, memory] = [Math.max(a.l2, b.l2), Math.max(a.l3, b.l3), Math.max(a.memory, b.memory)];
-  return { code: a.code, peaks, dot, l2, l3, memory };
+  return { code: a.code, peaks, dot, bf16, l2, l3, memory };
+}
+
+function either(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
 }
 
 export interface TypedWork extends Work {
-  /** Whether its multiplications and additions are of integers. */
-  readonly isInteger: boolean;
+  readonly arithmetic: Arithmetic;
 }
 
 /** Milliseconds that the work takes at the ceilings: the longer of computing and of moving the bytes. */
-export function floorMs(c: Ceilings, tier: "strict" | "relaxed", { flops, bytes, isInteger }: TypedWork): number {
+export function floorMs(c: Ceilings, tier: "strict" | "relaxed", { flops, bytes, arithmetic }: TypedWork): number {
   const real = Math.max(...c.peaks.map((p) => (tier === "relaxed" ? (p.fused ?? p.mulAdd) : p.mulAdd)));
-  const peak = isInteger ? (c.dot ?? real) : real;
+  // Dot products of bfloat16 round in their own way, which strict code does without.
+  const own = { f32: null, integers: c.dot, bf16: tier === "relaxed" ? c.bf16 : null }[arithmetic];
+  const peak = own ?? real;
   const bandwidth = bytes <= 4 * L2_BYTES ? c.l2 : bytes <= 16 * 2 ** 20 ? c.l3 : c.memory;
   return Math.max(flops / peak, bytes / bandwidth) / 1e6;
 }
@@ -133,6 +142,7 @@ export function ceilingsText(c: Ceilings): string {
     `ceilings of one thread in ${c.code}:`,
     ...c.peaks.map(peak),
     ...(c.dot === null ? [] : [`dot products of integers ${c.dot.toFixed(1)} GOP/s;`]),
+    ...(c.bf16 === null ? [] : [`of bfloat16 ${c.bf16.toFixed(1)} GFLOP/s;`]),
     `reads from L2 ${c.l2.toFixed(0)}, L3 ${c.l3.toFixed(0)}, memory ${c.memory.toFixed(0)} GB/s`,
   ].join(" ");
 }

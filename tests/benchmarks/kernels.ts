@@ -6,6 +6,10 @@ import type { Row } from "./row.js";
 
 const F32_TOLERANCE = 1e-4;
 
+/** ONNX's numbers of element types. */
+const FLOAT = 1;
+const BFLOAT16 = 16;
+
 /** A model of inputs with their elements and one result. */
 export interface KernelModel extends ModelSpec {
   readonly inputs: Readonly<Record<string, Elements>>;
@@ -28,6 +32,7 @@ export interface KernelSpec {
   readonly out: readonly number[];
   readonly spec: () => KernelModel;
   readonly tolerance?: number;
+  readonly alone?: boolean;
 }
 
 export function kernel({
@@ -38,6 +43,7 @@ export function kernel({
   out,
   spec,
   tolerance = F32_TOLERANCE,
+  alone = false,
 }: KernelSpec): KernelRow {
   let made: KernelModel | null = null;
   const model = (): KernelModel => {
@@ -50,6 +56,7 @@ export function kernel({
     dtype,
     flops,
     tolerance,
+    alone,
     out,
     spec: model,
     model: () => onnxModel(model()),
@@ -176,6 +183,31 @@ const int8 = (n: number): KernelRow =>
     }),
   });
 
+/** f32 in and out, as bfloat16 between: a known matrix of it, and values that are rounded to it. */
+const bf16 = (m: number, k: number, n: number): KernelRow =>
+  kernel({
+    name: `bf16 matmul ${m === k && k === n ? n : `${m}x${k}x${n}`}`,
+    shape: `[${m},${k}]x[${k},${n}]`,
+    dtype: "bf16",
+    flops: 2 * m * k * n,
+    out: [m, n],
+    // Of a result that is rounded to bfloat16.
+    tolerance: 2 ** -7,
+    // onnxruntime has no such product on CPUs.
+    alone: true,
+    spec: () => ({
+      inputs: { a: floats([m, k]) },
+      weights: { b: floats([k, n], 1, 2) },
+      nodes: [
+        { op: "Cast", inputs: ["a"], outputs: ["x"], attributes: { to: BFLOAT16 } },
+        { op: "Cast", inputs: ["b"], outputs: ["w"], attributes: { to: BFLOAT16 } },
+        { op: "MatMul", inputs: ["x", "w"], outputs: ["z"] },
+        { op: "Cast", inputs: ["z"], outputs: ["y"], attributes: { to: FLOAT } },
+      ],
+      output: y,
+    }),
+  });
+
 function lstm(steps: number, width: number, hidden: number): KernelRow {
   return kernel({
     name: `lstm ${steps}x${width}-${hidden}`,
@@ -236,5 +268,8 @@ export const KERNELS: readonly KernelRow[] = [
     [1024],
   ),
   ...[512, 1024].map(int8),
+  bf16(512, 512, 512),
+  bf16(1024, 1024, 1024),
+  bf16(1, 2048, 2048),
   lstm(80, 256, 256),
 ];

@@ -12,11 +12,11 @@ import { compile } from "../../compiler/pipeline.js";
 import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/plan/plan.js";
 import { schedule } from "../../compiler/schedule/build.js";
-import { passOptionsOf, type TargetName } from "../../targets/targets.js";
+import { passOptionsOf } from "../../targets/targets.js";
 import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
 import { fileRow } from "./file-row.js";
 import { type Platform, platformOf } from "./platform.js";
-import type { Row } from "./row.js";
+import type { Arithmetic, Row } from "./row.js";
 import { ROWS } from "./rows.js";
 import { flopsOf } from "./work.js";
 
@@ -33,17 +33,23 @@ interface StepTime {
 
 interface Product {
   readonly flops: number;
-  readonly isInteger: boolean;
+  readonly arithmetic: Arithmetic;
 }
 
 /** Of each kernel's product or convolution, by the kernel's name. */
-function productsOf(graph: Graph, builder: Builder, tier: Tier, target: TargetName): ReadonlyMap<string, Product> {
+function productsOf(
+  graph: Graph,
+  builder: Builder,
+  tier: Tier,
+  { target = "wasm", cpus }: Platform["options"],
+): ReadonlyMap<string, Product> {
   // The same passes over the same interned nodes give the kernels that compile() made.
-  const { steps } = schedule(runPasses(builder, graph, { tier, ...passOptionsOf(target, tier) }).graph);
+  const { steps } = schedule(runPasses(builder, graph, { tier, ...passOptionsOf(target, tier, cpus) }).graph);
   return new Map(
     kernelsOf(steps).map(({ name, anchor }) => {
-      const dtype = anchor.inputs[0]?.type.dtype;
-      return [name, { flops: flopsOf(anchor), isInteger: dtype !== undefined && DTYPES[dtype].kind !== "float" }];
+      const { dtype } = anchor.inputs[0]?.type ?? { dtype: "f32" };
+      const arithmetic = DTYPES[dtype].kind !== "float" ? "integers" : dtype === "bf16" ? "bf16" : "f32";
+      return [name, { flops: flopsOf(anchor), arithmetic }];
     }),
   );
 }
@@ -94,14 +100,14 @@ async function profile(row: Row, { platform, tier, runs, limits }: ProfileOption
     );
   }
   model.dispose();
-  const products = productsOf(graph, builder, tier, platform.options.target ?? "wasm");
+  const products = productsOf(graph, builder, tier, platform.options);
   const templateOf = (s: StepPlan): string => (s.kind === "call" ? (plan.kernels[s.kernel]?.template ?? "") : s.kind);
   return entry.steps.map((step, i) => {
     const { bytes, shapes } = traffic(plan, entry, step);
     const choices = step.kind === "call" ? JSON.stringify(plan.kernels[step.kernel]?.choices ?? {}) : "";
     const name = step.kind === "call" ? step.name : step.kind;
-    const { flops, isInteger } = products.get(name) ?? { flops: 0, isInteger: false };
-    const floor = floorMs(limits, tier, { flops, bytes, isInteger });
+    const { flops, arithmetic } = products.get(name) ?? { flops: 0, arithmetic: "f32" };
+    const floor = floorMs(limits, tier, { flops, bytes, arithmetic });
     return {
       name,
       template: templateOf(step),

@@ -51,12 +51,14 @@ test("a floor is the longer of computing and moving", (t) => {
     { bits: 128, mulAdd: 25, fused: 50 },
     { bits: 256, mulAdd: 50, fused: 100 },
   ];
-  const ceilings = { code: "", peaks, dot: 200, l2: 100, l3: 50, memory: 20 };
-  const real = { flops: 50e6, bytes: 1000, isInteger: false };
+  const ceilings = { code: "", peaks, dot: 200, bf16: 400, l2: 100, l3: 50, memory: 20 };
+  const real = { flops: 50e6, bytes: 1000, arithmetic: "f32" } as const;
   t.is(floorMs(ceilings, "strict", real), 1);
   t.is(floorMs(ceilings, "relaxed", real), 0.5);
-  t.is(floorMs(ceilings, "strict", { ...real, isInteger: true }), 0.25);
-  t.is(floorMs({ ...ceilings, dot: null }, "strict", { ...real, isInteger: true }), 1);
+  t.is(floorMs(ceilings, "strict", { ...real, arithmetic: "integers" }), 0.25);
+  t.is(floorMs({ ...ceilings, dot: null }, "strict", { ...real, arithmetic: "integers" }), 1);
+  t.is(floorMs(ceilings, "relaxed", { ...real, arithmetic: "bf16" }), 0.125);
+  t.is(floorMs(ceilings, "strict", { ...real, arithmetic: "bf16" }), 1);
   t.is(floorMs(ceilings, "strict", { ...real, flops: 0, bytes: 200e6 }), 10);
   t.is(floorMs({ ...ceilings, peaks: [{ bits: 128, mulAdd: 50, fused: null }] }, "relaxed", real), 1);
 });

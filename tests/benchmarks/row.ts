@@ -13,9 +13,13 @@ export interface LlamaTask {
   readonly past: number;
 }
 
-/** Whether the products of a row are of integers, by its dtype. */
-export function isInteger({ dtype }: Row): boolean {
-  return dtype === "int8" || /^[iu]8\*/.test(dtype);
+/** What products and sums are of, as far as machines have instructions for it. */
+export type Arithmetic = "f32" | "bf16" | "integers";
+
+/** By a row's dtype. */
+export function arithmeticOf({ dtype }: Row): Arithmetic {
+  if (dtype === "bf16") return "bf16";
+  return dtype === "int8" || /^[iu]8\*/.test(dtype) ? "integers" : "f32";
 }
 
 export interface Row {
@@ -41,6 +45,8 @@ export interface Row {
   /** Words that a run takes in; a rate is then in words. */
   readonly words?: number;
   readonly llama?: LlamaTask;
+  /** It also counts where no peer takes it: against the ceiling. */
+  readonly alone?: boolean;
   /** Also measured from process start to first result, with peak memory and download size. */
   readonly whole?: boolean;
 }

@@ -18,7 +18,7 @@ import { openPeers } from "./peers.js";
 import { type Platform, platformOf } from "./platform.js";
 import { type PsionicEngine, type PsionicPrepared, psionic } from "./psionic.js";
 import { comparison, header, type Results, type RowResult, rowLine, type SizeResult, summaries } from "./report.js";
-import { isInteger, type Row } from "./row.js";
+import { arithmeticOf, type Row } from "./row.js";
 import { ROWS } from "./rows.js";
 import { startNames, startRows } from "./start-row.js";
 
@@ -102,13 +102,13 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
       }),
       rate:
         row.words === undefined
-          ? rateText({ flops, bytes, isInteger: isInteger(row) }, mine.ms)
+          ? rateText({ flops, bytes, arithmetic: arithmeticOf(row) }, mine.ms)
           : wordsText(row.words, mine.ms),
       gain: alone === undefined ? null : pairedRatio(mine, alone),
       ofCeiling:
-        floorMs(bench.ceilings, bench.tier, { flops, bytes, isInteger: isInteger(row) }) / bench.threads / mine.ms,
+        floorMs(bench.ceilings, bench.tier, { flops, bytes, arithmetic: arithmeticOf(row) }) / bench.threads / mine.ms,
       error,
-      invalid: isWrong ? "WRONG RESULT" : peers.length === 0 ? leftOut.join("; ") : "",
+      invalid: isWrong ? "WRONG RESULT" : peers.length === 0 && row.alone !== true ? leftOut.join("; ") : "",
       leftOut,
     };
   } finally {
@@ -121,8 +121,8 @@ function wordsText(words: number, ms: number): string {
 }
 
 /** GFLOP/s, or GOP/s of integers, where the work is arithmetic, else GB/s. */
-function rateText({ flops, bytes, isInteger }: TypedWork, ms: number): string {
-  const unit = isInteger ? "GOP/s" : "GFLOP/s";
+function rateText({ flops, bytes, arithmetic }: TypedWork, ms: number): string {
+  const unit = arithmetic === "integers" ? "GOP/s" : "GFLOP/s";
   return flops > bytes / 2 ? `${(flops / ms / 1e6).toFixed(1)} ${unit}` : `${(bytes / ms / 1e6).toFixed(1)} GB/s`;
 }
 
