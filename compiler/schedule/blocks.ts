@@ -3,7 +3,7 @@
 
 import { boundsOf } from "../ir/bounds.js";
 import { type Dim, mul, range } from "../ir/dim.js";
-import { DTYPES, isInteger } from "../ir/dtype.js";
+import { bytesOf, DTYPES, isInteger } from "../ir/dtype.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import type { Choices, Template } from "./schedule.js";
 import type { TileChooser } from "./tiles.js";
@@ -113,7 +113,8 @@ export function tilesShareSums(form: BlockForm, nr: number, lanes: number): bool
 
 /** A panel's columns are read whole by one row; tiles of rows take parts of them. */
 export function blockChoices(form: BlockForm, tiles: TileChooser): { template: Template; choices: Choices } {
-  const { mr, nr } = tiles.blockMatmul({ rows: range(form.m).hi, columns: form.n }, form.quantized !== null);
+  const apart = form.k * bytesOf(form.x.type.dtype);
+  const { mr, nr } = tiles.blockMatmul({ rows: range(form.m).hi, columns: form.n, apart }, form.quantized !== null);
   const isShared = mr > 1 && form.n >= SHARED_PANEL && sharesSums(form);
   return { template: "blockMatmul", choices: { mr, nr: isShared ? SHARED_PANEL : nr } };
 }

@@ -141,7 +141,7 @@ export function registerTiles(unit: VectorUnit): TileChooser {
     blockMatmul: (shape, isInteger) => {
       const nr = widest(Math.min(shape.columns, 4 * unit.lanes))[0] ?? 4;
       const mr = blockRows(unit, blockWidth(unit, nr), isInteger);
-      return { mr: Math.min(shape.rows, mr), nr };
+      return { mr: Math.min(mostRows(shape), mr), nr };
     },
   };
 }

@@ -33,6 +33,8 @@ export interface KernelSpec {
   readonly spec: () => KernelModel;
   readonly tolerance?: number;
   readonly alone?: boolean;
+  /** Of what must be read and written; by default of inputs, weights and output as they are given. */
+  readonly bytes?: number;
 }
 
 export function kernel({
@@ -44,6 +46,7 @@ export function kernel({
   spec,
   tolerance = F32_TOLERANCE,
   alone = false,
+  bytes: told,
 }: KernelSpec): KernelRow {
   let made: KernelModel | null = null;
   const model = (): KernelModel => {
@@ -62,6 +65,7 @@ export function kernel({
     model: () => onnxModel(model()),
     inputs: () => model().inputs,
     get bytes() {
+      if (told !== undefined) return told;
       const arrays = [...Object.values(model().inputs), ...Object.values(model().weights ?? {})];
       const outBytes = sizeOf(out) * (model().output.dtype === "f32" || model().output.dtype === "i32" ? 4 : 1);
       return outBytes + arrays.reduce((sum, a) => sum + a.data.byteLength, 0);
@@ -193,6 +197,7 @@ const bf16 = (m: number, k: number, n: number): KernelRow =>
     out: [m, n],
     // Of a result that is rounded to bfloat16.
     tolerance: 2 ** -7,
+    bytes: 4 * m * k + 2 * k * n + 4 * m * n,
     // onnxruntime has no such product on CPUs.
     alone: true,
     spec: () => ({
