@@ -65,5 +65,5 @@ export function storeTo(
 /** Asks for a line to be read into the second-level cache. */
 export function prefetch(out: FunctionText, address: string): void {
   out.declarations.add("declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)");
-  out.line(`call void @llvm.prefetch.p0(ptr ${address}, i32 0, i32 2, i32 1)`);
+  out.line(`call void @llvm.prefetch.p0(ptr ${address}, i32 0, i32 1, i32 1)`);
 }

@@ -136,3 +136,11 @@ test("convolutions are what the reference says", async (t) => {
   const counterexample = JSON.stringify(result.counterexample);
   t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
 });
+
+test("an image that passes by its weights in strips", async (t) => {
+  const alone = { stride: 1, dilation: 1, low: 1, high: 1 };
+  const height = { ...alone, size: 90, taps: 2, stride: 2 };
+  const width = { ...alone, size: 10, taps: 1 };
+  const c = { height, width, channels: 128, outs: 64, groups: 1, isSymbolic: false, isBytes: false };
+  await t.notThrowsAsync(judge([c]));
+});

@@ -26,6 +26,7 @@ import type { Expr } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
+import { aheadOf } from "./ahead.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import { atEdges, type LastAxis, type TapSpan } from "./conv-window.js";
 import { closeDots, dotUnit, sumDots, sumRows } from "./dot-sums.js";
@@ -144,12 +145,15 @@ export function lowerConv(frame: Frame): Stmt[] {
     /** Sums over `steps` elements from the taps `at`, for as many pixels from `skipped` on as there are pointers. */
     const sums = (at: readonly Dim[], steps: Dim, skipped: number, pointers: readonly RowAt[]): Stmt[] => {
       const weights = panelOf(first, part, at);
+      const tile = add(outer[0] ?? 0, floordiv(start, rows));
+      const ahead = aheadOf(frame, panels, bytesB, rows, tile, weights);
       if (dot > 1) {
         const all = Array.from({ length: rows }, (_, i) => pointers[i - skipped] ?? null);
-        return sumDots(frame, multiplied, acc, all, weights, ceildiv(steps, dot), nr);
+        return sumDots(frame, multiplied, acc, all, weights, ceildiv(steps, dot), nr, widens ? null : ahead);
       }
       const own = acc.slice(skipped, skipped + pointers.length);
-      return accumulate(frame, element, own, pointers, weights, steps, pool.i32(bytesA), pool.i32(strideB * bytesB));
+      const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
+      return accumulate(frame, element, own, pointers, weights, steps, stepA, stepB, ahead);
     };
     /** Loops over the taps of the outer axes, each row of the window under a test where the image may end. */
     const overRows = (body: Stmt[]): Stmt[] => {
@@ -212,8 +216,15 @@ export function lowerConv(frame: Frame): Stmt[] {
   };
   // A strip of output rows whose input rows stay in cache while all panels pass over it.
   const height = outer.length === 0 ? 1 : (out[1] ?? 1);
-  const rowBytes = range(mul(1, ...image.slice(2))).hi * bytesA * (strides[0] ?? 1);
-  const strip = evenBlock(height, Math.max(1, Math.floor((choiceOf(kernel, "block") * 1024) / Math.max(1, rowBytes))));
+  const touched = image.slice(1, -1).map((size, j) => {
+    const [stride, length] = [strides[j] ?? 1, range(window[j] ?? 1).hi];
+    return (j === 0 ? stride : range(size).hi) * Math.min(1, length / stride);
+  });
+  const rowBytes = touched.reduce((n, r) => n * r, channels * groups * bytesA);
+  const strip = stripRows(height, rowBytes, choiceOf(kernel, "block") * 1024, {
+    bytes: range(taps).hi * channels * outs * bytesB,
+    panels: Math.ceil(outs / nr),
+  });
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
     tiles(frame, "panel", nr, outs, (column) => {
@@ -237,4 +248,15 @@ export function lowerConv(frame: Frame): Stmt[] {
   body = [parallelLoop(n, image[0] ?? 1, body)];
   if (groups > 1) body = [parallelLoop(g, groups, body)];
   return body;
+}
+
+/**
+ * Output rows of a strip, whose input rows stay in cache (`most` bytes) while all panels pass over it. Each strip reads the
+ * weights again; without strips each panel reads the image again.
+ */
+function stripRows(height: Dim, rowBytes: number, most: number, weights: { bytes: number; panels: number }): Dim {
+  const strip = evenBlock(height, Math.max(1, Math.floor(most / Math.max(1, rowBytes))));
+  const rows = range(height).hi;
+  const strips = Math.ceil(rows / strip);
+  return (strips - 1) * weights.bytes < (weights.panels - 1) * rows * rowBytes ? strip : height;
 }
