@@ -8,6 +8,7 @@ import { lowerAttention } from "./templates/attention.js";
 import { lowerBlockMatmul } from "./templates/block-matmul.js";
 import { lowerConv } from "./templates/conv.js";
 import { lowerDepthwise } from "./templates/depthwise.js";
+import { lowerInnerProducts } from "./templates/inner-products.js";
 import { lowerMap } from "./templates/map.js";
 import { lowerMatmul } from "./templates/matmul.js";
 import { lowerConcat, lowerPad, lowerScatter } from "./templates/movement.js";
@@ -20,6 +21,7 @@ const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   reduce: lowerReduce,
   rows: lowerRows,
   matmul: lowerMatmul,
+  innerProducts: lowerInnerProducts,
   blockMatmul: lowerBlockMatmul,
   conv: lowerConv,
   depthwise: lowerDepthwise,

@@ -2,7 +2,7 @@
 // share one form: rows of `a` (any strides) by columns of `b` (contiguous in n, or a constant to be packed).
 
 import { type Dim, indexVar, linearIn, mul, range, symOf } from "../ir/dim.js";
-import { bytesOf } from "../ir/dtype.js";
+import { bytesOf, type DType } from "../ir/dtype.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
 import type { Choices, Template } from "./schedule.js";
@@ -157,8 +157,58 @@ function rowsApart(form: MatmulForm): number {
   return typeof step?.coeff === "number" ? Math.abs(step.coeff) * bytesOf(form.a.type.dtype) : 0;
 }
 
+/** Few columns of a constant, whose sums run in vectors along the depth. */
+export interface InnerForm {
+  readonly element: { readonly a: DType; readonly b: DType; readonly sum: DType };
+  readonly columns: number;
+  /** Elements of a column. */
+  readonly depth: number;
+  /** Partial results of a sum: element k goes to the one of number k mod so many. */
+  readonly partials: 4 | 8 | 16;
+}
+
+const FEW_COLUMNS = 3;
+const LANE_BYTES = 4;
+
+/** Whether vectors run along a contraction's depth; null where they run along its columns. The same on every target. */
+export function innerForm(node: Node): InnerForm | null {
+  const [a, b] = node.inputs;
+  const columns = b?.type.shape.at(-1);
+  const run = b?.type.shape.at(-2);
+  const sum = node.outputs[0]?.type.dtype;
+  if (a === undefined || b === undefined || sum === undefined || constantOf(b) === undefined) return null;
+  if (typeof columns !== "number" || columns < 1 || columns > FEW_COLUMNS || typeof run !== "number") return null;
+  const element = { a: a.type.dtype, b: b.type.dtype, sum };
+  const isFloat = element.a === "f32" && element.b === "f32" && sum === "f32";
+  const isInteger = INNER_BYTES.has(`${element.a} ${element.b}`) && sum === "i32";
+  if (!isFloat && !isInteger) return null;
+  const perLane = isFloat ? 1 : LANE_BYTES / bytesOf(element.a);
+  const partials = ([16, 8, 4] as const).find((n) => run % (n * perLane) === 0);
+  if (partials === undefined || run === 0) return null;
+  const form = matmulForm(node);
+  if (form !== null) {
+    const isShared = form.batch.length === 0 && b.type.shape.slice(0, -2).every((d) => d === 1);
+    return isShared && isContiguousA(form) ? { element, columns, depth: run, partials } : null;
+  }
+  if (!isOp(node, "conv") || node.attrs.layout !== "nhwc" || node.attrs.groups !== 1) return null;
+  const depth = b.type.shape.slice(0, -1).reduce((product: number, d) => product * Number(d), 1);
+  return { element, columns, depth, partials };
+}
+
+/** Integers with a dot product of pairs or of four, a row's beside a column's. */
+const INNER_BYTES: ReadonlySet<string> = new Set(["i16 i16", "i16 i8", "u8 i8", "i8 u8"]);
+
+/** Whether the elements of a row follow each other in memory. */
+function isContiguousA(form: MatmulForm): boolean {
+  const { m, k, batch } = probe(form);
+  const depth = symOf(k);
+  const { offset } = locate(form.a, form.positionA(batch, m, k));
+  return depth !== undefined && isLinear(offset, m) && linearIn(offset, depth)?.coeff === 1;
+}
+
 /** Template and tile of a contraction. The sums' order does not depend on the tile. */
 export function chooseTile(node: Node, tiles: TileChooser): { template: Template; choices: Choices } {
+  if (innerForm(node) !== null) return { template: "innerProducts", choices: {} };
   const shape = tileShape(node);
   const form = matmulForm(node);
   if (form !== null)

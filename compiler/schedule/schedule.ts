@@ -19,6 +19,7 @@ export type Template =
   | "blockMatmul"
   | "conv"
   | "depthwise"
+  | "innerProducts"
   | "attention"
   | "concat"
   | "pad"

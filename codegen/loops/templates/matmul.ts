@@ -202,7 +202,7 @@ function bytes(frame: Frame, elements: Dim, dtype: Parameters<typeof bytesOf>[0]
 }
 
 /** Follows views to the buffer that the kernel reads. */
-function operandReader(frame: Frame): { locate(v: Value, position: Position): { source: Value; offset: Dim } } {
+export function operandReader(frame: Frame): { locate(v: Value, position: Position): { source: Value; offset: Dim } } {
   return {
     locate: (v, position) => {
       let at = v;

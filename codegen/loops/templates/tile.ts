@@ -151,7 +151,7 @@ export function tileLanes({ pool }: Frame, nr: number): number {
 }
 
 /** sum + a . b over the elements of each lane: of bytes the unsigned side first. */
-function dotOnto({ pool }: Frame, element: Element, a: Expr, b: Expr, sum: Expr): Expr {
+export function dotOnto({ pool }: Frame, element: Element, a: Expr, b: Expr, sum: Expr): Expr {
   if (element.a === "bf16") return pool.op("dotBf16", sum.type, a, b, sum);
   if (dotWidth(element, true) === 2) return pool.same("add", sum, pool.same("dot16", a, b));
   if (element.a === "u8") return pool.same("dot8", a, b, sum);
@@ -322,7 +322,7 @@ export interface Target {
 }
 
 /** The kernel's output. */
-function outputTarget({ output, buffer }: Frame): Target {
+export function outputTarget({ output, buffer }: Frame): Target {
   const { shape } = output.type;
   return { value: output, buffer: buffer(output), index: (flat) => ravel(unravel(flat, shape), shape) };
 }

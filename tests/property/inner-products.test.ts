@@ -1,0 +1,167 @@
+// Products and convolutions of one to three columns, whose sums run in vectors along the depth, over depths, windows, strides,
+// dilations and paddings, with known and with symbolic sizes: against the reference, of whole numbers whose sums are exact, and
+// every target against the others, of any numbers.
+// PSIONIC_RUNS multiplies the number of cases, PSIONIC_SEED adds to the seeds.
+
+import test, { type ExecutionContext } from "ava";
+import fc from "fast-check";
+import * as ir from "../../compiler/ir/build.js";
+import { sym } from "../../compiler/ir/dim.js";
+import type { DType } from "../../compiler/ir/dtype.js";
+import { Builder, type Graph, type Value } from "../../compiler/ir/graph.js";
+import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
+import { compile } from "../../compiler/pipeline.js";
+import { load } from "../../runtime-shim/index.js";
+import { sameEverywhere } from "../support/everywhere.js";
+import { graphOf } from "../support/reference.js";
+import { randomOf } from "../support/sample.js";
+import { fromValue, toValue } from "../support/values.js";
+
+const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
+const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
+
+interface Axis {
+  readonly size: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+interface Case {
+  readonly height: Axis;
+  readonly width: Axis;
+  readonly channels: number;
+  readonly columns: number;
+  readonly types: readonly [a: DType, b: DType];
+  readonly isSymbolic: boolean;
+  /** A product of the image's rows instead, whose axes may be turned. */
+  readonly isProduct: boolean;
+  readonly isTurned: boolean;
+}
+
+const axis = (longest: number): fc.Arbitrary<Axis> =>
+  fc
+    .record({
+      size: fc.integer({ min: 1, max: longest }),
+      taps: fc.integer({ min: 1, max: 4 }),
+      stride: fc.integer({ min: 1, max: 2 }),
+      dilation: fc.constantFrom(1, 1, 2),
+      low: fc.integer({ min: 0, max: 4 }),
+      high: fc.integer({ min: 0, max: 4 }),
+    })
+    .filter(({ size, taps, dilation, low, high }) => size + low + high > (taps - 1) * dilation);
+
+const narrow: fc.Arbitrary<Case> = fc.record({
+  height: axis(4),
+  width: axis(40),
+  channels: fc.constantFrom(1, 4, 8, 12, 16, 24, 32, 48, 64, 65),
+  columns: fc.integer({ min: 1, max: 3 }),
+  types: fc.constantFrom<readonly [DType, DType]>(
+    ["f32", "f32"],
+    ["u8", "i8"],
+    ["i8", "u8"],
+    ["i16", "i8"],
+    ["i16", "i16"],
+  ),
+  isSymbolic: fc.boolean(),
+  isProduct: fc.boolean(),
+  isTurned: fc.boolean(),
+});
+
+type Draw = (dtype: DType) => number;
+
+interface Made {
+  readonly x: Value;
+  readonly y: Value;
+  readonly feed: Tensor;
+}
+
+function build(b: Builder, name: string, c: Case, draw: Draw): Made {
+  const { height, width, channels, columns } = c;
+  const [dtype, weights] = c.types;
+  const tensor = (of: DType, shape: readonly number[]): Tensor =>
+    tensorFrom(
+      of,
+      shape,
+      Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => draw(of)),
+    );
+  const sum = dtype === "f32" ? "f32" : "i32";
+  const wide = (v: Value): Value => (dtype === "f32" ? v : ir.cast(b, v, "i32"));
+  const across = c.isSymbolic ? sym(`${name}.width`, width.size, width.size + 60) : width.size;
+  const one = dtype === "f32" ? 0.5 : 1;
+  if (c.isProduct) {
+    const shape = c.isTurned ? [height.size, channels, across] : [height.size, across, channels];
+    const x = ir.input(b, name, dtype, shape);
+    const rows = c.isTurned ? ir.transpose(b, x, [0, 2, 1]) : x;
+    const w = ir.constant(b, tensor(weights, [channels, columns]));
+    const feed = tensor(dtype, c.isTurned ? [height.size, channels, width.size] : [height.size, width.size, channels]);
+    return { x, y: ir.add(b, ir.matmul(b, wide(rows), wide(w), sum), one), feed };
+  }
+  const x = ir.input(b, name, dtype, [1, height.size, across, channels]);
+  const w = ir.constant(b, tensor(weights, [height.taps, width.taps, channels, columns]));
+  const y = ir.conv(b, wide(x), wide(w), {
+    strides: [height.stride, width.stride],
+    dilations: [height.dilation, width.dilation],
+    low: [height.low, width.low],
+    high: [height.high, width.high],
+    layout: "nhwc",
+    dtype: sum,
+  });
+  return { x, y: ir.add(b, y, one), feed: tensor(dtype, [1, height.size, width.size, channels]) };
+}
+
+function buildAll(cases: readonly Case[], draw: Draw): { graph: Graph; b: Builder; feeds: Record<string, Tensor> } {
+  const b = new Builder();
+  const made = cases.map((c, i) => build(b, `x${i}`, c, draw));
+  const graph = graphOf(
+    b,
+    made.map(({ x }) => x),
+    Object.fromEntries(made.map(({ y }, i) => [`y${i}`, y])),
+  );
+  return { graph, b, feeds: Object.fromEntries(made.map(({ feed }, i) => [`x${i}`, feed])) };
+}
+
+async function holds(t: ExecutionContext, seed: number, judge: (cases: readonly Case[]) => Promise<void>) {
+  const property = fc.asyncProperty(fc.array(narrow, { minLength: 3, maxLength: 8 }), judge);
+  const result = await fc.check(property, { numRuns: 4 * times, seed: seed + shift });
+  const cause = result.errorInstance instanceof Error ? result.errorInstance.message : "";
+  const counterexample = JSON.stringify(result.counterexample);
+  t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
+}
+
+test("few columns: the reference's sums", (t) =>
+  holds(t, 3, async (cases) => {
+    const random = randomOf(cases.length + shift);
+    const { graph, b, feeds } = buildAll(cases, (dtype) => {
+      if (dtype === "u8") return Math.floor(random() * 256);
+      return Math.floor(random() * (dtype === "i8" ? 256 : 17)) - (dtype === "i8" ? 128 : 8);
+    });
+    await sameEverywhere(graph, b, feeds);
+  }));
+
+test("few columns: every target has the same bits", (t) =>
+  holds(t, 5, async (cases) => {
+    const random = randomOf(cases.length + shift);
+    const floats = cases.map((c): Case => ({ ...c, types: ["f32", "f32"] }));
+    const { graph, b, feeds } = buildAll(floats, () => random() * 2 - 1);
+    const model = await load(compile({ graph, builder: b }).bundle);
+    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, v]) => [name, toValue(v)]));
+    const want = Object.entries(model.runSync(inputs)).map(([name, v]) => [name, fromValue(v)]);
+    await sameEverywhere(graph, b, feeds, Object.fromEntries(want));
+  }));
+
+test("which products run along their depth", (t) => {
+  const templateOf = (columns: number, depth: number, isTurned: boolean): string | undefined => {
+    const b = new Builder();
+    const x = ir.input(b, "x", "f32", isTurned ? [depth, 9] : [9, depth]);
+    const w = ir.constant(b, tensorFrom("f32", [depth, columns], new Array<number>(depth * columns).fill(1)));
+    const y = ir.matmul(b, isTurned ? ir.transpose(b, x, [1, 0]) : x, w);
+    return compile({ graph: graphOf(b, [x], { y }), builder: b }).plan.kernels[0]?.template;
+  };
+  for (const columns of [1, 2, 3]) t.is(templateOf(columns, 64, false), "innerProducts");
+  t.is(templateOf(4, 64, false), "matmul");
+  t.not(templateOf(1, 65, false), "innerProducts", "vectors would not cover the depth");
+  t.not(templateOf(1, 64, true), "innerProducts", "rows are not contiguous");
+});
