@@ -14,6 +14,8 @@ export interface ModuleSource {
   readonly functions: readonly WasmFunction[];
   /** Functions that are exported, with an i32 result. */
   readonly entries: readonly WasmFunction[];
+  /** Warms up the functions that look at the flag; null where none does. */
+  readonly warm: WasmFunction | null;
   readonly symbols: readonly string[];
   readonly pages: number;
   readonly relaxed: boolean;
@@ -94,6 +96,12 @@ class Assembler {
     m.addGlobal("fail", binaryen.i32, true, m.i32.const(0));
     for (const s of this.#source.symbols) m.addGlobal(`symbol.${s}`, binaryen.i32, true, m.i32.const(0));
     this.#runtime();
+    const { warm } = this.#source;
+    if (warm !== null) {
+      m.addGlobal("warming", binaryen.i32, true, m.i32.const(0));
+      this.#function(warm.name, warm, binaryen.none);
+      m.addFunctionExport(warm.name, warm.name);
+    }
     // Kernels and entries come last, in the plan's order: tools find them by their place.
     if (pool !== null) this.#pool(pool);
     for (const [i, fn] of this.#source.functions.entries()) this.#function(`f${i}`, fn, binaryen.none);
@@ -221,6 +229,10 @@ class Assembler {
           : m.i32.load(0, 4, m.i32.const(this.#source.pool.code.fail));
       case "fail.set":
         return this.#fail(child(0));
+      case "warming.get":
+        return m.global.get("warming", binaryen.i32);
+      case "warming.set":
+        return m.global.set("warming", child(0));
       case "thread.get":
         return m.global.get(`thread.${text(0)}`, binaryen.i32);
       case "thread.set":

@@ -21,6 +21,7 @@ import { outline } from "./outline.js";
 import { sourceText } from "./source-text.js";
 import { type Job, jobFunction, type ThreadMemory, threadCode, threadMemory } from "./threads.js";
 import { isInstruction, type Operand, type WasmFunction } from "./tree.js";
+import { largeKernels, unlessWarming, warmFunction } from "./warm.js";
 
 export interface WasmModule {
   readonly variant: Variant;
@@ -99,9 +100,11 @@ function moduleOf(
   const jobs: Job[] = [];
   const list = threads ? { grain: threading.grain, jobs } : null;
   const entries = plan.entries.map((e) => emitEntry(plan, e, list));
+  const large = largeKernels(plan);
   const source: ModuleSource = {
-    functions,
+    functions: functions.map((f, i) => (large.includes(i) ? unlessWarming(f) : f)),
     entries,
+    warm: large.length === 0 ? null : warmFunction(functions, large),
     symbols: symbolsOfRun(plan),
     pages: plan.memory.bytes / 65536,
     relaxed: tier === "relaxed",

@@ -145,6 +145,7 @@ test("a module's text tells numbers apart that print alike", (t) => {
     sourceText({
       functions: [{ name: "f", params: 0, locals: [], body: [["f32.const", value]] }],
       entries: [],
+      warm: null,
       symbols: [],
       pages: 1,
       relaxed: false,
