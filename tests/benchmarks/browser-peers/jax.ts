@@ -2,7 +2,17 @@
 // read, as the other engines do. A use of an array takes a reference to it, so every use is of `.ref`.
 
 import type { Elements } from "../../support/onnx-writer.js";
-import { convolution, evaluate, number, numbers, operand, type Peer, type PeerModel, Unsupported } from "./peer.js";
+import {
+  converted,
+  convolution,
+  evaluate,
+  number,
+  numbers,
+  operand,
+  type Peer,
+  type PeerModel,
+  Unsupported,
+} from "./peer.js";
 
 interface JaxArray {
   readonly ref: JaxArray;
@@ -27,6 +37,7 @@ export interface Jax {
     matmul(x: JaxArray, y: JaxArray): JaxArray;
     transpose(x: JaxArray, perm: readonly number[]): JaxArray;
     sum(x: JaxArray, axis: number): JaxArray;
+    mean(x: JaxArray, axes: readonly number[], options: { readonly keepdims: boolean }): JaxArray;
     maximum(x: JaxArray, y: JaxArray): JaxArray;
     readonly abs: Unary;
     readonly sqrt: Unary;
@@ -60,11 +71,12 @@ function opsOf({ numpy, nn, lax }: Jax): Readonly<Record<string, Op>> {
   return {
     MatMul: (args) => numpy.matmul(use(args, 0), use(args, 1)),
     Conv: (args, node) => {
-      const { stride, pad, groups } = convolution(node);
+      const { stride, pad, groups, relu } = convolution(node);
       const sides = [pad, pad] as const;
       const options = { featureGroupCount: groups };
       const product = lax.convGeneralDilated(use(args, 0), use(args, 1), [stride, stride], [sides, sides], options);
-      return product.add(use(args, 2).reshape([1, -1, 1, 1]));
+      const sum = product.add(use(args, 2).reshape([1, -1, 1, 1]));
+      return relu ? nn.relu(sum) : sum;
     },
     Softmax: (args, node) => nn.softmax(use(args, 0), number(node, "axis", -1)),
     LayerNormalization: (args, node) =>
@@ -74,6 +86,8 @@ function opsOf({ numpy, nn, lax }: Jax): Readonly<Record<string, Op>> {
         .add(use(args, 2)),
     Gelu: (args, node) => nn.gelu(use(args, 0), { approximate: node.attributes?.["approximate"] === "tanh" }),
     Transpose: (args, node) => numpy.transpose(use(args, 0), numbers(node, "perm")),
+    Reshape: (args, node) => use(args, 0).reshape(numbers(node, "shape")),
+    GlobalAveragePool: (args) => numpy.mean(use(args, 0), [2, 3], { keepdims: true }),
     ReduceSum: (args) => numpy.sum(use(args, 0), 1),
     Add: (args) => use(args, 0).add(use(args, 1)),
     Sub: (args) => use(args, 0).sub(use(args, 1)),
@@ -97,9 +111,10 @@ export async function jax(lib: Jax): Promise<Peer> {
   const ops = opsOf(lib);
   return {
     name: "jax-js",
-    async prepare({ nodes, inputs, weights, output }) {
+    async prepare(model) {
+      const { inputs, weights, output } = model;
       const constants = Object.entries(weights).filter(([, w]) => w.dtype === "f32");
-      const own = nodes.map((n) => (n.op === "ReduceSum" ? { ...n, inputs: n.inputs.slice(0, 1) } : n));
+      const own = converted(model);
       const names = [...Object.keys(inputs), ...constants.map(([name]) => name)];
       const compiled = lib.jit((...args) => {
         const values = new Map(names.map((name, i): [string, JaxArray] => [name, operand(args, i)]));

@@ -32,6 +32,37 @@ export function number(node: NodeSpec, name: string, otherwise: number): number 
   return typeof value === "number" ? value : otherwise;
 }
 
+/**
+ * The nodes as engines' converters leave them: constant axes and shapes are attributes, and a Relu that alone reads a
+ * convolution is the convolution's `activation`.
+ */
+export function converted({ nodes, weights, output }: PeerModel): readonly NodeSpec[] {
+  const readers = (name: string): readonly NodeSpec[] => nodes.filter((n) => n.inputs.includes(name));
+  const activation = (node: NodeSpec): NodeSpec | undefined => {
+    const [result = ""] = node.outputs;
+    const [only, ...others] = readers(result);
+    return node.op === "Conv" && result !== output && only?.op === "Relu" && others.length === 0 ? only : undefined;
+  };
+  const merged = new Set(nodes.map(activation));
+  return nodes
+    .filter((node) => !merged.has(node))
+    .map((node) => {
+      const integers = node.inputs.filter((name) => weights[name]?.dtype === "i64");
+      const list = integers.flatMap((name) => Array.from(weights[name]?.data ?? [], Number));
+      const after = activation(node);
+      return {
+        ...node,
+        inputs: node.inputs.filter((name) => !integers.includes(name)),
+        outputs: after?.outputs ?? node.outputs,
+        attributes: {
+          ...node.attributes,
+          ...(integers.length > 0 ? { [node.op === "Reshape" ? "shape" : "axes"]: list } : {}),
+          ...(after === undefined ? {} : { activation: "relu" }),
+        },
+      };
+    });
+}
+
 /** One argument of an op. */
 export function operand<T>(args: readonly T[], i: number): T {
   const found = args[i];
@@ -67,6 +98,8 @@ export interface Convolution {
   readonly stride: number;
   readonly pad: number;
   readonly groups: number;
+  /** Whether a Relu follows. */
+  readonly relu: boolean;
 }
 
 /** The square convolutions of the rows. */
@@ -81,6 +114,7 @@ export function convolution(node: NodeSpec): Convolution {
     stride: first("strides"),
     pad: first("pads"),
     groups: number(node, "group", 1),
+    relu: node.attributes?.["activation"] === "relu",
   };
 }
 

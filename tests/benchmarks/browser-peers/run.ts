@@ -15,6 +15,7 @@ import { launchChromium } from "../../support/launch-chromium.js";
 import type { Elements } from "../../support/onnx-writer.js";
 import { installed } from "../install.js";
 import { KERNELS, type KernelRow } from "../kernels.js";
+import { NETWORKS } from "../networks.js";
 import { platformOf } from "../platform.js";
 import { psionic } from "../psionic.js";
 import { msText, summaryOf } from "../report.js";
@@ -155,7 +156,7 @@ async function main(): Promise<number> {
       `psionic wasm ${tier} in Chromium ${browser.version()}; one thread each, outputs copied; peer's time / ours`,
     );
     console.log([`${"row".padEnd(24)} ${"ms".padStart(8)}`, ...peers.map((p) => p.padStart(16))].join(" "));
-    for (const row of KERNELS.filter((r) => only.test(r.name))) {
+    for (const row of [...KERNELS, ...NETWORKS].filter((r) => only.test(r.name))) {
       const report = await measureRow(row, { browser, shared, tier, peers, seconds: Number(values.seconds) });
       rows.push({ name: row.name, report });
       console.log(rowText(row, report, peers));

@@ -5,6 +5,7 @@ import type { Elements } from "../../support/onnx-writer.js";
 import {
   channelsLast,
   channelsSecond,
+  converted,
   convolution,
   evaluate,
   number,
@@ -31,6 +32,7 @@ interface Fused {
   readonly strides: number;
   readonly pad: number;
   readonly bias: Tensor;
+  readonly activation: "relu" | "linear";
 }
 
 /** What is used of @tensorflow/tfjs-core, and of the backend's package. */
@@ -45,6 +47,8 @@ export interface Tfjs {
   softmax(x: Tensor, axis: number): Tensor;
   transpose(x: Tensor, perm: readonly number[]): Tensor;
   sum(x: Tensor, axes: readonly number[]): Tensor;
+  mean(x: Tensor, axes: readonly number[], keepDims: boolean): Tensor;
+  reshape(x: Tensor, shape: readonly number[]): Tensor;
   moments(x: Tensor, axis: number, keepDims: boolean): { readonly mean: Tensor; readonly variance: Tensor };
   readonly fused: { conv2d(spec: Fused): Tensor; depthwiseConv2d(spec: Fused): Tensor };
   readonly add: Binary;
@@ -74,14 +78,15 @@ function opsOf(tf: Tfjs): Readonly<Record<string, Op>> {
   return {
     MatMul: (args) => tf.matMul(operand(args, 0), operand(args, 1)),
     Conv: (args, node) => {
-      const { stride, pad, groups } = convolution(node);
-      const spec = {
+      const { stride, pad, groups, relu } = convolution(node);
+      const spec: Fused & { readonly dimRoundingMode: string } = {
         x: operand(args, 0),
         filter: operand(args, 1),
         strides: stride,
         pad,
         dimRoundingMode: "floor",
         bias: operand(args, 2),
+        activation: relu ? "relu" : "linear",
       };
       return groups === 1 ? tf.fused.conv2d(spec) : tf.fused.depthwiseConv2d(spec);
     },
@@ -101,6 +106,8 @@ function opsOf(tf: Tfjs): Readonly<Record<string, Op>> {
       return tf.mul(tf.mul(x, 0.5), tf.add(inner, 1));
     },
     Transpose: (args, node) => tf.transpose(operand(args, 0), numbers(node, "perm")),
+    Reshape: (args, node) => tf.reshape(operand(args, 0), numbers(node, "shape")),
+    GlobalAveragePool: (args) => tf.mean(operand(args, 0), [1, 2], true),
     ReduceSum: (args) => tf.sum(operand(args, 0), [1]),
     Add: binary(tf.add),
     Sub: binary(tf.sub),
@@ -126,16 +133,15 @@ export async function tfjs(tf: Tfjs, assets: string): Promise<Peer> {
   const ops = opsOf(tf);
   return {
     name: "tfjs-wasm",
-    async prepare({ nodes, inputs, weights, output, outputShape }) {
-      const conv = nodes.find((n) => n.op === "Conv");
+    async prepare(model) {
+      const { inputs, weights, output, outputShape } = model;
+      const own = converted(model);
       const constants = Object.entries(weights)
         .filter(([, w]) => w.dtype === "f32")
         .map(([name, w]): [string, Tensor] => {
-          const filter = conv !== undefined && name === conv.inputs[1];
-          return [name, tensor(tf, filter ? permuted(w, filterOrder(convolution(conv).groups)) : w)];
+          const conv = own.find((n) => n.op === "Conv" && n.inputs[1] === name);
+          return [name, tensor(tf, conv === undefined ? w : permuted(w, filterOrder(convolution(conv).groups)))];
         });
-      // The axes of a sum are an input of its node, and known here.
-      const own = nodes.map((n) => (n.op === "ReduceSum" ? { ...n, inputs: n.inputs.slice(0, 1) } : n));
       const feeds = Object.entries(inputs).map(([name, e]): [string, Elements] => [name, channelsLast(e)]);
       const run = (): Float32Array => {
         const result = tf.tidy(() => {

@@ -15,7 +15,16 @@ import {
   tables,
   text,
 } from "./flatbuffer.js";
-import { channelsLast, convolution, number, numbers, type PeerModel, permuted, Unsupported } from "./peer.js";
+import {
+  channelsLast,
+  converted,
+  convolution,
+  number,
+  numbers,
+  type PeerModel,
+  permuted,
+  Unsupported,
+} from "./peer.js";
 
 const SCHEMA_VERSION = 3;
 const FLOAT32 = 0;
@@ -30,6 +39,7 @@ const OP = {
   logistic: 14,
   mul: 18,
   relu: 19,
+  reshape: 22,
   softmax: 25,
   pad: 34,
   transpose: 39,
@@ -56,6 +66,7 @@ const OPTIONS = {
   gelu: 116,
 } as const;
 
+const RELU = 1;
 const SAME = 0;
 const VALID = 1;
 
@@ -154,7 +165,7 @@ const LOWER: Readonly<Record<string, Lower>> = {
   MatMul: (g, args) => {
     const [a, b] = [arg(args, 0), arg(args, 1)];
     const [k = 1, n = 1] = b.shape;
-    const out = computed(g, [a.shape[0] ?? 1, n]);
+    const out = computed(g, [...a.shape.slice(0, -1), b.constant === null ? (b.shape.at(-1) ?? 1) : n]);
     if (b.constant === null) {
       g.operator(OP.batchMatmul, [a.id, b.id], out.id, { type: OPTIONS.batchMatmul, fields: {} });
       return out;
@@ -167,7 +178,7 @@ const LOWER: Readonly<Record<string, Lower>> = {
     return out;
   },
   Conv: (g, args, node) => {
-    const { window, stride, pad, groups } = convolution(node);
+    const { window, stride, pad, groups, relu } = convolution(node);
     const [x, w, b] = [arg(args, 0), arg(args, 1), arg(args, 2)];
     if (w.constant === null || b.constant === null) throw new Unsupported("convolutions with computed weights");
     const [n = 1, h = 1, wide = 1] = x.shape;
@@ -180,8 +191,12 @@ const LOWER: Readonly<Record<string, Lower>> = {
     const ids = [source, g.tensor(filter.shape, filter.data), g.tensor([to], floatsOf(b.constant))];
     const out = computed(g, [n, side(h), side(wide), to]);
     const strides = { 0: byte(isSame ? SAME : VALID), 1: int(stride), 2: int(stride) };
-    if (groups === 1) g.operator(OP.conv, ids, out.id, { type: OPTIONS.conv, fields: strides });
-    else g.operator(OP.depthwise, ids, out.id, { type: OPTIONS.depthwise, fields: { ...strides, 3: int(1) } });
+    const after = relu ? byte(RELU) : byte(0);
+    if (groups === 1) g.operator(OP.conv, ids, out.id, { type: OPTIONS.conv, fields: { ...strides, 3: after } });
+    else {
+      const fields = { ...strides, 3: int(1), 4: after };
+      g.operator(OP.depthwise, ids, out.id, { type: OPTIONS.depthwise, fields });
+    }
     return out;
   },
   Softmax: (g, args) => {
@@ -222,9 +237,9 @@ const LOWER: Readonly<Record<string, Lower>> = {
     return out;
   },
   ReduceSum: (g, args, node) => {
-    const [x, axes] = [arg(args, 0), arg(args, 1)];
-    if (axes.constant === null || number(node, "keepdims", 1) !== 0) throw new Unsupported("sums of this form");
-    const own = Array.from(axes.constant.data, Number);
+    const x = arg(args, 0);
+    if (number(node, "keepdims", 1) !== 0) throw new Unsupported("sums of this form");
+    const own = numbers(node, "axes");
     const out = computed(
       g,
       x.shape.filter((_, i) => !own.includes(i)),
@@ -233,6 +248,20 @@ const LOWER: Readonly<Record<string, Lower>> = {
       type: OPTIONS.reducer,
       fields: {},
     });
+    return out;
+  },
+  Reshape: (g, args, node) => {
+    const shape = numbers(node, "shape");
+    const out = computed(g, shape);
+    g.operator(OP.reshape, [arg(args, 0).id, g.tensor([shape.length], Int32Array.from(shape))], out.id);
+    return out;
+  },
+  GlobalAveragePool: (g, args) => {
+    const x = arg(args, 0);
+    const [n = 1, , , channels = 1] = x.shape;
+    const out = computed(g, [n, 1, 1, channels]);
+    const axes = g.tensor([2], Int32Array.of(1, 2));
+    g.operator(OP.mean, [x.id, axes], out.id, { type: OPTIONS.reducer, fields: { 0: byte(1) } });
     return out;
   },
   Add: elementwise(OP.add),
@@ -246,7 +275,8 @@ const LOWER: Readonly<Record<string, Lower>> = {
 };
 
 /** The model's file; its inputs are those of the row, in order. */
-export function tflite({ nodes, inputs, weights, output }: PeerModel): Uint8Array {
+export function tflite(model: PeerModel): Uint8Array {
+  const { inputs, weights, output } = model;
   const g = new Subgraph();
   const known = new Map<string, Operand>();
   const ids = Object.entries(inputs).map(([name, e]) => {
@@ -261,7 +291,7 @@ export function tflite({ nodes, inputs, weights, output }: PeerModel): Uint8Arra
     const id = plain ? g.tensor(e.shape, floatsOf(e)) : -1;
     known.set(name, { id, shape: e.shape, constant: e });
   }
-  for (const node of nodes) {
+  for (const node of converted(model)) {
     const lower = LOWER[node.op];
     if (lower === undefined) throw new Unsupported(`no ${node.op}`);
     const args = node.inputs.map((name) => {
