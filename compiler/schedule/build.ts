@@ -9,7 +9,8 @@ import type { Tensor } from "../ir/tensor.js";
 import { elementCount } from "../ir/types.js";
 import { attentionChoices, attentionScratchBytes } from "./attention.js";
 import { blockChoices, blockForm, blockScratchBytes } from "./blocks.js";
-import { chooseTile } from "./contraction.js";
+import { chooseTile, matmulForm } from "./contraction.js";
+import { copiedPanelBytes } from "./copied.js";
 import { type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
 import { widenedPanelBytes } from "./paired.js";
@@ -235,6 +236,8 @@ function scratchOf(
   if (attention !== null && group !== undefined) return attentionScratchBytes(attention, group.anchor, choices, nodes);
   const blocks = template === "blockMatmul" && group !== undefined ? blockForm(group.anchor) : null;
   if (blocks !== null) return blockScratchBytes(blocks, choices);
+  const product = template === "matmul" && choices["copied"] === 1 ? matmulForm(group?.anchor ?? node) : null;
+  if (product !== null) return copiedPanelBytes(product, Number(choices["nr"]));
   if (template === "matmul" || template === "conv") return widenedPanelBytes(group?.anchor ?? node, template, choices);
   if (template === "rows" && group !== undefined) {
     const from = group.anchor.inputs[0]?.type.shape ?? [];

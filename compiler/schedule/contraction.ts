@@ -5,6 +5,7 @@ import { type Dim, indexVar, linearIn, mul, range, symOf } from "../ir/dim.js";
 import { bytesOf, type DType } from "../ir/dtype.js";
 import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
+import { copiesPanels } from "./copied.js";
 import type { Choices, Template } from "./schedule.js";
 import type { TileChooser, TileShape } from "./tiles.js";
 import { locate, unravel } from "./views.js";
@@ -211,8 +212,11 @@ export function chooseTile(node: Node, tiles: TileChooser): { template: Template
   if (innerForm(node) !== null) return { template: "innerProducts", choices: {} };
   const shape = tileShape(node);
   const form = matmulForm(node);
-  if (form !== null)
-    return { template: "matmul", choices: { ...tiles.matmul(shape), packed: isPacked(form.b) ? 1 : 0 } };
+  if (form !== null) {
+    const tile = tiles.matmul(shape);
+    const copied = tiles.copiesPanels && copiesPanels(form, tile) ? { copied: 1 } : {};
+    return { template: "matmul", choices: { ...tile, packed: isPacked(form.b) ? 1 : 0, ...copied } };
+  }
   if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { ...tiles.depthwise(shape) } };
   const w = node.inputs[1];
   const packed = w !== undefined && isPacked(w) ? 1 : 0;

@@ -20,6 +20,8 @@ export interface ProductTile extends Tile {
 }
 
 export interface TileChooser {
+  /** Whether products copy panels of an operand whose rows lie far apart. */
+  readonly copiesPanels: boolean;
   matmul(shape: TileShape): ProductTile;
   conv(shape: TileShape): Tile;
   depthwise(shape: TileShape): Tile;
@@ -135,6 +137,7 @@ export function registerTiles(unit: VectorUnit): TileChooser {
   };
   const product = (shape: TileShape): Tile => quickest(unit, shape, widest(shape.columns));
   return {
+    copiesPanels: true,
     matmul: (shape) => ({ ...product(shape), block: PASSING_KIB }),
     conv: product,
     depthwise: ({ columns }) => ({ mr: 4, nr: widest(Math.min(columns, unit.lanes))[0] ?? 4 }),
@@ -159,6 +162,7 @@ export const SIMD128: VectorUnit = {
  * together with room to spare. These are good on every engine that was measured.
  */
 export const SIMD128_TILES: TileChooser = {
+  copiesPanels: false,
   matmul: ({ rows, columns }) => {
     if (rows === 1) return { mr: 1, nr: columns >= 16 ? 16 : 8 };
     return columns >= 4 && columns < 8 ? { mr: 8, nr: 4 } : { mr: 4, nr: 8 };

@@ -41,6 +41,11 @@ const products: fc.Arbitrary<Product> = fc.record({
   seed: fc.integer(),
 });
 
+/** Right operands whose rows lie far apart, for many rows of the left one: panels of them are copied in native code. */
+const wide: fc.Arbitrary<Product> = fc
+  .record({ product: products, m: fc.integer({ min: 112, max: 140 }), n: fc.integer({ min: 1024, max: 1100 }) })
+  .map(({ product, m, n }) => ({ ...product, m, n, k: Math.min(product.k, 40), right: "input" }));
+
 function drawn(count: number, random: () => number): Float32Array {
   return Float32Array.from({ length: count }, () => random() * 2 - 1);
 }
@@ -106,6 +111,13 @@ async function holds(t: ExecutionContext, product: Product): Promise<void> {
     model.dispose();
   }
 }
+
+test("products with wide right operands have them too", async (t) => {
+  await fc.assert(
+    fc.asyncProperty(wide, async (product) => await holds(t, product)),
+    { numRuns: 4 * Number(process.env["PSIONIC_RUNS"] ?? "1") },
+  );
+});
 
 test("products have the bits of sums in order", async (t) => {
   await fc.assert(

@@ -26,6 +26,7 @@ import type { Frame } from "../frame.js";
 import { parallelLoop } from "../nest.js";
 import type { Panels, Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
+import { copyPanel } from "./copied-panel.js";
 import { closeSums, depthBlocks, depthStart, openSums, overDepth } from "./depth-blocks.js";
 import { closeDots, dotUnit, sumDots, sumRows } from "./dot-sums.js";
 import {
@@ -92,6 +93,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     frame.pack(form.b, layout);
   }
   const strideB = packed ? panel.nr : stepOf(at.locate(form.b, form.positionB(batch, k0, 0)).offset);
+  const copied = kernel.choices["copied"] === 1;
   const panelIndex = indexVar("panel", typeof form.n === "number" ? Math.max(1, Math.ceil(form.n / panel.nr)) : 1);
   const deep = dot > 1 ? null : depthBlocks(frame, form, result, { mr: tile.mr, nr: panel.nr });
   const from0 = depthStart(deep);
@@ -122,6 +124,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     part: Dim,
     element: Element,
     from: Expr,
+    apart: Dim,
     ahead: Ahead | null,
   ): Stmt[] => {
     const column = part === 0 ? first : frame.reader.dynamicIndex(frame.pool.index(add(first, part)), form.n);
@@ -148,7 +151,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
             from,
             steps,
             bytes(frame, strideA, element.a),
-            bytes(frame, strideB, element.b),
+            bytes(frame, apart, element.b),
             ahead,
           )),
       ...(deep === null ? finish : closeSums(frame, deep, acc, vector, finish)),
@@ -170,12 +173,17 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const panels = (length: number, name: string): Stmt[] =>
     blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows, inBlock) => {
       const body = tiles(frame, "panel", panel.nr, form.n, (column) => {
-        const parts = (element: Element, from: (part: Dim) => Expr): Stmt[] =>
+        const parts = (element: Element, from: (part: Dim) => Expr, apart = strideB): Stmt[] =>
           tileParts(panel.nr, tile.nr, (part) =>
             rows((row, at) =>
-              block(length, row, column, part, element, from(part), nextPanel(column, part, at, inBlock)),
+              block(length, row, column, part, element, from(part), apart, nextPanel(column, part, at, inBlock)),
             ),
           );
+        if (copied && length > 1) {
+          const stride = bytes(frame, strideB, element.b);
+          const copy = (part: Dim): Expr => frame.pool.address(frame.scratch, part, bytesOf(element.b));
+          return [...copyPanel(frame, panelOf(column, 0), stride, form.k, panel.nr), ...parts(element, copy, panel.nr)];
+        }
         if (!widens || length === 1 || layout === null) return parts(element, (part) => panelOf(column, part));
         const scratch = (part: Dim): Expr => frame.pool.address(frame.scratch, mul(part, 2), bytesOf("i16"));
         return [...widenPanel(frame, panelOf(column, 0), panelElements(layout)), ...parts(widened(element), scratch)];
