@@ -11,7 +11,7 @@ import { attentionChoices, attentionScratchBytes } from "./attention.js";
 import { blockChoices, blockForm, blockScratchBytes } from "./blocks.js";
 import { chooseTile, matmulForm } from "./contraction.js";
 import { copiedPanelBytes } from "./copied.js";
-import { type Fusion, fuse, isSource } from "./fuse.js";
+import { contractionOperands, type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
 import { widenedPanelBytes } from "./paired.js";
 import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
@@ -188,7 +188,7 @@ function operandsInMemory(anchor: Node): Value[] {
   if (anchor.op === "blockMatmul")
     return anchor.inputs.filter((v) => v.type.shape.length > 0 && constantOf(v) !== undefined);
   if (anchor.op !== "matmul" && anchor.op !== "conv") return [];
-  return anchor.inputs.map(holder).filter((v) => constantOf(v) !== undefined);
+  return contractionOperands(anchor).filter((v) => constantOf(v) !== undefined);
 }
 
 function templateOf(

@@ -61,7 +61,7 @@ export function fuse(scopes: Scopes, uses: Uses, attention: boolean): Fusion {
 }
 
 /** Operands of a contraction that must lie in memory: the values that its views lead to, or the operands themselves. */
-function contractionOperands(node: Node): Value[] {
+export function contractionOperands(node: Node): Value[] {
   const [a, b] = node.inputs;
   if (a === undefined || b === undefined) return [];
   if (blockForm(node) !== null) return [holder(a)];
