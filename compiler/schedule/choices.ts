@@ -20,7 +20,7 @@ export const CHOICES = {
     values: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
     otherwise: 1,
   },
-  nr: { about: "columns (channels) of a register tile", values: [4, 8, 12, 16, 32, 48], otherwise: 8 },
+  nr: { about: "columns (channels) of a register tile", values: [4, 8, 12, 16, 24, 32, 48], otherwise: 8 },
   block: {
     about: "KiB of rows that stay in cache while the other operand's panels pass by",
     values: [32, 64, 128, 256, 512, 1024, 2048, 4096],

@@ -109,7 +109,8 @@ export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
   return quickest(unit, { ...shape, columns: tile.nr }, widths);
 }
 
-const WIDTHS = [32, 48, 16, 8, 4];
+/** Columns of tiles: less than a vector, or whole ones. */
+const WIDTHS = [32, 48, 16, 24, 8, 4];
 
 /** Columns of a tile over unpacked weights: two vectors of a panel's. */
 export function blockWidth({ lanes }: VectorUnit, nr: number): number {
@@ -132,7 +133,7 @@ const PASSING_KIB = 2048;
 /** Tiles for a machine whose registers are known. */
 export function registerTiles(unit: VectorUnit): TileChooser {
   const widest = (columns: number): number[] => {
-    const some = WIDTHS.filter((nr) => nr <= columns);
+    const some = WIDTHS.filter((nr) => nr <= columns && (nr < unit.lanes || nr % unit.lanes === 0));
     return some.length === 0 ? [4] : some;
   };
   const product = (shape: TileShape): Tile => quickest(unit, shape, widest(shape.columns));

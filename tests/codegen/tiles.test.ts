@@ -31,6 +31,18 @@ test("a tile fits the registers and the shape", (t) => {
   );
 });
 
+test("columns are less than a vector or whole ones, and as many as there are where that is a width", (t) => {
+  fc.assert(
+    fc.property(fc.constantFrom(...UNITS), shape, (unit, s) => {
+      const { nr } = registerTiles(unit).conv(s);
+      t.true(nr < unit.lanes || nr % unit.lanes === 0);
+    }),
+  );
+  const [avx2] = UNITS.filter((u) => u.lanes === 8);
+  if (avx2 === undefined) return t.fail();
+  t.is(registerTiles(avx2).conv({ rows: 160, columns: 24 }).nr, 24);
+});
+
 test("a tile of another unit becomes a part of its panel's columns that fits", (t) => {
   fc.assert(
     fc.property(fc.constantFrom(...UNITS), fc.constantFrom(...UNITS), shape, (from, to, s) => {
