@@ -177,7 +177,7 @@ function cyclesOf({ count, longest }: Shape, moved: number): number {
 }
 
 /** What a cut is worth at least: this part of the time. */
-const GAIN = 0.1;
+const GAIN = 0.05;
 
 /** The values to keep where a computation is best cut in two, at most `most`; null where it is best left whole. */
 function cut(roots: readonly Expr[], most: number): readonly Expr[] | null {

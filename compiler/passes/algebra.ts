@@ -198,6 +198,29 @@ const logistic: readonly Rule[] = [
   }),
 ];
 
+/** Whether `v` is the sum of e = exp(x - max x) along the axes of that max: a term is 1, so it is 1 at least, or NaN. */
+function isSumOfShares(v: Value, e: Value): boolean {
+  const sum = v.node;
+  const shifted = e.node.op === "exp" ? inputOf(e.node).node : undefined;
+  if (sum.op !== "reduce" || sum.attrs.kind !== "sum" || inputOf(sum) !== e || shifted?.op !== "sub") return false;
+  const [x, bound] = operands(shifted);
+  const max = (bound.node.op === "broadcast" ? inputOf(bound.node) : bound).node;
+  if (max.op !== "reduce" || max.attrs.kind !== "max" || inputOf(max) !== x) return false;
+  return max.attrs.axes.join() === sum.attrs.axes.join();
+}
+
+const quotients: readonly Rule[] = [
+  // A softmax's shares times the reciprocal of their sum, which is normal: two roundings where one was, and a product for each
+  // element instead of a quotient.
+  rule("div-shares", "div", (node, { b }) => {
+    const [e, sum] = operands(node);
+    const { dtype } = e.type;
+    if ((dtype !== "f32" && dtype !== "f64") || !isSumOfShares(sum, e)) return null;
+    const one = b.one("const", [], { value: scalarTensor(dtype, 1) });
+    return b.one("mul", [e, b.one("div", [one, sum], {})], {});
+  }),
+];
+
 const selections: readonly Rule[] = [
   rule("select-same", "select", (node) => {
     const [, x, y] = node.inputs;
@@ -218,7 +241,14 @@ const selections: readonly Rule[] = [
   }),
 ];
 
-export const algebraRules: readonly Rule[] = [...neutral, ...signs, ...powers, ...logistic, ...selections];
+export const algebraRules: readonly Rule[] = [
+  ...neutral,
+  ...signs,
+  ...powers,
+  ...logistic,
+  ...quotients,
+  ...selections,
+];
 
 export const algebra: Pass = {
   name: "algebra",
