@@ -12,7 +12,7 @@ import type { Engine } from "./engine.js";
 import { llamaCpp } from "./llama-cpp.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.js";
 import type { Row } from "./row.js";
-import { nativeStarts, type StartKind, WASM_STARTS } from "./start-programs.js";
+import { nativeStarts, type StartKind, wasmStarts } from "./start-programs.js";
 
 export interface Platform {
   readonly name: "wasm" | "native";
@@ -38,7 +38,7 @@ const WASM: Platform = {
   load: async (bundle, threads) => (await import("../../runtime-shim/index.js")).load(bundle, { threads }),
   probe: async () => probeOf(await (await import("./ceilings-wasm.js")).wasmLoops()),
   peers: async (threads) => [await onnxruntimeWeb(threads), await onnxruntimeNode(threads)],
-  starts: WASM_STARTS,
+  starts: wasmStarts(),
 };
 
 function native(name: NativeName, cpu: string): Platform {

@@ -5,24 +5,27 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findCompiler, run } from "../support/c-programs.js";
+import { chromiumPath } from "../support/launch-chromium.js";
 import { repositoryRoot } from "../support/suites.js";
-import type { StartFiles } from "./start-files.js";
+import type { Row } from "./row.js";
+import { measureStart, type Start, type StartProgram } from "./start.js";
+import { measureInChromium } from "./start-browser.js";
+import type { StartModel } from "./start-files.js";
 
-export interface StartProgram {
-  /** "psionic", or the name of the peer's engine. */
-  readonly name: string;
-  /** The command, which takes one more argument: the file where the output goes that it shows. */
-  command(files: StartFiles): readonly [string, ...string[]];
-}
-
-/** Programs that are compared with one another: ours first. */
+/** Programs, or pages, that are compared with one another. */
 export interface StartKind {
   /** Begins the names of its rows. */
   readonly title: string;
   /** Whether it takes the model as a library for C. */
   readonly needsLibrary: boolean;
-  readonly programs: readonly StartProgram[];
+  /** Ours first. */
+  readonly measure: (row: Row, model: StartModel, rounds: number) => Promise<Start[]>;
 }
+
+const processes =
+  (programs: readonly StartProgram[]): StartKind["measure"] =>
+  (row, model, rounds) =>
+    measureStart(row, programs, model, rounds);
 
 const inNode = (name: string, script: string, isOurs: boolean): StartProgram => ({
   name,
@@ -35,20 +38,21 @@ const inNode = (name: string, script: string, isOurs: boolean): StartProgram => 
 const WEB_PEER = inNode("onnxruntime-web", "start-web.js", false);
 const NODE_PEER = inNode("onnxruntime-node", "start-node.js", false);
 
-export const WASM_STARTS: readonly StartKind[] = [
-  {
-    title: "start",
-    needsLibrary: false,
-    programs: [inNode("psionic", "start-psionic.js", true), WEB_PEER, NODE_PEER],
-  },
-];
+/** Pages are left out where this machine has no browser. */
+export function wasmStarts(): readonly StartKind[] {
+  const ours = inNode("psionic", "start-psionic.js", true);
+  const node: StartKind = { title: "start", needsLibrary: false, measure: processes([ours, WEB_PEER, NODE_PEER]) };
+  if (chromiumPath === undefined) return [node];
+  return [node, { title: "start in Chromium", needsLibrary: false, measure: measureInChromium }];
+}
 
 /** Those in C are left out where this machine has no C compiler. */
 export function nativeStarts(): readonly StartKind[] {
   const compiler = findCompiler("c");
   const ours = inNode("psionic", "start-native.js", true);
-  const node: StartKind = { title: "start", needsLibrary: false, programs: [ours, NODE_PEER] };
-  return compiler === null ? [node] : [node, { title: "start in C", needsLibrary: true, programs: inC(compiler) }];
+  const node: StartKind = { title: "start", needsLibrary: false, measure: processes([ours, NODE_PEER]) };
+  if (compiler === null) return [node];
+  return [node, { title: "start in C", needsLibrary: true, measure: processes(inC(compiler)) }];
 }
 
 function inC(compiler: string): readonly StartProgram[] {

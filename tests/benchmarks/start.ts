@@ -9,8 +9,14 @@ import { fileURLToPath } from "node:url";
 import { median } from "./measure.js";
 import type { Row } from "./row.js";
 import type { Clocked, ClockTask } from "./start-clock.js";
-import { type StartModel, writeStartFiles } from "./start-files.js";
-import type { StartProgram } from "./start-programs.js";
+import { type StartFiles, type StartModel, writeStartFiles } from "./start-files.js";
+
+export interface StartProgram {
+  /** "psionic", or the name of the peer's engine. */
+  readonly name: string;
+  /** The command, which takes one more argument: the file where the output goes that it shows. */
+  command(files: StartFiles): readonly [string, ...string[]];
+}
 
 export interface Start {
   readonly name: string;
@@ -23,14 +29,12 @@ export interface Start {
   readonly output: Uint8Array<ArrayBuffer>;
 }
 
-const ROUNDS = 9;
-
 /** `programs`: ours first. */
 export async function measureStart(
   row: Row,
   programs: readonly StartProgram[],
   model: StartModel,
-  rounds = ROUNDS,
+  rounds: number,
 ): Promise<Start[]> {
   const folder = mkdtempSync(join(tmpdir(), "psionic-start-"));
   try {
