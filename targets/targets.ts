@@ -6,7 +6,14 @@ import type { Builder, Node, Value } from "../compiler/ir/graph.js";
 import type { Plan, Tier } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
 import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
-import { bestLevel, buildNative, type NativeBuild, type NativeOptions, toolsOfNative } from "./llvm/native.js";
+import {
+  bestLevel,
+  buildNative,
+  levelsOf,
+  type NativeBuild,
+  type NativeOptions,
+  toolsOfNative,
+} from "./llvm/native.js";
 import { NATIVE, type NativeName } from "./native-targets.js";
 import { wasmKeeps } from "./wasm/capabilities.js";
 import { WASM_THREADING } from "./wasm/threads.js";
@@ -34,7 +41,8 @@ export function passOptionsOf(
 } {
   // Some 25 GB/s from memory, and 30 or 120 multiply-adds a nanosecond.
   if (target !== "wasm") {
-    const bf16Dots = tier === "relaxed" && bestLevel(NATIVE[target], cpus).dialect.bf16Dot !== null;
+    // A level without them takes pairs of bfloat16 apart in every step, at less than half the speed of products in f32.
+    const bf16Dots = tier === "relaxed" && levelsOf(NATIVE[target], cpus).every((l) => l.dialect.bf16Dot !== null);
     return { keeps: wasmKeeps, byteDots: "all", bf16Dots, multipliesPerWeight: 20 };
   }
   const options = { keeps: wasmKeeps, pairProducts: true, multipliesPerWeight: 4 };

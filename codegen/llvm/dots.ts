@@ -113,13 +113,8 @@ export const neonBytes =
   (cx) =>
     ofBytes(cx, name, arg(cx, 2), arg(cx, 0), arg(cx, 1));
 
-/** Whether the level has an instruction for pairs of bfloat16 in vectors of this width. */
-export function hasBf16Dot({ dialect: { bf16Dot }, type: { lanes } }: Spelling): boolean {
-  return bf16Dot === "bfdot" ? lanes === 4 : bf16Dot !== null && lanes >= 4;
-}
-
-/** c + a . b over the pairs of each lane, by that instruction. */
-export function dotOfBf16(cx: Spelling): string {
+/** c + a . b over the pairs of bfloat16 of each lane. Graphs have such products where every level has the instruction. */
+export function dotBf16(cx: Spelling): string {
   const { lanes } = cx.type;
   const [type, words] = [typeOf(cx.type), vectorOf("i32", lanes)];
   const [a, b, c] = [arg(cx, 0), arg(cx, 1), arg(cx, 2)];
@@ -128,6 +123,7 @@ export function dotOfBf16(cx: Spelling): string {
     const operands = [a, b].map((text) => ({ type: pairs, text: cast(cx, "bitcast", words, text, pairs) }));
     return cx.out.call(type, "llvm.aarch64.neon.bfdot.v4f32.v8bf16", [{ type, text: c }, ...operands]);
   }
+  if (cx.dialect.bf16Dot === null) throw new RangeError("this level has no dot products of bfloat16");
   // As text: the intrinsic has other types in LLVM 16 than before, and that version breaks off where an operand is a splat.
   return cx.out.value(
     `call ${type} asm "vdpbf16ps $3, $2, $0", "=v,0,v,v"(${type} ${c}, ${words} ${a}, ${words} ${b})`,

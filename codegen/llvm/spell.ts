@@ -3,7 +3,7 @@
 
 import { Bug } from "../../compiler/ir/errors.js";
 import type { MachineOp, Reg, RegKind } from "../loops/expr.js";
-import { dot16, dotBytes, dotOfBf16, hasBf16Dot, neonBytes } from "./dots.js";
+import { dot16, dotBf16, dotBytes, neonBytes } from "./dots.js";
 import { arg, cast, type Spell, type Spelling } from "./spelling.js";
 
 import { bitsType, floatText, intrinsicType, repeated, scalarType, typeOf, vectorOf } from "./types.js";
@@ -156,10 +156,9 @@ const join =
     );
   };
 
-const madd: Spell = (cx) => multiplyAdd(cx, arg(cx, 0), arg(cx, 1), arg(cx, 2));
-
-function multiplyAdd(cx: Spelling, a: string, b: string, c: string): string {
+function madd(cx: Spelling): string {
   const type = typeOf(cx.type);
+  const [a, b, c] = [arg(cx, 0), arg(cx, 1), arg(cx, 2)];
   const float = isFloat(cx.type.kind);
   if (float && cx.tier === "relaxed" && cx.dialect.fma)
     return cx.out.call(type, `llvm.fma.${intrinsicType(cx.type)}`, [
@@ -169,26 +168,6 @@ function multiplyAdd(cx: Spelling, a: string, b: string, c: string): string {
     ]);
   const product = cx.out.value(`${float ? "fmul" : "mul"} ${type} ${a}, ${b}`);
   return cx.out.value(`${float ? "fadd" : "add"} ${type} ${c}, ${product}`);
-}
-
-/** By the instruction for it where the tier allows its rounding; else one half after the other, in f32. */
-function dotBf16(cx: Spelling): string {
-  if (cx.tier === "relaxed" && hasBf16Dot(cx)) return dotOfBf16(cx);
-  const type = typeOf(cx.type);
-  const { lanes } = cx.type;
-  const words = vectorOf("i32", lanes);
-  const half = (i: number, low: boolean): string => {
-    const [op, by] = low ? ["shl", "16"] : ["and", String(0xffff0000 | 0)];
-    return cast(
-      cx,
-      "bitcast",
-      words,
-      cx.out.value(`${op} ${words} ${arg(cx, i)}, ${repeated("i32", by, lanes)}`),
-      type,
-    );
-  };
-  const first = multiplyAdd(cx, half(0, true), half(1, true), arg(cx, 2));
-  return multiplyAdd(cx, half(0, false), half(1, false), first);
 }
 
 /** The index where it is inside, else 0 and a note that the run fails. */

@@ -112,8 +112,8 @@ export type MachineOp =
   | "joinLow"
   | "joinHigh"
   /**
-   * (a, b, c): c + a0 * b0 + a1 * b1 of the pairs of bfloat16 in each lane of a and b, which are i32; the low halves first,
-   * as two madds. In the relaxed tier also as the machine's dot product rounds.
+   * (a, b, c): c + a0 * b0 + a1 * b1 of the pairs of bfloat16 in each lane of a and b, which are i32, as the machine's dot
+   * product rounds: in relaxed code for machines that have one.
    */
   | "dotBf16"
   /** 32-bit lanes of two vectors alternating: the low halves, the high halves. */

@@ -108,8 +108,8 @@ export function bestLevel(target: NativeTarget, cpus: readonly string[] = target
   return best;
 }
 
-/** The levels of these names, in the target's order. */
-function levelsOf(target: NativeTarget, cpus: readonly string[]): readonly NativeLevel[] {
+/** The levels of these names, in the target's order. Throws Refused where one is unknown. */
+export function levelsOf(target: NativeTarget, cpus: readonly string[] = target.standard): readonly NativeLevel[] {
   const all = Object.keys(target.levels);
   const unknown = cpus.find((c) => !all.includes(c));
   if (unknown !== undefined || cpus.length === 0)

@@ -156,3 +156,8 @@ for (const target of ["x86-64", "aarch64"] as const)
       const options = { target, cpus: [level] };
       t.deepEqual(found(sumOfHalves, options, HALVES[target]), use === undefined ? [] : [String(use)]);
     });
+
+native("a bundle with a level that has no dot products of bfloat16 has none", (t) => {
+  const options = { target: "x86-64", cpus: ["v4bf16", "v3"], tier: "relaxed" } as const;
+  t.deepEqual(found(bf16Product("bf16"), options, BF16), []);
+});
