@@ -1,7 +1,7 @@
 // reduce: a reduction over any axes, and what follows it elementwise. Vectors run over the reduced axis where it is the
 // last one, else over the last kept axis; everything else is a scalar loop.
 
-import { type Dim, floordiv, indexVar, mul, range } from "../../../compiler/ir/dim.js";
+import { add, type Dim, floordiv, indexVar, mul, range, substitute } from "../../../compiler/ir/dim.js";
 import { DTYPES } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Value } from "../../../compiler/ir/graph.js";
@@ -79,40 +79,76 @@ function wrapKept(body: Stmt[], vars: readonly Dim[], sizes: readonly Dim[]): St
   return out;
 }
 
-/** One result at a time; the innermost reduced axis in vectors where it is contiguous. */
+/** Short rows that run side by side: the few steps of one, and its total, wait for each other. Long ones overlap as it is. */
+const SIDE_BY_SIDE = 4;
+
+/** One result at a time, or a few; the innermost reduced axis in vectors where it is contiguous. */
 function alongRows({ frame, kind, x, element, outer, inner, finish, buffer }: Spec): Stmt[] {
   const { pool, output } = frame;
   const { dtype } = x.type;
   const type = accumulator(dtype);
   const acc = pool.variable(type, "acc");
   const start: Stmt = { kind: "set", target: acc, value: pool.constant(type, initialOf(kind, dtype)) };
-  const step: Stmt = { kind: "set", target: acc, value: combine(pool, kind, dtype, acc, element) };
+  const step: Stmt & { kind: "set" } = { kind: "set", target: acc, value: combine(pool, kind, dtype, acc, element) };
   const last = inner.vars.length - 1;
   const v = inner.vars[last];
   const size = inner.sizes[last];
   const out = finish(fromAccumulator(pool, dtype, acc));
-  const store: Stmt = { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: out.value };
+  const store: Stmt & { kind: "store" } = { kind: "store", buffer, dtype: output.type.dtype, ...out };
   const isVector = v !== undefined && range(size ?? 0).hi >= 2 * LANES && contiguous(pool, element, v, LANES) !== null;
   if (v === undefined || size === undefined || !isVector)
     return wrapKept([start, ...wrap([step], inner.vars, inner.sizes), store], outer.vars, outer.sizes);
   const main = mul(floordiv(size, LANES), LANES);
   const form = partialForm(pool, size, [kind]);
-  const running = new Running(pool, kind, dtype, "", form);
-  const loops = partialLoops(v, main, form, running.partials, (register, lanes, later) => {
-    const vector = contiguous(pool, element, v, lanes);
-    return vector === null ? [] : running.step(register, reindex(pool, vector, later));
-  });
-  const widen = running.partials.flatMap((p) => p.widen());
-  const body: Stmt[] = [
-    ...running.clear(),
-    ...wrap(last > 0 ? [...loops, ...widen] : loops, inner.vars, inner.sizes, last),
-    { kind: "set", target: acc, value: running.total() },
-  ];
-  if (main !== size)
-    body.push(
-      ...wrap([{ kind: "for", v, from: main, to: size, step: 1, body: [step] }], inner.vars, inner.sizes, last),
-    );
-  return wrapKept([...body, store], outer.vars, outer.sizes);
+  const row = outer.vars.at(-1);
+  const rows = outer.sizes.at(-1);
+  /** Results `row` .. `row` + count - 1, whose partial results run side by side. */
+  const together = (count: number): Stmt[] => {
+    const lines = Array.from({ length: count }, (_, r) => {
+      const own = pool.variable(type, r === 0 ? "acc" : `acc_${r}`);
+      const at = (d: Dim): Dim => (r === 0 || row === undefined ? d : shiftedBy(d, row, r));
+      const moved = (e: Expr): Expr => reindex(pool, e, at, new Map([[acc, own]]));
+      return { own, at, moved, running: new Running(pool, kind, dtype, r === 0 ? "" : `_row${r}`, form) };
+    });
+    const partials = lines.flatMap((l) => l.running.partials);
+    const loops = partialLoops(v, main, form, partials, (register, lanes, later) => {
+      const vector = contiguous(pool, element, v, lanes);
+      return vector === null
+        ? []
+        : lines.flatMap((l) => l.running.step(register, reindex(pool, l.moved(vector), later)));
+    });
+    const widen = partials.flatMap((p) => p.widen());
+    const rest = lines.map(({ own, moved }): Stmt => ({ kind: "set", target: own, value: moved(step.value) }));
+    return [
+      ...lines.flatMap((l) => l.running.clear()),
+      ...wrap(last > 0 ? [...loops, ...widen] : loops, inner.vars, inner.sizes, last),
+      ...lines.map(({ own, running }): Stmt => ({ kind: "set", target: own, value: running.total() })),
+      ...(main === size
+        ? []
+        : wrap([{ kind: "for", v, from: main, to: size, step: 1, body: rest }], inner.vars, inner.sizes, last)),
+      ...lines.map(({ at, moved }): Stmt => ({ ...store, index: at(out.index), value: moved(out.value) })),
+    ];
+  };
+  const count = form.isLong ? 1 : SIDE_BY_SIDE;
+  // An index that data decides is computed for one row.
+  if (
+    count === 1 ||
+    row === undefined ||
+    rows === undefined ||
+    range(rows).hi < count ||
+    pool.dynamic.size > 0 ||
+    last > 0
+  )
+    return wrapKept(together(1), outer.vars, outer.sizes);
+  const whole = mul(floordiv(rows, count), count);
+  const several: Stmt = { kind: "for", v: row, from: 0, to: whole, step: count, body: together(count), parallel: true };
+  const single: Stmt = { kind: "for", v: row, from: whole, to: rows, step: 1, body: together(1), parallel: true };
+  return wrapKept(whole === rows ? [several] : [several, single], outer.vars.slice(0, -1), outer.sizes.slice(0, -1));
+}
+
+function shiftedBy(d: Dim, v: Dim, by: number): Dim {
+  const symbol = symbolOf(v);
+  return substitute(d, (s) => (s === symbol ? add(v, by) : undefined));
 }
 
 /** The vector form over `v`, where it needs no element-by-element gathers. */
