@@ -2,7 +2,7 @@
 // its comment says that a rounding differs by an ulp. Rules on constants look at scalars and whole tensors alike.
 
 import { DTYPES, type DType, isFloat, isInteger } from "../ir/dtype.js";
-import { type Builder, constantOf, type Value } from "../ir/graph.js";
+import { type Builder, constantOf, type Node, type Value } from "../ir/graph.js";
 import { provenSameType } from "../ir/map-graph.js";
 import { type Rule, rewrite, rule } from "../ir/rewrite.js";
 import { isNonNegative } from "../ir/signs.js";
@@ -163,36 +163,32 @@ const powers: readonly Rule[] = [
   }),
 ];
 
-/** tanh(x) where `v` is tanh(x) + 1. */
-function raisedTanh(v: Value): Value | null {
-  if (v.node.op !== "add" || uniformOf(inputOf(v.node, 1)) !== 1) return null;
-  const from = alone(v.node, inputOf(v.node));
-  return from !== null && from.node.op === "tanh" ? inputOf(from.node) : null;
+/** sigmoid(2 u) where `v` is tanh(u) + 1: half of it. */
+function halfOfRaisedTanh(b: Builder, v: Value): Value | null {
+  const tanh = v.node.op === "add" && uniformOf(inputOf(v.node, 1)) === 1 ? alone(v.node, inputOf(v.node)) : null;
+  if (tanh?.node.op !== "tanh") return null;
+  const u = inputOf(tanh.node);
+  const two = b.one("const", [], { value: scalarTensor(u.type.dtype, 2) });
+  return b.one("sigmoid", [b.one("mul", [u, two], {})], {});
+}
+
+/** x where a node is x times 1/2. */
+function doubleOf(node: Node): Value | null {
+  return node.op === "mul" && uniformOf(inputOf(node, 1)) === 0.5 ? alone(node, inputOf(node)) : null;
 }
 
 const logistic: readonly Rule[] = [
   // x/2 (1 + tanh u) is x sigmoid(2 u), within an ulp of x: the sum loses what tanh has next to -1. The factor 1/2 stands
   // with either operand or around both. Below half of the least normal number the product of x and 1/2 rounds.
   rule("mul-tanh", "mul", (node, { b }) => {
-    const [x, y] = operands(node);
-    const sigmoid = (u: Value): Value => {
-      const two = b.one("const", [], { value: scalarTensor(u.type.dtype, 2) });
-      return b.one("sigmoid", [b.one("mul", [u, two], {})], {});
-    };
-    const isHalf = (v: Value): boolean => v.node.op === "mul" && uniformOf(inputOf(v.node, 1)) === 0.5;
-    if (uniformOf(y) === 0.5) {
-      const [f, g] = x.node.op === "mul" ? operands(x.node) : [x, x];
-      const [u, w] = [raisedTanh(f), raisedTanh(g)];
-      if (x.node.op !== "mul") return u === null ? null : alone(node, sigmoid(u));
-      if (w !== null) return b.one("mul", [f, sigmoid(w)], {});
-      return u === null ? null : b.one("mul", [sigmoid(u), g], {});
-    }
-    for (const [f, g] of [
-      [x, y],
-      [y, x],
-    ] as const) {
-      const u = raisedTanh(g);
-      if (u !== null && isHalf(f)) return b.one("mul", [inputOf(f.node), sigmoid(u)], {});
+    const double = doubleOf(node);
+    const factors = operands(double?.node.op === "mul" ? double.node : node);
+    if (double !== null && double.node.op !== "mul") return halfOfRaisedTanh(b, double);
+    for (const [i, v] of factors.entries()) {
+      const share = halfOfRaisedTanh(b, v);
+      const other = factors[1 - i];
+      const rest = double !== null || other === undefined ? other : doubleOf(other.node);
+      if (share !== null && rest !== undefined && rest !== null) return b.one("mul", [rest, share], {});
     }
     return null;
   }),
