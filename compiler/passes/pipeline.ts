@@ -13,6 +13,7 @@ import { fold } from "./fold.js";
 import { integers } from "./integers.js";
 import { layout } from "./layout.js";
 import type { Pass } from "./pass.js";
+import { phases } from "./phases.js";
 import { quantized } from "./quantized.js";
 import { simplify, tidy } from "./simplify.js";
 import { solitary } from "./solitary.js";
@@ -30,6 +31,7 @@ export const PIPELINE: readonly Pass[] = [
   bytes,
   integers,
   affine,
+  phases,
   solitary,
   layout,
   tidy,
