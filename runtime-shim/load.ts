@@ -132,8 +132,11 @@ async function instantiate(
     for (const entry of manifest.entries) check(entry.export, entry.symbols.length + 2);
     if (choice.module.threads !== null)
       for (const [name, parameters] of Object.entries(THREAD_EXPORTS)) check(name, parameters);
-    const { warm } = exports;
-    if (typeof warm === "function") warm(WARM_CALLS);
+    if (Object.hasOwn(exports, "warm") && manifest.entries.every((e) => e.export !== "warm")) {
+      check("warm", 1);
+      const { warm } = exports;
+      if (typeof warm === "function") warm(WARM_CALLS);
+    }
     return { module, exports };
   } catch (error) {
     if (error instanceof LoadError) throw error;

@@ -22,7 +22,8 @@ export const AARCH64: NativeTarget = {
       features: ["neon", "asimddp", "i8mm", "bf16"],
       unit: SQUARES,
       cpu: "generic",
-      enable: "+v8.6a",
+      // What the features name and no more: cores of Armv8.4 (Neoverse V1) have them, and lack other parts of v8.6a.
+      enable: "+v8.2a,+dotprod,+i8mm,+bf16",
       dialect: { fma: true, pairBytes: 0, byteDot: "usdot", bf16Dot: "bfdot", saturates: true },
     },
     dotprod: {

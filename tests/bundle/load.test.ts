@@ -221,6 +221,9 @@ const badModules: readonly (readonly [text: string, have: RegExp])[] = [
   [`(import "env" "memory" (global i32))${main}${pair}${pick}${fail}${say}`, /global/],
   [`${memory}${main}${pair}${pick}${fail}${say}(func $s unreachable)(start $s)`, /unreachable/],
   [`${memory}${main}${pair}${pick}${fail}${say}(data (i32.const 65535) "ab")`, /./],
+  [`${memory}${main}${pair}${pick}${fail}${say}(func (export "warm") (param i32 i32))`, /2 parameters/],
+  [`${memory}${main}${pair}${pick}${fail}${say}(func (export "warm") (param i64))`, /BigInt/],
+  [`${memory}${main}${pair}${pick}${fail}${say}(func (export "warm") (param i32) unreachable)`, /unreachable/],
 ];
 for (const [i, [text, have]] of badModules.entries()) {
   test(`a module that is not what the manifest says is refused (${i})`, async (t) => {
@@ -237,6 +240,14 @@ test("a module that is not WebAssembly is refused", async (t) => {
       where: "module",
     });
   }
+});
+
+test("an entry is not called to warm up, whatever its export is called", async (t) => {
+  const warm = `(func (export "warm") (param i32 i32 i32) (result i32) unreachable)`;
+  const entries = fakePlan.entries.map((e) => (e.export === "main" ? { ...e, export: "warm" } : e));
+  const modules = [strictModule(wat(`(module ${memory}${warm}${pair}${pick}${fail}${say})`))];
+  const model = await load(fakeBundle({ plan: { ...fakePlan, entries }, modules }));
+  t.throws(() => model.runSync({ x: [1], flag: [0, 0] }), { instanceOf: RunError });
 });
 
 test("a module that replaces its memory is stopped", async (t) => {

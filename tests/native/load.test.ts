@@ -59,6 +59,22 @@ test("levels say what they ask the CPU for", (t) => {
   t.deepEqual(Object.fromEntries(all.map(([name, { features }]) => [name, features])), FEATURES);
 });
 
+/** What a feature that the CPU is asked for lets LLVM use; Armv8.2 is the first that may have any of these. */
+const LETS: Readonly<Record<string, readonly string[]>> = {
+  avx512vnni: ["+avx512vnni"],
+  avx512bf16: ["+avx512bf16"],
+  avxvnni: ["+avxvnni"],
+  asimddp: ["+v8.2a", "+dotprod"],
+  i8mm: ["+i8mm"],
+  bf16: ["+bf16"],
+};
+
+test("levels let LLVM use what they ask the CPU for, and no more", (t) => {
+  for (const { levels: own } of Object.values(NATIVE))
+    for (const [name, { features, enable }] of Object.entries(own))
+      t.is(enable, features.flatMap((f) => LETS[f] ?? []).join(), name);
+});
+
 native("a changed library is refused before it runs", async (t) => {
   const bundle = bundleOf({ target });
   const elf = bundle.findIndex((_, i) => bundle[i] === 0x7f && bundle[i + 1] === 0x45 && bundle[i + 2] === 0x4c);
