@@ -1,7 +1,6 @@
 // Where the time of a row goes: every step of the plan timed on its own, the best of many runs, against what its arithmetic and
 // its bytes cost at the machine's ceilings.
-//   node dist/tests/benchmarks/profile.js [--only pattern] [--model file.onnx [--dim name=size]...]
-//     [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--top n] [--runs n]
+// --help lists the options.
 
 import { parseArgs } from "node:util";
 import { importOnnx } from "../../compiler/import/onnx/import.js";
@@ -14,6 +13,7 @@ import type { DimJson, EntryPlan, Plan, StepPlan, Tier } from "../../compiler/pl
 import { schedule } from "../../compiler/schedule/build.js";
 import { passOptionsOf } from "../../targets/targets.js";
 import { type Ceilings, ceilingsText, floorMs, higher } from "./ceilings.js";
+import { count, patternOf, readCommandLine, tierOf } from "./command-line.js";
 import { fileRow } from "./file-row.js";
 import { type Platform, platformOf } from "./platform.js";
 import type { Arithmetic, Row } from "./row.js";
@@ -144,7 +144,20 @@ function report(steps: readonly StepTime[], top: number): string[] {
   return lines;
 }
 
-async function main(): Promise<void> {
+const USAGE = `Usage: node dist/tests/benchmarks/profile.js [options]
+
+Times every step of the benchmark's rows on its own.
+
+  --only <pattern>         rows whose names match this regular expression, in any case (default: PP-OCR)
+  --model <file.onnx>      a model of your own instead of the rows
+  --dim <name=size>        the size of a dynamic dimension of it; repeatable
+  --target wasm|native     what is timed (default: wasm)
+  --cpu <level>            of native code (default: the best that this CPU has)
+  --tier strict|relaxed    (default: strict)
+  --top <n>                so many steps that lose the most (default: 12)
+  --runs <n>               the best of so many runs (default: 15)`;
+
+function settings() {
   const { values } = parseArgs({
     options: {
       only: { type: "string" },
@@ -157,21 +170,32 @@ async function main(): Promise<void> {
       runs: { type: "string", default: "15" },
     },
   });
-  const only = new RegExp(values.only ?? (values.model === undefined ? "PP-OCR" : ""), "i");
-  const tier = values.tier === "relaxed" ? "relaxed" : "strict";
-  const platform = platformOf(values.target, values.cpu);
+  const only = patternOf(values.only ?? (values.model === undefined ? "PP-OCR" : ""));
+  const rows = values.model === undefined ? ROWS : [fileRow({ path: values.model, dims: values.dim, tolerance: 0 })];
+  const found = rows.filter((r) => only.test(r.name));
+  if (found.length === 0) throw new Error(`--only ${only.source}: no row has such a name; run.js --list has all`);
+  return {
+    platform: platformOf(values.target, values.cpu),
+    tier: tierOf(values.tier),
+    top: count("top", values.top),
+    runs: count("runs", values.runs),
+    rows: found,
+  };
+}
+
+async function main(): Promise<void> {
+  const { platform, tier, top, runs, rows } = readCommandLine(USAGE, settings);
   const probe = await platform.probe();
   let limits = probe();
-  const rows = values.model === undefined ? ROWS : [fileRow({ path: values.model, dims: values.dim, tolerance: 0 })];
-  for (const row of rows.filter((r) => only.test(r.name))) {
+  for (const row of rows) {
     limits = higher(limits, probe());
-    const steps = await profile(row, { platform, tier, runs: Number(values.runs), limits });
+    const steps = await profile(row, { platform, tier, runs, limits });
     const total = steps.reduce((sum, s) => sum + s.ms, 0);
     const floor = steps.reduce((sum, s) => sum + s.floor, 0);
     console.log(
       `${row.name}, ${platform.text} ${tier}: ${steps.length} steps, ${total.toFixed(3)} ms, the steps' floors ${floor.toFixed(3)} ms`,
     );
-    console.log(report(steps, Number(values.top)).join("\n"));
+    console.log(report(steps, top).join("\n"));
   }
   console.log(ceilingsText(limits));
 }

@@ -1,6 +1,4 @@
-// The benchmark: kernels and whole models, here and in the peers, side by side in one process.
-//   node dist/tests/benchmarks/run.js [--target wasm|native] [--cpu level] [--tier strict|relaxed] [--threads n] [--only pattern]
-//     [--model file.onnx [--dim name=size]... [--tolerance n]] [--seconds n] [--copy] [--json file] [--compare file] [--list]
+// The benchmark: kernels and whole models, here and in the peers, side by side in one process. --help lists the options.
 // A row whose result differs from the peers' does not count, and makes the exit code 1. The last lines, one per peer:
 // `bench <target> vs <peer>: geometric mean R, worst R (name), N rows`, where R is the peer's time divided by ours.
 
@@ -10,6 +8,7 @@ import { parseArgs } from "node:util";
 import type { Tier } from "../../compiler/plan/plan.js";
 import { largestError } from "./agree.js";
 import { type Ceilings, ceilingsText, floorMs, higher, type TypedWork } from "./ceilings.js";
+import { count, patternOf, positive, readCommandLine, tierOf } from "./command-line.js";
 import type { Engine, Prepared } from "./engine.js";
 import { fileRow } from "./file-row.js";
 import { firstLine } from "./first-line.js";
@@ -132,7 +131,34 @@ function sizeLine(s: SizeResult): string {
   return `${s.name.padEnd(38)} ${mib(s.bytes).padStart(10)}   ${peers.join("   ")}`;
 }
 
-async function main(): Promise<number> {
+const USAGE = `Usage: node dist/tests/benchmarks/run.js [options]
+
+Times kernels and whole models here and in the peers, side by side.
+
+  --target wasm|native     what our side is compiled to (default: wasm)
+  --cpu <level>            of native code (default: the best that this CPU has)
+  --tier strict|relaxed    our side's (default: strict)
+  --threads <n>            of every engine (default: 1)
+  --only <pattern>         rows whose names match this regular expression, in any case
+  --list                   print the rows' names, and end
+  --model <file.onnx>      a model of your own, also from process start, instead of the rows
+  --dim <name=size>        the size of a dynamic dimension of it; repeatable
+  --tolerance <n>          greatest error of its outputs, relative to the largest magnitude (default: 1e-3)
+  --seconds <n>            for each engine of a row (default: 1)
+  --copy                   our outputs are copied, as the peers' are
+  --json <file>            write the results
+  --compare <file>         compare with results written before`;
+
+function resultsOf(path: string): Results {
+  const text = readFileSync(path, "utf8");
+  try {
+    return JSON.parse(text) as Results;
+  } catch (error) {
+    throw new Error(`--compare ${path}: want results that --json wrote`, { cause: error });
+  }
+}
+
+function settings() {
   const { values } = parseArgs({
     options: {
       target: { type: "string", default: "wasm" },
@@ -150,23 +176,39 @@ async function main(): Promise<number> {
       list: { type: "boolean", default: false },
     },
   });
-  const { tier } = values;
   const platform = platformOf(values.target, values.cpu);
-  if (tier !== "strict" && tier !== "relaxed") throw new Error(`--tier ${tier}: want strict or relaxed`);
-  const threads = Number(values.threads);
-  if (!Number.isInteger(threads) || threads < 1) throw new Error(`--threads ${values.threads}: want a number from 1`);
-  const seconds = Number(values.seconds);
-  if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: want a number above 0`);
-  const only = new RegExp(values.only, "i");
-  const before = values.compare === undefined ? null : (JSON.parse(readFileSync(values.compare, "utf8")) as Results);
+  const only = patternOf(values.only);
   const own =
     values.model === undefined
       ? null
-      : [fileRow({ path: values.model, dims: values.dim, tolerance: Number(values.tolerance) })];
+      : [fileRow({ path: values.model, dims: values.dim, tolerance: positive("tolerance", values.tolerance) })];
   const warm = (own ?? ROWS).filter((r) => only.test(r.name));
   const started = (own ?? ROWS).filter((r) => r.whole === true);
   const starts = started.flatMap((r) => startNames(r, platform)).filter((name) => only.test(name));
-  if (values.list) {
+  if (warm.length + starts.length === 0)
+    throw new Error(`--only ${values.only}: no row has such a name; --list has all`);
+  return {
+    platform,
+    tier: tierOf(values.tier),
+    threads: count("threads", values.threads),
+    seconds: positive("seconds", values.seconds),
+    only,
+    warm,
+    started,
+    starts,
+    before: values.compare === undefined ? null : resultsOf(values.compare),
+    copy: values.copy,
+    json: values.json,
+    isList: values.list,
+  };
+}
+
+async function main(): Promise<number> {
+  const { platform, tier, threads, seconds, only, warm, started, starts, before, copy, json, isList } = readCommandLine(
+    USAGE,
+    settings,
+  );
+  if (isList) {
     for (const name of [...warm.map((r) => r.name), ...starts]) console.log(name);
     return 0;
   }
@@ -177,8 +219,8 @@ async function main(): Promise<number> {
     tier,
     threads,
     budget: { seconds, minRounds: 9, maxRounds: 300, pause: threads > 1 ? 20 : 0 },
-    ours: psionic({ platform, tier, copy: values.copy, threads }),
-    single: psionic({ platform, tier, copy: values.copy, threads: 1 }),
+    ours: psionic({ platform, tier, copy, threads }),
+    single: psionic({ platform, tier, copy, threads: 1 }),
     peers,
     ceilings: higher(probe(), probe()),
     probe,
@@ -186,7 +228,7 @@ async function main(): Promise<number> {
   const cpu = cpus()[0]?.model ?? "unknown";
   console.log(`psionic ${platform.text} ${tier} on Node ${process.versions.node} (V8 ${process.versions.v8}), ${cpu}`);
   console.log(
-    `${threads} thread${threads === 1 ? "" : "s"} each; ${values.copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; ${peers.map((p) => `"${p.column}"`).join(" and ")}: peer's time / ours`,
+    `${threads} thread${threads === 1 ? "" : "s"} each; ${copy ? "outputs copied" : "our outputs read in place"}; warm, inputs hot; ${peers.map((p) => `"${p.column}"`).join(" and ")}: peer's time / ours`,
   );
   console.log(ceilingsText(bench.ceilings));
   console.log(`\n${header(peers)}`);
@@ -216,7 +258,7 @@ async function main(): Promise<number> {
     rows,
     sizes,
   };
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 1)}\n`);
   if (before !== null) console.log(`\n${comparison(before, results).join("\n")}`);
   console.log(`\n${summaries(platform.name, rows, peers.map((p) => p.name).toReversed()).join("\n")}`);
   return rows.some((r) => r.invalid === "WRONG RESULT") ? 1 : 0;

@@ -1,7 +1,5 @@
 // The other peers that run in a browser, beside our bundle in one page of Chromium, in turns: jax-js, TensorFlow.js and LiteRT.js.
-//   node dist/tests/benchmarks/browser-peers/run.js [--peer name,...] [--only pattern] [--tier strict|relaxed] [--seconds n]
-//     [--json file]
-// Their packages are installed when they are first asked for, in a folder of their own. The last lines, one per peer:
+// --help lists the options. Their packages are installed when they are first asked for, in a folder of their own. The last lines, one per peer:
 // `bench wasm in Chromium vs <peer>: geometric mean R, worst R (name), N rows`, where R is the peer's time divided by ours.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,6 +11,7 @@ import type { Tier } from "../../../compiler/plan/plan.js";
 import { type Served, serveFiles } from "../../support/bare-server.js";
 import { launchChromium } from "../../support/launch-chromium.js";
 import type { Elements } from "../../support/onnx-writer.js";
+import { patternOf, positive, readCommandLine, tierOf } from "../command-line.js";
 import { installed } from "../install.js";
 import { KERNELS, type KernelRow } from "../kernels.js";
 import { NETWORKS } from "../networks.js";
@@ -132,7 +131,17 @@ function rowText(row: KernelRow, report: Report, peers: readonly PeerName[]): st
   return [row.name.padEnd(24), msText(report.ms).padStart(8), ...cells].join(" ");
 }
 
-async function main(): Promise<number> {
+const USAGE = `Usage: node dist/tests/benchmarks/browser-peers/run.js [options]
+
+Times kernels and networks in one page of Chromium, here and in other engines of browsers.
+
+  --peer <name,...>        ${PEER_NAMES.join(", ")} (default: all)
+  --only <pattern>         rows whose names match this regular expression, in any case
+  --tier strict|relaxed    our side's (default: strict)
+  --seconds <n>            for each row (default: 2)
+  --json <file>            write the results`;
+
+function settings() {
   const { values } = parseArgs({
     options: {
       peer: { type: "string", default: PEER_NAMES.join(",") },
@@ -142,13 +151,19 @@ async function main(): Promise<number> {
       json: { type: "string" },
     },
   });
-  const { tier } = values;
-  if (tier !== "strict" && tier !== "relaxed") throw new Error(`--tier ${tier}: want strict or relaxed`);
   const wanted = values.peer.split(",").map((p) => p.toLowerCase());
   const peers = PEER_NAMES.filter((name) => wanted.some((w) => name.toLowerCase().startsWith(w)));
   if (peers.length === 0) throw new Error(`--peer ${values.peer}: want some of ${PEER_NAMES.join(", ")}`);
+  const only = patternOf(values.only);
+  const chosen = [...KERNELS, ...NETWORKS].filter((r) => only.test(r.name));
+  if (chosen.length === 0) throw new Error(`--only ${values.only}: no row has such a name`);
+  const [tier, seconds] = [tierOf(values.tier), positive("seconds", values.seconds)];
+  return { tier, seconds, peers, chosen, json: values.json };
+}
+
+async function main(): Promise<number> {
+  const { tier, seconds, peers, chosen, json } = readCommandLine(USAGE, settings);
   const shared = await engines(installed("browser-peers"));
-  const only = new RegExp(values.only, "i");
   const browser = await launchChromium();
   const rows: { readonly name: string; readonly report: Report }[] = [];
   try {
@@ -156,8 +171,8 @@ async function main(): Promise<number> {
       `psionic wasm ${tier} in Chromium ${browser.version()}; one thread each, outputs copied; peer's time / ours`,
     );
     console.log([`${"row".padEnd(24)} ${"ms".padStart(8)}`, ...peers.map((p) => p.padStart(16))].join(" "));
-    for (const row of [...KERNELS, ...NETWORKS].filter((r) => only.test(r.name))) {
-      const report = await measureRow(row, { browser, shared, tier, peers, seconds: Number(values.seconds) });
+    for (const row of chosen) {
+      const report = await measureRow(row, { browser, shared, tier, peers, seconds });
       rows.push({ name: row.name, report });
       console.log(rowText(row, report, peers));
       for (const [name, reason] of Object.entries(report.reasons)) console.log(`    ${name}: ${reason}`);
@@ -165,7 +180,7 @@ async function main(): Promise<number> {
   } finally {
     await browser.close();
   }
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ tier, rows }, null, 1)}\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ tier, rows }, null, 1)}\n`);
   console.log("");
   for (const name of peers.toReversed()) {
     const ratios = rows.flatMap((r) => {
