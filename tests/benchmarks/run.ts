@@ -74,6 +74,7 @@ async function warmRow(bench: Bench, row: Row): Promise<RowResult> {
     try {
       ours = await bench.ours.prepare(row, model);
       opened.push(ours);
+      await ours.outputs();
     } catch (e) {
       return { ...base, ...unmeasured, invalid: firstLine(e) };
     }
