@@ -4,7 +4,7 @@
 import type { Command } from "commander";
 import type { AnyModel, Feed, Model } from "../../../runtime-shim/index.js";
 import type { Context } from "../context.js";
-import { type ExitCode, usage } from "../failures.js";
+import { CliError, type ExitCode, usage } from "../failures.js";
 import { declareVariant, parseVariant, type VariantOptions } from "../variant.js";
 import { type Leaf, repeated } from "../verb.js";
 import { INPUT_HELP } from "./run.js";
@@ -130,6 +130,21 @@ function parseRepeat(text: string): number {
   return n;
 }
 
+function firstOf(once: () => number): number {
+  try {
+    return once();
+  } catch (error) {
+    throw withHint(error);
+  }
+}
+
+/** Zeros and floats in [-1, 1) are not what every model can run on. */
+function withHint(error: unknown): unknown {
+  if (!(error instanceof Error && error.name === "RunError" && "code" in error)) return error;
+  const hint = "inputs that are not given are made up: give those that the model is particular about, --input sr=16000";
+  return new CliError(String(error.code), 1, error.message, hint);
+}
+
 interface Times {
   readonly first: number;
   readonly warm: readonly number[];
@@ -147,7 +162,7 @@ function timeRuns(
     model.runSync(feeds, { entry, copy: false });
     return performance.now() - start;
   };
-  const first = once();
+  const first = firstOf(once);
   const begin = performance.now();
   do once();
   while (performance.now() - begin < WARM_MS);
