@@ -15,7 +15,7 @@ import type { Stmt } from "../stmt.js";
 import { lowerContractionScalar } from "./contraction-scalar.js";
 import { accumulators, clearTile, storeTile, tileKind, tileLanes, tiles, whenAtLeast } from "./tile.js";
 
-/** Taps along the last axis that are unrolled. */
+/** Taps along the last axis that are unrolled; more of them are a loop. */
 const MAX_TAPS = 16;
 
 export function lowerDepthwise(frame: Frame): Stmt[] {
@@ -34,8 +34,8 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const element = { a: x.type.dtype, b: w.type.dtype, sum: result.type.dtype };
   const kind = tileKind(element);
   const known = window.every((d) => typeof d === "number");
-  if (kind === null || groups < choiceOf(kernel, "nr") || !known || lastLength > MAX_TAPS || element.a !== "f32")
-    return lowerContractionScalar(frame);
+  const loadsAsIs = element.a !== "bf16";
+  if (kind === null || groups < choiceOf(kernel, "nr") || !known || !loadsAsIs) return lowerContractionScalar(frame);
 
   const image = x.type.shape;
   const out = result.type.shape;
@@ -78,9 +78,23 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     return body;
   };
 
-  /** `mr` pixels from `start`; `tested` where their taps may lie outside the image. */
-  const pixels = (mr: number, start: Dim, channel: Dim, tested: boolean): Stmt[] => {
-    const acc = accumulators(frame, kind, { mr, nr });
+  /** Every tap of a long window for every pixel of the tile. */
+  const looped = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim, tested: boolean): Stmt[] => {
+    const along = indexVar("along", lastLength);
+    const steps = acc.flatMap((row, i) =>
+      row.map((target, j): Stmt => {
+        const column = add(columnOf(add(start, i)), mul(along, dilation));
+        const value = load(column, add(channel, j * lanes), tested);
+        const factor = weight(along, add(channel, j * lanes));
+        return { kind: "set", target, value: pool.same("madd", value, factor, target) };
+      }),
+    );
+    return [forLoop(along, lastLength, steps)];
+  };
+
+  /** The taps of the last axis one by one: an input vector serves every tap that touches it. */
+  const unrolled = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim, tested: boolean): Stmt[] => {
+    const mr = acc.length;
     const steps: Stmt[] = [];
     const filters = Array.from({ length: lastLength }, (_, t) =>
       Array.from({ length: vectors }, (_, j) => weight(t, add(channel, j * lanes))),
@@ -99,7 +113,14 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
         }
       }
     }
-    return [...clearTile(frame, acc), ...overTaps(steps), ...store(acc, start, channel)];
+    return steps;
+  };
+
+  /** `mr` pixels from `start`; `tested` where their taps may lie outside the image. */
+  const pixels = (mr: number, start: Dim, channel: Dim, tested: boolean): Stmt[] => {
+    const acc = accumulators(frame, kind, { mr, nr });
+    const taps = lastLength > MAX_TAPS ? looped : unrolled;
+    return [...clearTile(frame, acc), ...overTaps(taps(acc, start, channel, tested)), ...store(acc, start, channel)];
   };
 
   const store = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim): Stmt[] => {

@@ -1,0 +1,101 @@
+// Depthwise convolutions of floats and of integers, with windows that are unrolled and longer ones, over strides, dilations and
+// paddings, with known and with symbolic widths, against the reference. Values are small whole numbers: every sum is exact.
+// PSIONIC_RUNS multiplies the number of cases, PSIONIC_SEED adds to the seeds.
+
+import test from "ava";
+import fc from "fast-check";
+import * as ir from "../../compiler/ir/build.js";
+import { sym } from "../../compiler/ir/dim.js";
+import type { DType } from "../../compiler/ir/dtype.js";
+import { Builder } from "../../compiler/ir/graph.js";
+import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
+import { sameEverywhere } from "../support/everywhere.js";
+import { graphOf } from "../support/reference.js";
+import { randomOf } from "../support/sample.js";
+
+const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
+const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
+
+interface Case {
+  /** Of rows of pixels; none in a convolution of one axis. */
+  readonly rows: { readonly size: number; readonly taps: number } | null;
+  readonly size: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly low: number;
+  readonly high: number;
+  readonly channels: number;
+  readonly types: readonly [x: DType, w: DType];
+  readonly isSymbolic: boolean;
+}
+
+const depthwise: fc.Arbitrary<Case> = fc
+  .record({
+    rows: fc.option(fc.record({ size: fc.integer({ min: 3, max: 5 }), taps: fc.integer({ min: 1, max: 3 }) })),
+    size: fc.integer({ min: 1, max: 40 }),
+    taps: fc.constantFrom(1, 2, 3, 5, 16, 17, 31),
+    stride: fc.integer({ min: 1, max: 2 }),
+    dilation: fc.constantFrom(1, 1, 2),
+    low: fc.integer({ min: 0, max: 16 }),
+    high: fc.integer({ min: 0, max: 16 }),
+    channels: fc.constantFrom(3, 4, 8, 12, 16, 21, 48),
+    types: fc.constantFrom<readonly [DType, DType]>(
+      ["f32", "f32"],
+      ["u8", "i8"],
+      ["i16", "i8"],
+      ["i8", "i8"],
+      ["i32", "i32"],
+    ),
+    isSymbolic: fc.boolean(),
+  })
+  .filter(({ size, taps, dilation, low, high }) => size + low + high > (taps - 1) * dilation);
+
+function build(b: Builder, name: string, c: Case, random: () => number) {
+  const { rows, channels } = c;
+  const [dtype, weights] = c.types;
+  const tensor = (of: DType, shape: readonly number[]): Tensor => {
+    const lo = of === "u8" ? 0 : -8;
+    const length = shape.reduce((n, d) => n * d, 1);
+    return tensorFrom(
+      of,
+      shape,
+      Array.from({ length }, () => lo + Math.floor(random() * 17)),
+    );
+  };
+  const outer = rows === null ? [] : [rows];
+  const across = c.isSymbolic ? sym(`${name}.width`, c.size, c.size + 50) : c.size;
+  const x = ir.input(b, name, dtype, [1, ...outer.map((r) => r.size), across, channels]);
+  const w = ir.constant(b, tensor(weights, [...outer.map((r) => r.taps), c.taps, 1, channels]));
+  const sum = dtype === "f32" ? "f32" : "i32";
+  const wide = (v: ReturnType<typeof ir.input>) => (dtype === "f32" ? v : ir.cast(b, v, "i32"));
+  const y = ir.conv(b, wide(x), wide(w), {
+    strides: [...outer.map(() => 1), c.stride],
+    dilations: [...outer.map(() => 1), c.dilation],
+    low: [...outer.map(() => 1), c.low],
+    high: [...outer.map(() => 1), c.high],
+    groups: channels,
+    layout: "nhwc",
+    dtype: sum,
+  });
+  return { x, y: ir.add(b, y, 1), feed: tensor(dtype, [1, ...outer.map((r) => r.size), c.size, channels]) };
+}
+
+test("depthwise convolutions are what the reference says", async (t) => {
+  const judge = async (cases: readonly Case[]): Promise<void> => {
+    const b = new Builder();
+    const random = randomOf(cases.length + shift);
+    const made = cases.map((c, i) => build(b, `x${i}`, c, random));
+    const graph = graphOf(
+      b,
+      made.map(({ x }) => x),
+      Object.fromEntries(made.map(({ y }, i) => [`y${i}`, y])),
+    );
+    await sameEverywhere(graph, b, Object.fromEntries(made.map(({ feed }, i) => [`x${i}`, feed])));
+  };
+  const property = fc.asyncProperty(fc.array(depthwise, { minLength: 3, maxLength: 8 }), judge);
+  const result = await fc.check(property, { numRuns: 6 * times, seed: 17 + shift });
+  const cause = result.errorInstance instanceof Error ? result.errorInstance.message : "";
+  const counterexample = JSON.stringify(result.counterexample);
+  t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
+});
