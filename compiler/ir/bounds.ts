@@ -1,7 +1,7 @@
-// Where the values of an integer lie: bounds from its dtype and from how it was made.
+// Where the values of an integer lie: bounds from its dtype and from how it was made. Which values are known to be finite.
 
 import type { DType } from "./dtype.js";
-import { DTYPES, intRange, isInteger } from "./dtype.js";
+import { DTYPES, intRange, isFloat, isInteger } from "./dtype.js";
 import { constantOf, type Value } from "./graph.js";
 import type { Tensor } from "./tensor.js";
 
@@ -62,4 +62,14 @@ export function boundsOf(v: Value, depth = 0): Interval {
     default:
       return whole;
   }
+}
+
+/** Whether products of a value with zeros are zeros: true of integers and of constants without infinities and NaN. */
+export function isKnownFinite(v: Value): boolean {
+  return !isFloat(v.type.dtype) || (constantOf(v)?.numbers().every(Number.isFinite) ?? false);
+}
+
+/** Whether a constant has infinities or NaN, which zeros are not multiplied with where a convolution has none. */
+export function isKnownInfinite(v: Value): boolean {
+  return constantOf(v) !== undefined && !isKnownFinite(v);
 }

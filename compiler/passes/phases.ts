@@ -1,8 +1,9 @@
 // A convolution of an image that is spread out with zeros between its pixels (a transposed convolution, or the gradient of a
 // strided one) multiplies mostly zeros. Its results fall into phases, one for each position between pixels: those of a phase are
 // a convolution of the image as it was, by every stride-th tap. The phases' results are interleaved. Sums keep their order and
-// lack only products with zeros that stood between pixels.
+// lack only products with zeros that stood between pixels, which known weights must not make NaN.
 
+import { isKnownInfinite } from "../ir/bounds.js";
 import * as ir from "../ir/build.js";
 import { add, ceildiv, type Dim, mul, sub } from "../ir/dim.js";
 import { type Builder, constantOf, type NodeOf, type Value } from "../ir/graph.js";
@@ -105,6 +106,7 @@ function inPhases(b: Builder, node: NodeOf<"conv">): Value | null {
   const { strides, dilations, low, groups, layout, dtype } = node.attrs;
   if (result === undefined || layout !== "nchw" || groups !== 1) return null;
   if ([...strides, ...dilations].some((s) => s !== 1)) return null;
+  if (isKnownInfinite(w)) return null;
   const spread = spreadImage(inputOf(node), low);
   if (spread === null) return null;
   const { image, between, before } = spread;

@@ -3,6 +3,7 @@
 // weights with the pixels, a depthwise one of stride 1 a sum of shifted products, one vector of neighbouring pixels at a time.
 // The terms are added in the convolution's order: the same bits.
 
+import { isKnownInfinite } from "../ir/bounds.js";
 import * as ir from "../ir/build.js";
 import { type Dim, mul } from "../ir/dim.js";
 import { type Builder, depsOf, type Graph, type Node, type NodeOf, nodesOf, type Value } from "../ir/graph.js";
@@ -43,6 +44,7 @@ function depthwise(b: Builder, node: NodeOf<"conv">): Value | null {
   if (groups === 1 || perGroup !== 1 || channels !== groups || strides.some((s) => s !== 1)) return null;
   if (!(taps <= MOST_TAPS) || dtype !== x.type.dtype) return null;
   const out: readonly Dim[] = node.outputs[0]?.type.shape ?? [];
+  if ([...low, ...high].some((p) => p !== 0) && isKnownInfinite(w)) return null;
   const padded = ir.pad(b, x, 0, [0, 0, ...low], [0, 0, ...high]);
   let sum: Value = ir.scalar(b, dtype, 0);
   for (let tap = 0; tap < taps; tap++) {

@@ -1,6 +1,7 @@
 // Products of f32 of all the forms that tiles take, on WebAssembly and on every level of CPUs that this machine has: sizes that
 // tiles and panels do not divide, rows known only at run time, constant and computed right operands, batches, operands
-// read through a transposition. Each element has the bits of a plain sum in order.
+// read through a transposition. Each element has the bits of a plain sum in order. Few columns of a constant, whose sums have an
+// order of their own, are in inner-products.test.ts.
 
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
@@ -30,7 +31,7 @@ interface Product {
 const host = nativeHost();
 const MOST_ROWS = 400;
 
-const products: fc.Arbitrary<Product> = fc.record({
+const any: fc.Arbitrary<Product> = fc.record({
   batch: fc.constantFrom(1, 1, 3),
   m: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 41, max: MOST_ROWS })),
   k: fc.oneof(fc.integer({ min: 1, max: 70 }), fc.constantFrom(256, 1024)),
@@ -40,6 +41,7 @@ const products: fc.Arbitrary<Product> = fc.record({
   level: fc.nat(20),
   seed: fc.integer(),
 });
+const products = any.filter(({ n, right }) => right !== "constant" || n > 3);
 
 /** Right operands whose rows lie far apart, for many rows of the left one: panels of them are copied in native code. */
 const wide: fc.Arbitrary<Product> = fc

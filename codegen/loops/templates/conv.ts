@@ -2,6 +2,7 @@
 // tap of the window, each pixel row of the tile points at its input pixel, or at zeros outside the image. Weights are
 // packed at compile time where they are constant. Groups run one after another.
 
+import { isKnownFinite } from "../../../compiler/ir/bounds.js";
 import {
   add,
   ceildiv,
@@ -183,15 +184,25 @@ export function lowerConv(frame: Frame): Stmt[] {
       if (isRun) return over([...tap.slice(0, -1), from], (to - from) * channels);
       return [{ kind: "for", v: tap[last] ?? 0, from, to, step: 1, body: over(tap, channels) }];
     };
-    /** Each tap by itself; pixels that have it outside the image read zeros. */
+    /** Each tap by itself; pixels that have it outside the image read zeros, or sit it out. */
     const tested = (): Stmt[] => {
-      const zeros = pool.address(frame.zeros(runRows * bytesA), 0, bytesA);
-      const pointers = startsOf(tap, 0, rows).map((from, i): RowAt => {
+      const pixels = startsOf(tap, 0, rows).map((from, i) => {
         const column = pool.index(inputAt(last, add(start, i), tap[last] ?? 0));
-        const inside = pool.compare("ltU", column, pool.index(image[last + 1] ?? 1));
-        return { address: pool.select(inside, pool.address(buffer, from, bytesA), zeros), offset: 0 };
+        const mask = pool.compare("ltU", column, pool.index(image[last + 1] ?? 1));
+        return { mask, address: pool.address(buffer, from, bytesA) };
       });
-      return overRows([forLoop(tap[last] ?? 0, window[last] ?? 1, sums(tap, channels, 0, pointers))]);
+      const overTaps = (body: Stmt[]): Stmt[] => overRows([forLoop(tap[last] ?? 0, window[last] ?? 1, body)]);
+      if (!isKnownFinite(w)) {
+        const alone = ({ mask, address }: (typeof pixels)[number], i: number): Stmt => {
+          return { kind: "if", mask, yes: sums(tap, channels, i, [{ address, offset: 0 }]), no: [] };
+        };
+        return overTaps(pixels.map(alone));
+      }
+      const zeros = pool.address(frame.zeros(runRows * bytesA), 0, bytesA);
+      const pointers = pixels.map(
+        ({ mask, address }): RowAt => ({ address: pool.select(mask, address, zeros), offset: 0 }),
+      );
+      return overTaps(sums(tap, channels, 0, pointers));
     };
     const inner =
       axis === null ? tested() : atEdges(pool, axis, rows, start, (spans) => overRows(spans.flatMap(spanned)), tested);

@@ -2,6 +2,7 @@
 // vector serves every tap that touches it and a filter vector serves all of them. Tiles that touch the image's edge along
 // the last axis read zeros outside it; along the other axes a row of taps is tested once.
 
+import { isKnownFinite } from "../../../compiler/ir/bounds.js";
 import { add, type Dim, indexVar, mul, range, sub } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
@@ -52,14 +53,14 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const width = image[last + 1] ?? 1;
   const rowOf = (j: number): Dim =>
     sub(add(mul(outer[j] ?? 0, strides[j] ?? 1), mul(tap[j] ?? 0, dilations[j] ?? 1)), low[j] ?? 0);
+  const isInside = (column: Dim): Expr => pool.compare("ltU", pool.index(column), pool.index(width));
   const load = (column: Dim, channel: Dim, tested: boolean): Expr => {
     const pixel = ravel([n, ...outer.map((_, j) => rowOf(j)), column], image.slice(0, -1));
     const index = add(mul(pixel, groups), channel);
     if (!tested) return pool.load(source, element.a, type, index, 1);
     const bytes = bytesOf(element.a);
-    const inside = pool.compare("ltU", pool.index(column), pool.index(width));
     const zeros = pool.address(frame.zeros(groups * bytes), channel, bytes);
-    return pool.loadAt(pool.select(inside, pool.address(source, index, bytes), zeros), 0, element.a, type);
+    return pool.loadAt(pool.select(isInside(column), pool.address(source, index, bytes), zeros), 0, element.a, type);
   };
   const weight = (at: Dim, channel: Dim): Expr =>
     pool.load(filter, element.b, type, add(mul(ravel([...tap, at], lengths), groups), channel), 1);
@@ -96,6 +97,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const unrolled = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim, tested: boolean): Stmt[] => {
     const mr = acc.length;
     const steps: Stmt[] = [];
+    const sitsOut = tested && !isKnownFinite(w);
     const filters = Array.from({ length: lastLength }, (_, t) =>
       Array.from({ length: vectors }, (_, j) => weight(t, add(channel, j * lanes))),
     );
@@ -107,9 +109,11 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
           const along = offset - i * stride;
           const target = acc[i]?.[j];
           if (target === undefined || along < 0 || along % dilation !== 0 || along / dilation >= lastLength) continue;
-          const value = load(add(columnOf(start), offset), add(channel, j * lanes), tested);
+          const column = add(columnOf(start), offset);
+          const value = load(column, add(channel, j * lanes), tested);
           const factor = filters[along / dilation]?.[j] ?? value;
-          steps.push({ kind: "set", target, value: pool.same("madd", value, factor, target) });
+          const step: Stmt = { kind: "set", target, value: pool.same("madd", value, factor, target) };
+          steps.push(sitsOut ? { kind: "if", mask: isInside(column), yes: [step], no: [] } : step);
         }
       }
     }

@@ -2,6 +2,7 @@
 // contiguous along it: a tile of rows shares what it loads of the columns, and every sum has partial results in its lanes,
 // of f32 as many as the depth says (contraction.ts), on every target alike. Integers add up to the same in any order.
 
+import { isKnownFinite } from "../../../compiler/ir/bounds.js";
 import { add, type Dim, indexVar, mul, sub } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
@@ -41,7 +42,7 @@ export function lowerInnerProducts(frame: Frame): Stmt[] {
     throw new Bug("loops", "inner products without their operands");
   const products = new Products(frame, form, b, result);
   return matmulForm(anchor) === null && isOp(anchor, "conv")
-    ? overImage(frame, anchor, a, products)
+    ? overImage(frame, anchor, a, b, products)
     : overRows(frame, products);
 }
 
@@ -170,7 +171,7 @@ function overRows(frame: Frame, products: Products): Stmt[] {
 }
 
 /** Pixels of a convolution over NHWC data. */
-function overImage(frame: Frame, anchor: NodeOf<"conv">, x: Value, products: Products): Stmt[] {
+function overImage(frame: Frame, anchor: NodeOf<"conv">, x: Value, w: Value, products: Products): Stmt[] {
   const { pool } = frame;
   const { element, columns, result } = products;
   const { strides, dilations, low, high } = anchor.attrs;
@@ -228,15 +229,26 @@ function overImage(frame: Frame, anchor: NodeOf<"conv">, x: Value, products: Pro
       if (axis.dilation === 1) return over([...tap.slice(0, -1), from], (to - from) * channels);
       return [{ kind: "for", v: tap[last] ?? 0, from, to, step: 1, body: over(tap, channels) }];
     };
-    /** Each tap by itself; pixels that have it outside the image read zeros. */
+    /** Each tap by itself; pixels that have it outside the image read zeros, or sit it out. */
     const tested = (): Stmt[] => {
-      const zeros = pool.address(frame.zeros(channels * bytes), 0, bytes);
-      const rows = startsOf(tap, 0, count).map((from, i): RowAt => {
-        const inside = isIn(last, inputAt(last, add(start, i), tap[last] ?? 0));
-        return { address: pool.select(inside, pool.address(buffer, from, bytes), zeros), offset: 0 };
+      const pixels = startsOf(tap, 0, count).map((from, i) => {
+        const mask = isIn(last, inputAt(last, add(start, i), tap[last] ?? 0));
+        return { mask, address: pool.address(buffer, from, bytes) };
       });
-      const body = products.accumulate(sums, rows, weights(tap), channels);
-      return overOuterTaps([forLoop(tap[last] ?? 0, axis.taps, body)]);
+      const overTaps = (body: Stmt[]): Stmt[] => overOuterTaps([forLoop(tap[last] ?? 0, axis.taps, body)]);
+      const over = (some: typeof sums, rows: readonly RowAt[]): Stmt[] =>
+        products.accumulate(some, rows, weights(tap), channels);
+      if (!isKnownFinite(w)) {
+        const alone = ({ mask, address }: (typeof pixels)[number], i: number): Stmt => {
+          return { kind: "if", mask, yes: over(sums.slice(i, i + 1), [{ address, offset: 0 }]), no: [] };
+        };
+        return overTaps(pixels.map(alone));
+      }
+      const zeros = pool.address(frame.zeros(channels * bytes), 0, bytes);
+      const rows = pixels.map(
+        ({ mask, address }): RowAt => ({ address: pool.select(mask, address, zeros), offset: 0 }),
+      );
+      return overTaps(over(sums, rows));
     };
     const pixel = (i: number): Dim => ravel([n, ...outer, add(start, i)], out.slice(0, -1));
     return [
