@@ -3,7 +3,7 @@
 // The page's script is bundled once at the start. The Content-Security-Policy is as strict as the runtime allows:
 // scripts of the same origin, and WebAssembly.
 
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join, resolve } from "node:path";
@@ -54,7 +54,8 @@ export async function serveExample(bundle: string, port: number): Promise<Exampl
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
   const [bundle, port = "8080"] = argv.slice(2);
-  if (bundle === undefined) {
+  if (bundle === undefined || !existsSync(bundle)) {
+    if (bundle !== undefined && !bundle.startsWith("-")) console.error(`no file "${bundle}"`);
     console.error("usage: node dist/examples/browser/serve.js model.psn [port]");
     process.exitCode = 2;
   } else {

@@ -1,6 +1,5 @@
 // How far results are from exact ones, tier by tier: every model is run in f32 and, for reference, with f64 in place of
-// f32, on the same inputs.
-//   node dist/tests/benchmarks/exactness.js [--target wasm|native] [--cpu level] [--only pattern]
+// f32, on the same inputs. --help lists the options.
 // Prints the greatest difference of an output's element, relative to the output's largest magnitude, and fails where a
 // tier's is above what targets/wasm/exactness.ts states. A tier that this engine or CPU has no instructions for is left out.
 
@@ -11,6 +10,7 @@ import { compile } from "../../compiler/pipeline.js";
 import type { Tier } from "../../compiler/plan/plan.js";
 import type { AnyModel, Model } from "../../runtime-shim/index.js";
 import { MEASURED_ERROR } from "../../targets/wasm/exactness.js";
+import { patternOf, readCommandLine } from "../support/command-line.js";
 import { inF64 } from "../support/in-f64.js";
 import { ARCHITECTURE_ROWS } from "./architectures.js";
 import { MODELS } from "./models.js";
@@ -69,7 +69,15 @@ function isSmooth(row: Row): boolean {
   return row.dtype === "f32" && !row.name.startsWith("YOLO");
 }
 
-async function main(): Promise<number> {
+const USAGE = `Usage: node dist/tests/benchmarks/exactness.js [options]
+
+Measures how far the networks' results are from exact ones.
+
+  --target wasm|native     what is measured (default: wasm)
+  --cpu <level>            of native code (default: the best that this CPU has)
+  --only <pattern>         networks whose names match this regular expression, in any case`;
+
+function settings() {
   const { values } = parseArgs({
     options: {
       only: { type: "string", default: "" },
@@ -77,10 +85,15 @@ async function main(): Promise<number> {
       cpu: { type: "string" },
     },
   });
-  const platform = platformOf(values.target, values.cpu);
-  const only = new RegExp(values.only, "i");
-  const tiers = (["strict", "relaxed"] as const).filter((t) => t === "strict" || platform.fuses);
+  const only = patternOf(values.only);
   const rows = [...MODELS, ...ARCHITECTURE_ROWS].filter((r) => isSmooth(r) && only.test(r.name));
+  if (rows.length === 0) throw new Error(`--only ${values.only}: no network has such a name`);
+  return { platform: platformOf(values.target, values.cpu), rows };
+}
+
+async function main(): Promise<number> {
+  const { platform, rows } = readCommandLine(USAGE, settings);
+  const tiers = (["strict", "relaxed"] as const).filter((t) => t === "strict" || platform.fuses);
   const worst = new Map<Tier, number>();
   for (const row of rows) {
     const exact = await resultOf(row, "exact", platform);
@@ -92,7 +105,7 @@ async function main(): Promise<number> {
     }
     console.log(`${row.name.padEnd(30)} ${errors.join("  ")}`);
   }
-  let isWithin = rows.length > 0;
+  let isWithin = true;
   for (const [tier, error] of worst) {
     const stated = MEASURED_ERROR[tier];
     console.log(`${tier}: at most ${error.toExponential(1)}, stated ${stated.toExponential(1)}`);

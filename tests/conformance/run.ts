@@ -1,5 +1,4 @@
-// Runs the ONNX backend suites against a target:
-//   node dist/tests/conformance/run.js [--suite folder] [--target reference|wasm|native|c|wasm+native|guarded|memcheck|aarch64] [--only pattern] [--json file] [--jobs n]
+// Runs the ONNX backend suites against a target; --help lists the options.
 // Every case runs in one of a few child processes, with a time limit, so that a hang or a crash is one failed case.
 // Refusals are counted by code and op, failures are listed. The last line is
 // `conformance <target>: P passed, R refused, F failed`; the exit code is 1 where any failed.
@@ -9,6 +8,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { count, patternOf, readCommandLine } from "../support/command-line.js";
 import { judgeCase, type Verdict } from "../support/onnx-judge.js";
 import { suiteFolder } from "../support/suites.js";
 import { TARGETS } from "./targets.js";
@@ -115,38 +115,45 @@ function report(verdicts: ReadonlyMap<string, Verdict>): void {
   if (fixed > 0) console.log(`${fixed} of the passed cases have inputs that shapes depend on fixed at compile time`);
 }
 
-async function main(): Promise<void> {
+const USAGE = `Usage: node dist/tests/conformance/run.js [options]
+
+Runs the ONNX backend suites against targets.
+
+  --suite <folder>         the cases (default: the suite that this machine has)
+  --target <name>          ${Object.keys(TARGETS).join(", ")} (default: reference, then wasm)
+  --only <pattern>         cases whose names match this regular expression
+  --json <file>            write the verdicts
+  --jobs <n>               processes at a time (default: 2)`;
+
+function settings() {
   const { values } = parseArgs({
     options: {
       suite: { type: "string" },
-      /** Without one: the reference and wasm. */
       target: { type: "string" },
-      only: { type: "string" },
+      only: { type: "string", default: "" },
       json: { type: "string" },
       jobs: { type: "string", default: "2" },
     },
   });
   const root = values.suite ?? suiteFolder("onnx");
-  if (root === null || !existsSync(root)) {
-    console.log(`no suite folder${root === null ? "" : ` at ${root}`}`);
-    process.exitCode = 1;
-    return;
-  }
+  if (root === null || !existsSync(root)) throw new Error(`no suite folder${root === null ? "" : ` at ${root}`}`);
   const targets = values.target === undefined ? ["reference", "wasm"] : [values.target];
   const unknown = targets.find((t) => TARGETS[t] === undefined);
-  if (unknown !== undefined) {
-    console.log(`no target "${unknown}"; there are ${Object.keys(TARGETS).join(", ")}`);
-    process.exitCode = 1;
-    return;
-  }
-  const only = values.only === undefined ? null : new RegExp(values.only, "u");
-  const tasks = casesIn(root).filter((t) => only === null || only.test(t.id));
+  if (unknown !== undefined)
+    throw new Error(`--target ${unknown}: there is none of this name; there are ${Object.keys(TARGETS).join(", ")}`);
+  const only = patternOf(values.only, "u");
+  const tasks = casesIn(root).filter((t) => only.test(t.id));
+  if (tasks.length === 0) throw new Error(`--only ${values.only}: no case has such a name`);
+  return { targets, tasks, json: values.json, jobs: count("jobs", values.jobs) };
+}
+
+async function main(): Promise<void> {
+  const { targets, tasks, json, jobs } = readCommandLine(USAGE, settings);
   const lines: string[] = [];
   for (const target of targets) {
-    const verdicts = await runTasks(target, tasks, Math.max(1, Number(values.jobs) || 1));
+    const verdicts = await runTasks(target, tasks, jobs);
     // The last target's verdicts are the ones kept.
-    if (values.json !== undefined)
-      writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(verdicts), null, 2)}\n`);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(Object.fromEntries(verdicts), null, 2)}\n`);
     report(verdicts);
     lines.push(summary(target, verdicts));
     if ([...verdicts.values()].some((v) => v.status === "failed")) process.exitCode = 1;

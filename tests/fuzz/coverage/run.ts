@@ -1,40 +1,51 @@
-// The fuzzer's command line:
-//   node dist/tests/fuzz/coverage/run.js [--target loader|onnx|text|npy|all] [--seconds n] [--seed n] [--corpus folder]
-//                                        [--file input] [--distill n]
+// The fuzzer's command line; --help lists the options.
 // It starts from the kept corpus and the given one, and adds to the given one what reaches new code. Findings are
 // written to <corpus>/findings. --file runs one input and shows what comes of it. --distill copies to the kept corpus
 // the smallest inputs that together reach what the corpus reaches, at most n for each target. Exit code 1: findings.
 
 import { readFileSync } from "node:fs";
-import { argv, exit } from "node:process";
+import { exit } from "node:process";
 import { parseArgs } from "node:util";
+import { readCommandLine } from "../../support/command-line.js";
 import { KEPT, readCorpus, writeInput } from "./corpus.js";
 import { distill } from "./distill.js";
 import { importTarget, TARGET_NAMES, type TargetName } from "./target.js";
 import { watch } from "./watch.js";
 
-const { values } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    target: { type: "string", default: "all" },
-    seconds: { type: "string", default: "60" },
-    seed: { type: "string", default: "1" },
-    corpus: { type: "string", default: ".cache/fuzz" },
-    file: { type: "string" },
-    distill: { type: "string" },
-  },
-});
+const USAGE = `Usage: node dist/tests/fuzz/coverage/run.js [options]
+
+Fuzzes with coverage as the guide, from the kept corpus and the given one. Exit code 1: there are findings.
+
+  --target <name>          ${TARGET_NAMES.join(", ")} or all (default: all)
+  --seconds <n>            for each target (default: 60)
+  --seed <n>               of the mutations (default: 1)
+  --corpus <folder>        what reaches new code, and findings, go there (default: .cache/fuzz)
+  --file <input>           run one input and show what comes of it
+  --distill <n>            keep the smallest inputs that reach what the corpus reaches, at most n for each target`;
+
+function settings() {
+  const { values } = parseArgs({
+    options: {
+      target: { type: "string", default: "all" },
+      seconds: { type: "string", default: "60" },
+      seed: { type: "string", default: "1" },
+      corpus: { type: "string", default: ".cache/fuzz" },
+      file: { type: "string" },
+      distill: { type: "string" },
+    },
+  });
+  const names = TARGET_NAMES.filter((n) => values.target === "all" || values.target === n);
+  const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+  if (names.length === 0) throw new Error(`--target ${values.target}: want one of ${TARGET_NAMES.join(", ")}, all`);
+  if (!(seconds >= 0)) throw new Error(`--seconds ${values.seconds}: want a number`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed ${values.seed}: want a whole number`);
+  return { values, names, seconds, seed };
+}
+
+const { values, names, seconds, seed } = readCommandLine(USAGE, settings);
 
 /** An input that takes longer is kept, to be looked at. */
 const SLOW_MS = 1000;
-
-const names = TARGET_NAMES.filter((n) => values.target === "all" || values.target === n);
-const seconds = Number(values.seconds);
-const seed = Number(values.seed);
-if (names.length === 0 || !(seconds >= 0) || !Number.isSafeInteger(seed)) {
-  console.error(`fuzz: --target is one of ${TARGET_NAMES.join(", ")}, all; --seconds and --seed are numbers`);
-  exit(2);
-}
 
 async function fuzz(name: TargetName): Promise<number> {
   const corpus = [...readCorpus(KEPT, name), ...readCorpus(values.corpus, name)].map((f) => f.bytes);

@@ -1,4 +1,4 @@
-// The command lines of the benchmark's programs: a text for --help, and one line for what is wrong.
+// The command lines of the benchmark, the suites and the fuzzer: a text for --help, and one line for what is wrong.
 
 import { Bug } from "../../compiler/ir/errors.js";
 
@@ -36,10 +36,10 @@ export function tierOf(text: string): "strict" | "relaxed" {
   return text;
 }
 
-/** Rows by name, in any case. */
-export function patternOf(text: string): RegExp {
+/** Of names, in any case unless `flags` says otherwise. */
+export function patternOf(text: string, flags = "i"): RegExp {
   try {
-    return new RegExp(text, "i");
+    return new RegExp(text, flags);
   } catch (error) {
     throw new Error(`--only ${text}: want a regular expression`, { cause: error });
   }
