@@ -62,6 +62,7 @@ for (const [width, least, taps] of [
   [20, 7, 5],
   [20, 12, 5],
   [40, 12, 3],
+  [40, null, 27],
 ] as const)
   test(`${width} pixels${least === null ? "" : `, known to be ${least} or more`}, ${taps} taps`, async (t) => {
     const b = new Builder();

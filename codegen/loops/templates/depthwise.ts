@@ -79,6 +79,13 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
     return body;
   };
 
+  const hasZeros = isKnownFinite(w);
+  /** Adds a product; a column that may lie outside the image sits out where its zero times a weight may be none. */
+  const onto = (target: Expr, column: Dim, value: Expr, factor: Expr, tested: boolean): Stmt => {
+    const step: Stmt = { kind: "set", target, value: pool.same("madd", value, factor, target) };
+    return tested && !hasZeros ? { kind: "if", mask: isInside(column), yes: [step], no: [] } : step;
+  };
+
   /** Every tap of a long window for every pixel of the tile. */
   const looped = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim, tested: boolean): Stmt[] => {
     const along = indexVar("along", lastLength);
@@ -86,8 +93,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
       row.map((target, j): Stmt => {
         const column = add(columnOf(add(start, i)), mul(along, dilation));
         const value = load(column, add(channel, j * lanes), tested);
-        const factor = weight(along, add(channel, j * lanes));
-        return { kind: "set", target, value: pool.same("madd", value, factor, target) };
+        return onto(target, column, value, weight(along, add(channel, j * lanes)), tested);
       }),
     );
     return [forLoop(along, lastLength, steps)];
@@ -97,7 +103,6 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
   const unrolled = (acc: readonly (readonly Expr[])[], start: Dim, channel: Dim, tested: boolean): Stmt[] => {
     const mr = acc.length;
     const steps: Stmt[] = [];
-    const sitsOut = tested && !isKnownFinite(w);
     const filters = Array.from({ length: lastLength }, (_, t) =>
       Array.from({ length: vectors }, (_, j) => weight(t, add(channel, j * lanes))),
     );
@@ -112,8 +117,7 @@ export function lowerDepthwise(frame: Frame): Stmt[] {
           const column = add(columnOf(start), offset);
           const value = load(column, add(channel, j * lanes), tested);
           const factor = filters[along / dilation]?.[j] ?? value;
-          const step: Stmt = { kind: "set", target, value: pool.same("madd", value, factor, target) };
-          steps.push(sitsOut ? { kind: "if", mask: isInside(column), yes: [step], no: [] } : step);
+          steps.push(onto(target, column, value, factor, tested));
         }
       }
     }
