@@ -1,7 +1,7 @@
 // Loading: from every kind of source, with and without pins, entries, limits and aborts; and what load refuses.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -160,6 +160,41 @@ test("the source is let go after a failure", async (t) => {
   });
   t.like(await refusal(endless), { code: "malformed_input", where: "header" });
   t.true(cancelled);
+});
+
+/** How many of this process's descriptors are of the file. */
+function openOf(path: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false; // closed since
+    }
+  }).length;
+}
+
+const listed = existsSync("/proc/self/fd") ? test : test.skip;
+if (listed === test.skip) test("open files", (t) => t.pass("skipped: the system does not list them"));
+
+listed("a file is closed after a load, a failure and an abort", async (t) => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "psionic-closed-")));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "model.psn");
+  const changed = bundle.slice();
+  changed.fill(0xff, changed.length - 8);
+  for (const bytes of [bundle, changed, bundle.subarray(0, 100), bundle.subarray(0, bundle.length - 1)]) {
+    writeFileSync(path, bytes);
+    await load(path).catch((error: unknown) => t.true(error instanceof LoadError));
+    t.is(openOf(path), 0);
+  }
+  writeFileSync(path, bundle);
+  const controller = new AbortController();
+  const loading = load(path, { signal: controller.signal });
+  setImmediate(() => controller.abort(new Error("changed my mind")));
+  await loading.catch(() => {});
+  // The read under way ends first.
+  while (openOf(path) > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.pass();
 });
 
 test("memory can be limited", async (t) => {
