@@ -126,6 +126,12 @@ export class Vectorizer {
     switch (e.kind) {
       case "index": {
         if (this.#dynamicDepends(e.dim)) return null;
+        const linear = linearIn(e.dim, this.#v);
+        if (linear !== null && typeof linear.coeff === "number") {
+          const { coeff } = linear;
+          const steps = Array.from({ length: this.#lanes }, (_, lane) => this.#pool.i32(lane * coeff));
+          return this.#pool.same("add", this.#pool.splat(e, this.#lanes), this.#pool.lanes(steps));
+        }
         return this.#pool.lanes(Array.from({ length: this.#lanes }, (_, lane) => this.#pool.index(at(e.dim, lane))));
       }
       case "load": {

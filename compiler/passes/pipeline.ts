@@ -14,6 +14,7 @@ import { integers } from "./integers.js";
 import { layout } from "./layout.js";
 import type { Pass } from "./pass.js";
 import { phases } from "./phases.js";
+import { positions } from "./positions.js";
 import { quantized } from "./quantized.js";
 import { simplify, tidy } from "./simplify.js";
 import { solitary } from "./solitary.js";
@@ -34,6 +35,7 @@ export const PIPELINE: readonly Pass[] = [
   phases,
   solitary,
   layout,
+  positions,
   tidy,
   winograd,
   deadcode,
