@@ -15,6 +15,8 @@ export interface PassOptions {
   readonly pairProducts?: boolean;
   /** Multiplications that take the target as long as one weight from memory. Default 4. */
   readonly multipliesPerWeight?: number;
+  /** Multiplications that a byte more of weights in a bundle has to save, where fewer products take larger weights. */
+  readonly multipliesPerByte?: number;
 }
 
 export interface Pass {

@@ -29,8 +29,15 @@ interface IntegerFilter extends Filter {
 const BITS = 32;
 /** The part of a direct convolution's time that tiles may take at most. */
 const WORTH = 0.75;
-/** Multiplications that a byte more of weights has to save: bundles stay about as large as those of f32 would be. */
-const SAVED_PER_BYTE = 32;
+/** Multiplications that a byte more of weights has to save: large images pay for it, and bundles grow by a fifth to a half. */
+const MULTIPLIES_PER_BYTE = 512;
+
+/** What a target and a user give for what. */
+export interface Trade {
+  /** Multiplications that take as long as one weight from memory. */
+  readonly multipliesPerWeight: number;
+  readonly multipliesPerByte?: number | undefined;
+}
 
 function gcd(a: number, b: number): number {
   return b === 0 ? Math.abs(a) : gcd(b, a % b);
@@ -85,7 +92,11 @@ function greatestSum({ weights, m }: TiledConv, { lo, hi }: Interval): number {
 }
 
 /** The filters that take the least time of those that give the direct convolution's bits; null where none is worth it. */
-function bestFilters(conv: TiledConv, pixels: Interval, multipliesPerWeight: number): IntegerFilters | null {
+function bestFilters(
+  conv: TiledConv,
+  pixels: Interval,
+  { multipliesPerWeight, multipliesPerByte = MULTIPLIES_PER_BYTE }: Trade,
+): IntegerFilters | null {
   const padded = { lo: Math.min(0, pixels.lo), hi: Math.max(0, pixels.hi) };
   const greatest = greatestSum(conv, padded);
   const weightBytes = bytesOf(conv.weights.dtype) * TAPS * TAPS;
@@ -95,7 +106,7 @@ function bestFilters(conv: TiledConv, pixels: Interval, multipliesPerWeight: num
     const [down, across] = filters;
     const { direct, tiled } = costsOf(conv, filters, multipliesPerWeight);
     const more = (down.tile * across.tile * bytesOf("i16") - weightBytes) * conv.c * conv.m;
-    const isWorth = tiled < WORTH * direct && direct - tiled >= SAVED_PER_BYTE * more;
+    const isWorth = tiled < WORTH * direct && direct - tiled >= multipliesPerByte * more;
     if (!isWorth || tiled >= least) continue;
     if (greatest * 2 ** (down.shift + across.shift) >= 2 ** (BITS - 1)) continue;
     if (!within(boundsThrough(across.b, boundsThrough(down.b, padded)), "i16")) continue;
@@ -105,12 +116,12 @@ function bestFilters(conv: TiledConv, pixels: Interval, multipliesPerWeight: num
   return best;
 }
 
-export function integerWinograd(b: Builder, node: NodeOf<"conv">, multipliesPerWeight: number): Value | null {
+export function integerWinograd(b: Builder, node: NodeOf<"conv">, trade: Trade): Value | null {
   const conv = tiledConvOf(node);
   const x = inputOf(node);
   if (conv === null || node.attrs.dtype !== "i32" || x.type.dtype !== "i16") return null;
   if (conv.weights.dtype !== "i8" && conv.weights.dtype !== "i16") return null;
-  const filters = bestFilters(conv, boundsOf(x), multipliesPerWeight);
+  const filters = bestFilters(conv, boundsOf(x), trade);
   if (filters === null) return null;
   const [down, across] = filters;
   const numbers = transformedWeights(conv, filters);

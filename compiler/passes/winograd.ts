@@ -38,11 +38,11 @@ export const winograd: Pass = {
     tidy: "it takes weights that are constants",
     integers: "it takes integers of 16 bits",
   },
-  run: (b, graph, { tier = "strict", multipliesPerWeight = 4, pairProducts = false }) =>
+  run: (b, graph, { tier = "strict", multipliesPerWeight = 4, multipliesPerByte, pairProducts = false }) =>
     rewrite(b, graph, [
       ...(tier === "relaxed" ? [rule("winograd", "conv", (node) => realWinograd(b, node, multipliesPerWeight))] : []),
       ...(pairProducts
-        ? [rule("winograd-integers", "conv", (node) => integerWinograd(b, node, multipliesPerWeight))]
+        ? [rule("winograd-integers", "conv", (n) => integerWinograd(b, n, { multipliesPerWeight, multipliesPerByte }))]
         : []),
     ]),
 };
