@@ -1,20 +1,15 @@
 // Depthwise convolutions of floats and of integers, with windows that are unrolled and longer ones, over strides, dilations and
 // paddings, with known and with symbolic widths, against the reference. Values are small whole numbers: every sum is exact.
-// PSIONIC_RUNS multiplies the number of cases, PSIONIC_SEED adds to the seeds.
 
 import test from "ava";
 import fc from "fast-check";
 import * as ir from "../../compiler/ir/build.js";
 import { sym } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
-import { Builder } from "../../compiler/ir/graph.js";
+import type { Builder } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { sameEverywhere } from "../support/everywhere.js";
-import { graphOf } from "../support/reference.js";
-import { randomOf } from "../support/sample.js";
-
-const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
-const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
+import { holds, joined, type Made } from "../support/many-cases.js";
 
 interface Case {
   /** Of rows of pixels; none in a convolution of one axis. */
@@ -51,7 +46,7 @@ const depthwise: fc.Arbitrary<Case> = fc
   })
   .filter(({ size, taps, dilation, low, high }) => size + low + high > (taps - 1) * dilation);
 
-function build(b: Builder, name: string, c: Case, random: () => number) {
+function build(b: Builder, name: string, c: Case, random: () => number): Made {
   const { rows, channels } = c;
   const [dtype, weights] = c.types;
   const tensor = (of: DType, shape: readonly number[]): Tensor => {
@@ -81,21 +76,8 @@ function build(b: Builder, name: string, c: Case, random: () => number) {
   return { x, y: ir.add(b, y, 1), feed: tensor(dtype, [1, ...outer.map((r) => r.size), c.size, channels]) };
 }
 
-test("depthwise convolutions are what the reference says", async (t) => {
-  const judge = async (cases: readonly Case[]): Promise<void> => {
-    const b = new Builder();
-    const random = randomOf(cases.length + shift);
-    const made = cases.map((c, i) => build(b, `x${i}`, c, random));
-    const graph = graphOf(
-      b,
-      made.map(({ x }) => x),
-      Object.fromEntries(made.map(({ y }, i) => [`y${i}`, y])),
-    );
-    await sameEverywhere(graph, b, Object.fromEntries(made.map(({ feed }, i) => [`x${i}`, feed])));
-  };
-  const property = fc.asyncProperty(fc.array(depthwise, { minLength: 3, maxLength: 8 }), judge);
-  const result = await fc.check(property, { numRuns: 6 * times, seed: 17 + shift });
-  const cause = result.errorInstance instanceof Error ? result.errorInstance.message : "";
-  const counterexample = JSON.stringify(result.counterexample);
-  t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
-});
+test("depthwise convolutions are what the reference says", (t) =>
+  holds(t, depthwise, { seed: 17, runs: 6, cases: [3, 8] }, async (cases) => {
+    const { graph, builder, feeds } = joined(cases, build);
+    await sameEverywhere(graph, builder, feeds);
+  }));

@@ -1,21 +1,17 @@
 // Gathers that stand within longer kernels: elements that data picks, of every width and by indices that are themselves
 // computed or gathered, in loops of whole vectors, of pairs of vectors and of what remains.
-// PSIONIC_RUNS multiplies the number of cases, PSIONIC_SEED adds to the seeds.
 
 import test from "ava";
 import fc from "fast-check";
 import * as ir from "../../compiler/ir/build.js";
 import type { DType } from "../../compiler/ir/dtype.js";
 import { Builder, type Value } from "../../compiler/ir/graph.js";
-import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
+import { tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { load, RunError } from "../../runtime-shim/index.js";
 import { sameEverywhere } from "../support/everywhere.js";
+import { holds, joined, type Made } from "../support/many-cases.js";
 import { graphOf } from "../support/reference.js";
-import { randomOf } from "../support/sample.js";
-
-const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
-const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
 
 interface Case {
   readonly dtype: DType;
@@ -53,7 +49,7 @@ function chain(b: Builder, x: Value, ops: number): Value {
   return y;
 }
 
-function build(b: Builder, name: string, c: Case, random: () => number): { x: Value; y: Value; feed: Tensor } {
+function build(b: Builder, name: string, c: Case, random: () => number): Made {
   const shape = c.axis === 0 ? [c.size, c.inner] : [c.inner, c.size];
   const limit = c.dtype === "bool" ? 2 : 20;
   const feed = tensorFrom(
@@ -77,24 +73,11 @@ function build(b: Builder, name: string, c: Case, random: () => number): { x: Va
   return { x, y: chain(b, ir.gather(b, x, indices, c.axis), c.ops), feed };
 }
 
-test("gathers within kernels are what the reference says", async (t) => {
-  const judge = async (cases: readonly Case[]): Promise<void> => {
-    const b = new Builder();
-    const random = randomOf(cases.length + shift);
-    const made = cases.map((c, i) => build(b, `x${i}`, c, random));
-    const graph = graphOf(
-      b,
-      made.map(({ x }) => x),
-      Object.fromEntries(made.map(({ y }, i) => [`y${i}`, y])),
-    );
-    await sameEverywhere(graph, b, Object.fromEntries(made.map(({ feed }, i) => [`x${i}`, feed])));
-  };
-  const property = fc.asyncProperty(fc.array(gathered, { minLength: 4, maxLength: 16 }), judge);
-  const result = await fc.check(property, { numRuns: 8 * times, seed: 11 + shift });
-  const cause = result.errorInstance instanceof Error ? result.errorInstance.message : "";
-  const counterexample = JSON.stringify(result.counterexample);
-  t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
-});
+test("gathers within kernels are what the reference says", (t) =>
+  holds(t, gathered, { seed: 11, runs: 8, cases: [4, 16] }, async (cases) => {
+    const { graph, builder, feeds } = joined(cases, build);
+    await sameEverywhere(graph, builder, feeds);
+  }));
 
 test("an index beyond the end is found in every lane", async (t) => {
   const b = new Builder();

@@ -1,24 +1,20 @@
 // Products and convolutions of one to three columns, whose sums run in vectors along the depth, over depths, windows, strides,
 // dilations and paddings, with known and with symbolic sizes: against the reference, of whole numbers whose sums are exact, and
 // every target against the others, of any numbers.
-// PSIONIC_RUNS multiplies the number of cases, PSIONIC_SEED adds to the seeds.
 
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import fc from "fast-check";
 import * as ir from "../../compiler/ir/build.js";
 import { sym } from "../../compiler/ir/dim.js";
 import type { DType } from "../../compiler/ir/dtype.js";
-import { Builder, type Graph, type Value } from "../../compiler/ir/graph.js";
+import { Builder, type Value } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { load } from "../../runtime-shim/index.js";
 import { sameEverywhere } from "../support/everywhere.js";
+import { holds, joined, type Made } from "../support/many-cases.js";
 import { graphOf } from "../support/reference.js";
-import { randomOf } from "../support/sample.js";
 import { fromValue, toValue } from "../support/values.js";
-
-const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
-const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
 
 interface Axis {
   readonly size: number;
@@ -72,12 +68,6 @@ const narrow: fc.Arbitrary<Case> = fc.record({
 
 type Draw = (dtype: DType) => number;
 
-interface Made {
-  readonly x: Value;
-  readonly y: Value;
-  readonly feed: Tensor;
-}
-
 function build(b: Builder, name: string, c: Case, draw: Draw): Made {
   const { height, width, channels, columns } = c;
   const [dtype, weights] = c.types;
@@ -112,44 +102,28 @@ function build(b: Builder, name: string, c: Case, draw: Draw): Made {
   return { x, y: ir.add(b, y, one), feed: tensor(dtype, [1, height.size, width.size, channels]) };
 }
 
-function buildAll(cases: readonly Case[], draw: Draw): { graph: Graph; b: Builder; feeds: Record<string, Tensor> } {
-  const b = new Builder();
-  const made = cases.map((c, i) => build(b, `x${i}`, c, draw));
-  const graph = graphOf(
-    b,
-    made.map(({ x }) => x),
-    Object.fromEntries(made.map(({ y }, i) => [`y${i}`, y])),
-  );
-  return { graph, b, feeds: Object.fromEntries(made.map(({ feed }, i) => [`x${i}`, feed])) };
-}
-
-async function holds(t: ExecutionContext, seed: number, judge: (cases: readonly Case[]) => Promise<void>) {
-  const property = fc.asyncProperty(fc.array(narrow, { minLength: 3, maxLength: 8 }), judge);
-  const result = await fc.check(property, { numRuns: 4 * times, seed: seed + shift });
-  const cause = result.errorInstance instanceof Error ? result.errorInstance.message : "";
-  const counterexample = JSON.stringify(result.counterexample);
-  t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
-}
+const RUNS = { runs: 4, cases: [3, 8] } as const;
 
 test("few columns: the reference's sums", (t) =>
-  holds(t, 3, async (cases) => {
-    const random = randomOf(cases.length + shift);
-    const { graph, b, feeds } = buildAll(cases, (dtype) => {
-      if (dtype === "u8") return Math.floor(random() * 256);
-      return Math.floor(random() * (dtype === "i8" ? 256 : 17)) - (dtype === "i8" ? 128 : 8);
-    });
-    await sameEverywhere(graph, b, feeds);
+  holds(t, narrow, { seed: 3, ...RUNS }, async (cases) => {
+    const { graph, builder, feeds } = joined(cases, (b, name, c, random) =>
+      build(b, name, c, (dtype) => {
+        if (dtype === "u8") return Math.floor(random() * 256);
+        return Math.floor(random() * (dtype === "i8" ? 256 : 17)) - (dtype === "i8" ? 128 : 8);
+      }),
+    );
+    await sameEverywhere(graph, builder, feeds);
   }));
 
 test("few columns: every target has the same bits", (t) =>
-  holds(t, 5, async (cases) => {
-    const random = randomOf(cases.length + shift);
-    const floats = cases.map((c): Case => ({ ...c, types: ["f32", "f32"] }));
-    const { graph, b, feeds } = buildAll(floats, () => random() * 2 - 1);
-    const model = await load(compile({ graph, builder: b }).bundle);
+  holds(t, narrow, { seed: 5, ...RUNS }, async (cases) => {
+    const { graph, builder, feeds } = joined(cases, (b, name, c, random) =>
+      build(b, name, { ...c, types: ["f32", "f32"] }, () => random() * 2 - 1),
+    );
+    const model = await load(compile({ graph, builder }).bundle);
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, v]) => [name, toValue(v)]));
     const want = Object.entries(model.runSync(inputs)).map(([name, v]) => [name, fromValue(v)]);
-    await sameEverywhere(graph, b, feeds, Object.fromEntries(want));
+    await sameEverywhere(graph, builder, feeds, Object.fromEntries(want));
   }));
 
 test("which products run along their depth", (t) => {

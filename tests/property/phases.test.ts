@@ -1,6 +1,5 @@
 // Transposed convolutions: images spread out with zeros, over strides, windows, paddings and sizes that are known or not, on
 // every target against the reference. Values are small whole numbers, so that every sum is exact.
-// PSIONIC_RUNS multiplies the number of cases, PSIONIC_SEED adds to the seeds.
 
 import test from "ava";
 import fc from "fast-check";
@@ -10,11 +9,9 @@ import { Builder, nodesOf } from "../../compiler/ir/graph.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { runPasses } from "../../compiler/passes/run.js";
 import { sameEverywhere } from "../support/everywhere.js";
+import { holds, joined, type Made } from "../support/many-cases.js";
 import { graphOf } from "../support/reference.js";
 import { randomOf } from "../support/sample.js";
-
-const times = Number(process.env["PSIONIC_RUNS"] ?? "1");
-const shift = Number(process.env["PSIONIC_SEED"] ?? "0");
 
 interface Axis {
   readonly size: number;
@@ -57,7 +54,7 @@ function whole(shape: readonly number[], random: () => number): Tensor {
   );
 }
 
-function build(b: Builder, name: string, { axes, channels, outs, isSymbolic }: Case, random: () => number) {
+function build(b: Builder, name: string, { axes, channels, outs, isSymbolic }: Case, random: () => number): Made {
   const sizes = axes.map((a) => a.size);
   const open = sizes.map((size, i) => (isSymbolic && i === 0 ? sym(`${name}.size`, size, size + 20) : size));
   const x = ir.input(b, name, "f32", [1, channels, ...open]);
@@ -68,24 +65,11 @@ function build(b: Builder, name: string, { axes, channels, outs, isSymbolic }: C
   return { x, y: ir.relu(b, y), feed: whole([1, channels, ...sizes], random) };
 }
 
-test("images that are spread out", async (t) => {
-  const judge = async (cases: readonly Case[]): Promise<void> => {
-    const b = new Builder();
-    const random = randomOf(cases.length + shift);
-    const made = cases.map((c, i) => build(b, `x${i}`, c, random));
-    const graph = graphOf(
-      b,
-      made.map(({ x }) => x),
-      Object.fromEntries(made.map(({ y }, i) => [`y${i}`, y])),
-    );
-    await sameEverywhere(graph, b, Object.fromEntries(made.map(({ feed }, i) => [`x${i}`, feed])));
-  };
-  const property = fc.asyncProperty(fc.array(spread, { minLength: 3, maxLength: 7 }), judge);
-  const result = await fc.check(property, { numRuns: 6 * times, seed: 13 + shift });
-  const cause = result.errorInstance instanceof Error ? result.errorInstance.message : "";
-  const counterexample = JSON.stringify(result.counterexample);
-  t.false(result.failed, `seed ${result.seed}, path ${result.counterexamplePath ?? ""}: ${cause}\n${counterexample}`);
-});
+test("images that are spread out", (t) =>
+  holds(t, spread, { seed: 13, runs: 6, cases: [3, 7] }, async (cases) => {
+    const { graph, builder, feeds } = joined(cases, build);
+    await sameEverywhere(graph, builder, feeds);
+  }));
 
 test("no zeros are left between pixels where the window reaches from one to the next", (t) => {
   for (const [taps, stride, low] of [
