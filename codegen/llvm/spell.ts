@@ -130,31 +130,27 @@ const convert =
   (cx) =>
     cast(cx, op, typeOf(operandType(cx)), arg(cx, 0), typeOf(cx.type));
 
-/** Lanes of two vectors alternating, from lane `start`. */
-const zip =
-  (high: boolean): Spell =>
+/** A vector of lanes of two: `from(i, lanes)` counts those of the second behind those of the first. */
+const shuffle =
+  (from: (i: number, lanes: number) => number): Spell =>
   (cx) => {
     const { lanes } = cx.type;
     const type = typeOf(cx.type);
-    const start = high ? lanes / 2 : 0;
-    const order = Array.from({ length: lanes }, (_, i) => `i32 ${start + (i >> 1) + (i % 2 === 0 ? 0 : lanes)}`);
+    const order = Array.from({ length: lanes }, (_, i) => `i32 ${from(i, lanes)}`);
     return cx.out.value(
       `shufflevector ${type} ${arg(cx, 0)}, ${type} ${arg(cx, 1)}, <${lanes} x i32> <${order.join(", ")}>`,
     );
   };
 
+/** Lanes of two vectors alternating: the low halves, the high halves. */
+const zip = (high: boolean): Spell =>
+  shuffle((i, lanes) => (high ? lanes / 2 : 0) + (i >> 1) + (i % 2 === 0 ? 0 : lanes));
+
 /** A half of one vector and then the same half of another. */
-const join =
-  (high: boolean): Spell =>
-  (cx) => {
-    const { lanes } = cx.type;
-    const type = typeOf(cx.type);
-    const half = lanes / 2;
-    const order = Array.from({ length: lanes }, (_, i) => `i32 ${i + (i < half ? 0 : half) + (high ? half : 0)}`);
-    return cx.out.value(
-      `shufflevector ${type} ${arg(cx, 0)}, ${type} ${arg(cx, 1)}, <${lanes} x i32> <${order.join(", ")}>`,
-    );
-  };
+const join = (high: boolean): Spell =>
+  shuffle((i, lanes) => i + (i < lanes / 2 ? 0 : lanes / 2) + (high ? lanes / 2 : 0));
+
+const evensOdds = shuffle((i, lanes) => (i < lanes / 2 ? 2 * i : 2 * i + 1));
 
 function madd(cx: Spelling): string {
   const type = typeOf(cx.type);
@@ -286,5 +282,6 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   joinHigh: join(true),
   zipLow: zip(false),
   zipHigh: zip(true),
+  evensOdds,
   checkedIndex,
 };

@@ -119,6 +119,8 @@ export type MachineOp =
   /** 32-bit lanes of two vectors alternating: the low halves, the high halves. */
   | "zipLow"
   | "zipHigh"
+  /** (a, b), vectors of 32-bit lanes: the even lanes of a, then the odd lanes of b. */
+  | "evensOdds"
   /** (index: i32 or i64 scalar, size: i32 scalar): the index as i32 where 0 <= index < size; else 0, and the run fails. */
   | "checkedIndex";
 

@@ -13,6 +13,7 @@ import { lowerMap } from "./templates/map.js";
 import { lowerMatmul } from "./templates/matmul.js";
 import { lowerConcat, lowerPad, lowerScatter } from "./templates/movement.js";
 import { lowerArgreduce, lowerCumulate, lowerNonzero, lowerSort } from "./templates/order.js";
+import { lowerPool } from "./templates/pool.js";
 import { lowerReduce } from "./templates/reduce.js";
 import { lowerRows } from "./templates/rows.js";
 
@@ -20,6 +21,7 @@ const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   map: lowerMap,
   reduce: lowerReduce,
   rows: lowerRows,
+  pool: lowerPool,
   matmul: lowerMatmul,
   innerProducts: lowerInnerProducts,
   blockMatmul: lowerBlockMatmul,

@@ -1,6 +1,6 @@
 // Scalar expressions over a loop variable become vectors over `lanes` consecutive values of it. Each load is classified:
-// contiguous, one element for all lanes, a constant stride, or element by element. What does not depend on the variable
-// stays scalar and is spread over the lanes, so that it can be hoisted.
+// contiguous, one element for all lanes, every second one (two vectors and a shuffle), or element by element. What does
+// not depend on the variable stays scalar and is spread over the lanes, so that it can be hoisted.
 
 import { add, atomExpr, type Dim, dependsOn, linearIn, type Sym, substitute, symsOf } from "../../compiler/ir/dim.js";
 import { DTYPES } from "../../compiler/ir/dtype.js";
@@ -116,6 +116,13 @@ export class Vectorizer {
     }
   }
 
+  /** Two vectors, of which the second ends with the last element that is read. */
+  #everySecond({ buffer, dtype, index }: Expr & { kind: "load" }, type: Reg): Expr {
+    const first = this.#pool.load(buffer, dtype, type, index, 1);
+    const second = this.#pool.load(buffer, dtype, type, add(index, this.#lanes - 1), 1);
+    return this.#pool.op("evensOdds", type, first, second);
+  }
+
   #make(e: Expr): Expr | null {
     if (e.type.lanes !== 1) return null;
     const wide = e.type.kind === "i64" || e.type.kind === "f64" || e.type.kind === "mask64";
@@ -140,6 +147,7 @@ export class Vectorizer {
         if (isGathered && this.#readsBound(e)) return null;
         const linear = isGathered ? null : linearIn(e.index, this.#v);
         if (linear !== null && linear.coeff === 1) return this.#pool.load(e.buffer, e.dtype, type, e.index, 1);
+        if (linear !== null && linear.coeff === 2) return this.#everySecond(e, type);
         if (linear === null && !isGathered && DTYPES[e.dtype].bits < 32) return null;
         return this.#pool.lanes(
           Array.from({ length: this.#lanes }, (_, lane) => reindex(this.#pool, e, (d) => at(d, lane))),

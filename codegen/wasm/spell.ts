@@ -221,6 +221,7 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   joinHigh: (cx) => ["shuffle2", "8,9,10,11,12,13,14,15,24,25,26,27,28,29,30,31", ...cx.args],
   zipLow: (cx) => ["shuffle2", "0,1,2,3,16,17,18,19,4,5,6,7,20,21,22,23", ...cx.args],
   zipHigh: (cx) => ["shuffle2", "8,9,10,11,24,25,26,27,12,13,14,15,28,29,30,31", ...cx.args],
+  evensOdds: (cx) => ["shuffle2", "0,1,2,3,8,9,10,11,20,21,22,23,28,29,30,31", ...cx.args],
   checkedIndex: (cx) => [operandType(cx).kind === "i64" ? "call.check64" : "call.check32", ...cx.args],
 };
 

@@ -14,6 +14,7 @@ import { copiedPanelBytes } from "./copied.js";
 import { contractionOperands, type Fusion, fuse, isSource } from "./fuse.js";
 import type { Group } from "./groups.js";
 import { widenedPanelBytes } from "./paired.js";
+import { poolScratchBytes } from "./pooling.js";
 import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
 import { stageElements } from "./stages.js";
 import { SIMD128_TILES, type TileChooser } from "./tiles.js";
@@ -211,7 +212,7 @@ function templateOf(
       return blockChoices(form, tiles);
     }
     case "reduce":
-      return { template: group?.rows === true ? "rows" : "reduce", choices: {} };
+      return { template: reductionOf(group), choices: {} };
     case "concat":
     case "pad":
     case "scatter":
@@ -223,6 +224,11 @@ function templateOf(
     default:
       return { template: "map", choices: {} };
   }
+}
+
+function reductionOf(group: Group | undefined): Template {
+  if (group === undefined) return "reduce";
+  return group.pooling !== null ? "pool" : group.rows ? "rows" : "reduce";
 }
 
 function scratchOf(
@@ -246,6 +252,8 @@ function scratchOf(
     const spilled = nodes.filter((n) => isElementwise(n)).length;
     return add(mul(inner, 8, Math.min(spilled, 8)), mul(4, stageElements(nodes)));
   }
+  const pooling = group?.pooling ?? null;
+  if (pooling !== null) return poolScratchBytes(pooling);
   if (template === "map") return mul(4, stageElements(nodes));
   if (template === "sort") return mul(elementCount(node.outputs[0]?.type.shape ?? []), 16);
   return 0;

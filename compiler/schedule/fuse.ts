@@ -12,6 +12,7 @@ import { attentionOperands, joinAttention } from "./attention.js";
 import { blockForm } from "./blocks.js";
 import { isDepthwise, matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import { type Group, growGroup } from "./groups.js";
+import { isReadByPools } from "./pooling.js";
 import { isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
 import { holder, isView, locate } from "./views.js";
 
@@ -73,8 +74,9 @@ export function contractionOperands(node: Node): Value[] {
 }
 
 /** Values that a group's kernel reads from memory. */
-function operandsOf({ anchor, attention }: Group): Value[] {
+function operandsOf({ anchor, attention, pooling }: Group): Value[] {
   if (attention !== null) return attentionOperands(attention, anchor);
+  if (pooling !== null) return [pooling.from];
   return anchor.op === "matmul" || anchor.op === "conv" ? contractionOperands(anchor) : [];
 }
 
@@ -97,7 +99,7 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
       kernelsOf.set(node, new Set([group.exit.node]));
       if (node === group.exit.node) need(group.exit);
       if (node === group.anchor) for (const v of operandsOf(group)) need(v);
-    } else if (!isInlinable(node)) {
+    } else if (!isInlinable(node) && !isOutside(node)) {
       kernelsOf.set(node, new Set([node]));
       for (const v of node.outputs) buffered.add(v);
     } else decide(node);
@@ -105,6 +107,12 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
     propagate(node, group);
   }
   return buffered;
+
+  /** Whether a node is a pad around what is pooled: pools know where the image ends. */
+  function isOutside(node: Node): boolean {
+    const isPool = (n: Node): boolean => groupOf.get(n)?.anchor === n && groupOf.get(n)?.pooling !== null;
+    return node.op === "pad" && isReadByPools(node, uses, isPool);
+  }
 
   function decide(node: Node): void {
     const v = node.outputs[0];
@@ -118,7 +126,7 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
       nodes += weight.get(use.node) ?? 0;
       if (scopes.scopeOf(use.node) !== scope) crosses = true;
     }
-    const free = isView(node.op) || node.op === "iota" || node.op === "dims";
+    const free = isView(node.op) || node.op === "iota" || node.op === "dims" || isOutside(node);
     const apart = isElementwise(node) ? readers.size > 1 || repeated.has(v) || crosses : readers.size > 1 && !free;
     if (!buffered.has(v) && (free || !(apart || nodes > MAX_INLINE_NODES))) {
       kernelsOf.set(node, readers);

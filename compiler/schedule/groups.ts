@@ -6,6 +6,7 @@ import type { Dim } from "../ir/dim.js";
 import { isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { sameShape } from "../ir/types.js";
 import type { Attention } from "./attention.js";
+import { type Pooling, poolingOf } from "./pooling.js";
 import { isElementwise, sameCount, type Uses } from "./uses.js";
 
 export interface Group {
@@ -17,6 +18,8 @@ export interface Group {
   readonly rows: boolean;
   /** The parts of a group that is an attention; its anchor is the second product. */
   readonly attention: Attention | null;
+  /** The windows of a reduction that is a pool. */
+  readonly pooling: Pooling | null;
 }
 
 const MAX_NODES = 48;
@@ -35,10 +38,11 @@ function isTrailing(node: NodeOf<"reduce">): boolean {
 export function growGroup(anchor: Node, order: readonly Node[], uses: Uses, taken: (n: Node) => boolean): Group | null {
   const first = anchor.outputs[0];
   if (first === undefined || anchor.outputs.length !== 1) return null;
-  const rows = isOp(anchor, "reduce") && isTrailing(anchor) ? anchor : null;
+  const pooling = isOp(anchor, "reduce") ? poolingOf(anchor) : null;
+  const rows = isOp(anchor, "reduce") && pooling === null && isTrailing(anchor) ? anchor : null;
   const members = new Set<Node>([anchor]);
   const nodes: Node[] = [anchor];
-  let best: Group = { anchor, nodes: [anchor], exit: first, rows: false, attention: null };
+  let best: Group = { anchor, nodes: [anchor], exit: first, rows: false, attention: null, pooling };
   const start = order.indexOf(anchor);
   for (const node of order.slice(start + 1)) {
     if (!node.inputs.some((v) => members.has(v.node))) continue;
@@ -52,7 +56,14 @@ export function growGroup(anchor: Node, order: readonly Node[], uses: Uses, take
     const exit = soleExit(nodes, members, uses);
     // A reshape cannot be the exit: what it views has the elements.
     if (exit !== null && exit.node.op !== "reshape")
-      best = { anchor, nodes: [...nodes], exit, rows: rows !== null && needsRows(nodes, rows), attention: null };
+      best = {
+        anchor,
+        nodes: [...nodes],
+        exit,
+        rows: rows !== null && needsRows(nodes, rows),
+        attention: null,
+        pooling,
+      };
   }
   return best;
 }

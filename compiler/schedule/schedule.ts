@@ -8,13 +8,14 @@ import type { Attention } from "./attention.js";
 
 /**
  * map: one loop nest over the output. reduce: a reduction, with what follows it elementwise. rows: several reductions
- * over the same trailing axes and the maps between them, row by row. matmul, blockMatmul, conv, depthwise: contractions
+ * over the same trailing axes and the maps between them, row by row. pool: the greatest or least of windows. matmul, blockMatmul, conv, depthwise: contractions
  * with an epilogue. attention: two products and the rows between them, strip by strip. The others are one op each.
  */
 export type Template =
   | "map"
   | "reduce"
   | "rows"
+  | "pool"
   | "matmul"
   | "blockMatmul"
   | "conv"
