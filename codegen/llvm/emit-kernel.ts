@@ -251,6 +251,13 @@ class KernelEmitter {
   #lanes(e: Expr & { kind: "lanes" }): string {
     const type = typeOf(e.type);
     const scalar = scalarType(e.type.kind);
+    const [first] = e.items;
+    if (first?.kind === "lane" && e.items.every((item) => item.kind === "lane" && item.from === first.from)) {
+      const from = `${typeOf(first.from.type)} ${this.#value(first.from)}`;
+      const order = e.items.map((item) => `i32 ${item.kind === "lane" ? item.lane : 0}`).join(", ");
+      const none = `${typeOf(first.from.type)} undef`;
+      return this.#out.value(`shufflevector ${from}, ${none}, <${e.items.length} x i32> <${order}>`);
+    }
     let vector = "undef";
     for (const [i, item] of e.items.entries())
       vector = this.#out.value(`insertelement ${type} ${vector}, ${scalar} ${this.#value(item)}, i32 ${i}`);

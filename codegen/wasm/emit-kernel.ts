@@ -194,6 +194,8 @@ export class KernelEmitter {
       case "lane":
         return [`${vectorName(e.type.kind)}.extract_lane`, this.#value(e.from), e.lane];
       case "lanes": {
+        const shuffled = this.#shuffled(e.items);
+        if (shuffled !== null) return shuffled;
         const ns = vectorName(e.type.kind);
         const [first, ...rest] = e.items;
         if (first === undefined) throw new Bug("wasm", "a vector without lanes");
@@ -211,6 +213,16 @@ export class KernelEmitter {
       default:
         throw new Bug("wasm", `${e.kind} has no code`);
     }
+  }
+
+  /** Lanes of at most two vectors of 32-bit elements, in one instruction; null where they are others. */
+  #shuffled(items: readonly Expr[]): Instruction | null {
+    const lanes = items.flatMap((item) => (item.kind === "lane" && item.from.type.lanes === 4 ? [item] : []));
+    const vectors = [...new Set(lanes.map(({ from }) => from))];
+    const [a, b = a] = vectors;
+    if (a === undefined || b === undefined || lanes.length < items.length || vectors.length > 2) return null;
+    const bytes = lanes.flatMap(({ from, lane }) => [0, 1, 2, 3].map((i) => (from === a ? 0 : 16) + lane * 4 + i));
+    return ["shuffle2", bytes.join(","), this.#value(a), this.#value(b)];
   }
 
   #constant(e: Expr & { kind: "const" }): Instruction {

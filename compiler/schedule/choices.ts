@@ -3,7 +3,7 @@
 
 import { range } from "../ir/dim.js";
 import { isOp } from "../ir/graph.js";
-import { matmulForm } from "./contraction.js";
+import { groupForm, matmulForm } from "./contraction.js";
 import type { Choices, Kernel, Template } from "./schedule.js";
 
 export interface Choice {
@@ -65,6 +65,8 @@ export function kernelIssue(kernel: Kernel, choices: Choices): string | null {
   if (!(TUNABLE[kernel.template] ?? []).includes("mr")) return null;
   const [mr, nr] = [choiceOf(chosen, "mr"), choiceOf(chosen, "nr")];
   if (mr * nr > MAX_TILE) return `a tile of ${mr} by ${nr}: want at most ${MAX_TILE} elements`;
+  const results = kernel.template === "depthwise" ? (groupForm(kernel.anchor)?.results ?? 1) : 1;
+  if (nr % results !== 0) return `nr=${nr}, but a group has ${results} results: want whole groups`;
   const columns = columnsOf(kernel);
   return nr > columns ? `nr=${nr}, but there are ${columns} columns` : null;
 }

@@ -7,7 +7,7 @@ import { constantOf, isOp, type Node, type NodeOf, type Value } from "../ir/grap
 import { elementCount } from "../ir/types.js";
 import { copiesPanels } from "./copied.js";
 import type { Choices, Template } from "./schedule.js";
-import type { TileChooser, TileShape } from "./tiles.js";
+import type { GroupSize, TileChooser, TileShape } from "./tiles.js";
 import { locate, unravel } from "./views.js";
 
 /** A pointwise convolution is a matrix product over pixels. */
@@ -23,10 +23,15 @@ function isPointwise(node: NodeOf<"conv">): boolean {
   );
 }
 
-export function isDepthwise(node: NodeOf<"conv">): boolean {
-  const w = node.inputs[1]?.type.shape ?? [];
+const FEW_INPUTS = 8;
+
+/** The form of a convolution of small groups; null where its groups are large, or not known. */
+export function groupForm(node: Node): GroupSize | null {
+  if (!isOp(node, "conv")) return null;
   const { groups, layout } = node.attrs;
-  return layout === "nhwc" && groups > 1 && w.at(-1) === groups && w.at(-2) === 1;
+  const [inputs, outs] = node.inputs[1]?.type.shape.slice(-2) ?? [];
+  if (layout !== "nhwc" || groups === 1 || typeof inputs !== "number" || typeof outs !== "number") return null;
+  return inputs <= FEW_INPUTS ? { groups, inputs, results: outs / groups } : null;
 }
 
 export interface MatmulForm {
@@ -143,7 +148,7 @@ export function tileShape(node: Node): TileShape {
   }
   const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
   const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;
-  if (!isOp(node, "conv") || isDepthwise(node)) return { rows, columns: range(outs).hi };
+  if (!isOp(node, "conv")) return { rows, columns: range(outs).hi };
   const [x] = node.inputs;
   const pixel = Number(x?.type.shape.at(-1) ?? 0) * bytesOf(x?.type.dtype ?? "f32") * (node.attrs.strides.at(-1) ?? 1);
   const columns = typeof outs === "number" ? outs / node.attrs.groups : 8;
@@ -217,7 +222,9 @@ export function chooseTile(node: Node, tiles: TileChooser): { template: Template
     const copied = tiles.copiesPanels && copiesPanels(form, tile) ? { copied: 1 } : {};
     return { template: "matmul", choices: { ...tile, packed: isPacked(form.b) ? 1 : 0, ...copied } };
   }
-  if (isOp(node, "conv") && isDepthwise(node)) return { template: "depthwise", choices: { ...tiles.depthwise(shape) } };
+  const small = groupForm(node);
+  const grouped = small === null ? null : tiles.depthwise(small);
+  if (grouped !== null) return { template: "depthwise", choices: { ...grouped } };
   const w = node.inputs[1];
   const packed = w !== undefined && isPacked(w) ? 1 : 0;
   return { template: "conv", choices: { ...tiles.conv(shape), packed } };

@@ -6,11 +6,11 @@
 // element of it more than once. Views are free and always followed.
 
 import type { Dim } from "../ir/dim.js";
-import { constantOf, isOp, type Node, type Value } from "../ir/graph.js";
+import { constantOf, type Node, type Value } from "../ir/graph.js";
 import type { Scope, Scopes } from "../ir/scope.js";
 import { attentionOperands, joinAttention } from "./attention.js";
 import { blockForm } from "./blocks.js";
-import { isDepthwise, matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
+import { matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import { type Group, growGroup } from "./groups.js";
 import { isReadByPools } from "./pooling.js";
 import { isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
@@ -67,7 +67,7 @@ export function contractionOperands(node: Node): Value[] {
   if (a === undefined || b === undefined) return [];
   if (blockForm(node) !== null) return [holder(a)];
   const form = matmulForm(node);
-  if (form === null) return isOp(node, "conv") && isDepthwise(node) ? [holder(a), holder(b)] : [holder(a), holder(b)];
+  if (form === null) return [holder(a), holder(b)];
   const zero = (v: Value): Dim[] => v.type.shape.map(() => 0);
   const lies = (v: Value, inPlace: boolean): Value => (inPlace ? locate(v, zero(v)).source : holder(v));
   return [lies(a, readsInPlaceA(form)), lies(b, constantOf(b) !== undefined || readsInPlaceB(form))];

@@ -14,6 +14,13 @@ export interface TileShape {
   readonly apart?: number;
 }
 
+/** So many groups of a convolution, each of so many channels of the image and so many results. */
+export interface GroupSize {
+  readonly groups: number;
+  readonly inputs: number;
+  readonly results: number;
+}
+
 /** A matrix product's tile, and the choice of its block where that is not what holds without one. */
 export interface ProductTile extends Tile {
   readonly block?: number;
@@ -24,7 +31,8 @@ export interface TileChooser {
   readonly copiesPanels: boolean;
   matmul(shape: TileShape): ProductTile;
   conv(shape: TileShape): Tile;
-  depthwise(shape: TileShape): Tile;
+  /** Of a convolution of small groups; null where no tile has whole ones and vectors at once. */
+  depthwise(groups: GroupSize): Tile | null;
   /** Of integers, a tile keeps sums of blocks beside its sums. */
   blockMatmul(shape: TileShape, isInteger: boolean): Tile;
 }
@@ -127,6 +135,18 @@ export function blockRows(unit: VectorUnit, width: number, isInteger: boolean): 
   return Math.max(1, isSquared ? rows - (rows % 2) : rows);
 }
 
+/** Pixels of a tile of small groups. */
+const GROUP_ROWS = 4;
+
+/** The narrowest tile of whole groups and whole vectors; below a vector's width the widest. */
+function groupTile({ lanes }: VectorUnit, { groups, inputs, results }: GroupSize): Tile | null {
+  // Where a vector lies in one group, tiles of that group alone are as good, but for one channel that all taps share.
+  if (results > lanes || (results === lanes && inputs > 1)) return null;
+  const widths = [...WIDTHS, 12].sort((a, b) => a - b).filter((nr) => nr <= groups * results && nr % results === 0);
+  const nr = widths.find((w) => w % lanes === 0) ?? widths.findLast((w) => w < lanes);
+  return nr === undefined ? null : { mr: GROUP_ROWS, nr };
+}
+
 /** KiB of a product's rows while panels pass by: more than a core's own caches, since neither rows nor panels are waited for. */
 const PASSING_KIB = 2048;
 
@@ -141,7 +161,7 @@ export function registerTiles(unit: VectorUnit): TileChooser {
     copiesPanels: true,
     matmul: (shape) => ({ ...product(shape), block: PASSING_KIB }),
     conv: product,
-    depthwise: ({ columns }) => ({ mr: 4, nr: widest(Math.min(columns, unit.lanes))[0] ?? 4 }),
+    depthwise: (groups) => groupTile(unit, groups),
     blockMatmul: (shape, isInteger) => {
       const nr = widest(Math.min(shape.columns, 4 * unit.lanes))[0] ?? 4;
       const mr = blockRows(unit, blockWidth(unit, nr), isInteger);
@@ -169,6 +189,6 @@ export const SIMD128_TILES: TileChooser = {
     return columns >= 4 && columns < 8 ? { mr: 8, nr: 4 } : { mr: 4, nr: 8 };
   },
   conv: ({ columns }) => ({ mr: 4, nr: columns >= 4 && columns < 8 ? 4 : 8 }),
-  depthwise: () => ({ mr: 4, nr: 4 }),
+  depthwise: (groups) => groupTile(SIMD128, groups),
   blockMatmul: ({ rows, columns }) => ({ mr: rows >= 4 ? 4 : 1, nr: columns >= 16 ? 16 : columns >= 8 ? 8 : 4 }),
 };

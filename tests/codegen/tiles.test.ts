@@ -25,10 +25,28 @@ test("a tile fits the registers and the shape", (t) => {
         t.true(fits(unit, tile));
         t.true(tile.mr >= 1 && tile.mr <= s.rows && tile.nr <= s.columns && tile.nr % 4 === 0);
       }
-      const { nr } = registerTiles(unit).depthwise(s);
-      t.true(nr <= unit.lanes && nr <= s.columns);
     }),
   );
+});
+
+test("a tile of small groups has whole groups, and whole vectors where there are as many results", (t) => {
+  const size = fc.record({
+    groups: fc.integer({ min: 2, max: 100 }),
+    inputs: fc.integer({ min: 1, max: 8 }),
+    results: fc.integer({ min: 1, max: 40 }),
+  });
+  fc.assert(
+    fc.property(fc.constantFrom(...UNITS), size, (unit, { groups, inputs, results }) => {
+      const tile = registerTiles(unit).depthwise({ groups, inputs, results });
+      if (tile === null) return;
+      t.is(tile.nr % results, 0);
+      t.true(tile.nr <= groups * results);
+      t.true(tile.nr % unit.lanes === 0 || tile.nr < unit.lanes);
+    }),
+  );
+  t.is(registerTiles(UNITS[3] ?? SIMD128).depthwise({ groups: 32, inputs: 4, results: 4 })?.nr, 16);
+  t.is(registerTiles(UNITS[2] ?? SIMD128).depthwise({ groups: 32, inputs: 1, results: 3 })?.nr, 24);
+  t.is(registerTiles(UNITS[0] ?? SIMD128).depthwise({ groups: 3, inputs: 1, results: 1 }), null);
 });
 
 test("columns are less than a vector or whole ones, and as many as there are where that is a width", (t) => {

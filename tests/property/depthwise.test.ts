@@ -1,4 +1,4 @@
-// Depthwise convolutions of floats and of integers, with windows that are unrolled and longer ones, over strides, dilations and
+// Convolutions of small groups (depthwise ones among them) of floats and of integers, with windows that are unrolled and longer ones, over strides, dilations and
 // paddings, with known and with symbolic widths, against the reference. Values are small whole numbers: every sum is exact.
 
 import test from "ava";
@@ -20,7 +20,9 @@ interface Case {
   readonly dilation: number;
   readonly low: number;
   readonly high: number;
-  readonly channels: number;
+  readonly groups: number;
+  readonly inputs: number;
+  readonly results: number;
   readonly types: readonly [x: DType, w: DType];
   readonly isSymbolic: boolean;
 }
@@ -34,7 +36,9 @@ const depthwise: fc.Arbitrary<Case> = fc
     dilation: fc.constantFrom(1, 1, 2),
     low: fc.integer({ min: 0, max: 16 }),
     high: fc.integer({ min: 0, max: 16 }),
-    channels: fc.constantFrom(3, 4, 8, 12, 16, 21, 48),
+    groups: fc.constantFrom(3, 4, 8, 12, 16, 21, 48),
+    inputs: fc.constantFrom(1, 1, 1, 2, 3, 4, 8, 9),
+    results: fc.constantFrom(1, 1, 2, 3, 4, 5, 6, 8),
     types: fc.constantFrom<readonly [DType, DType]>(
       ["f32", "f32"],
       ["u8", "i8"],
@@ -47,7 +51,7 @@ const depthwise: fc.Arbitrary<Case> = fc
   .filter(({ size, taps, dilation, low, high }) => size + low + high > (taps - 1) * dilation);
 
 function build(b: Builder, name: string, c: Case, random: () => number): Made {
-  const { rows, channels } = c;
+  const { rows, groups, inputs, results } = c;
   const [dtype, weights] = c.types;
   const tensor = (of: DType, shape: readonly number[]): Tensor => {
     const lo = of === "u8" ? 0 : -8;
@@ -60,8 +64,8 @@ function build(b: Builder, name: string, c: Case, random: () => number): Made {
   };
   const outer = rows === null ? [] : [rows];
   const across = c.isSymbolic ? sym(`${name}.width`, c.size, c.size + 50) : c.size;
-  const x = ir.input(b, name, dtype, [1, ...outer.map((r) => r.size), across, channels]);
-  const w = ir.constant(b, tensor(weights, [...outer.map((r) => r.taps), c.taps, 1, channels]));
+  const x = ir.input(b, name, dtype, [1, ...outer.map((r) => r.size), across, groups * inputs]);
+  const w = ir.constant(b, tensor(weights, [...outer.map((r) => r.taps), c.taps, inputs, groups * results]));
   const sum = dtype === "f32" ? "f32" : "i32";
   const wide = (v: ReturnType<typeof ir.input>) => (dtype === "f32" ? v : ir.cast(b, v, "i32"));
   const y = ir.conv(b, wide(x), wide(w), {
@@ -69,14 +73,14 @@ function build(b: Builder, name: string, c: Case, random: () => number): Made {
     dilations: [...outer.map(() => 1), c.dilation],
     low: [...outer.map(() => 1), c.low],
     high: [...outer.map(() => 1), c.high],
-    groups: channels,
+    groups,
     layout: "nhwc",
     dtype: sum,
   });
-  return { x, y: ir.add(b, y, 1), feed: tensor(dtype, [1, ...outer.map((r) => r.size), c.size, channels]) };
+  return { x, y: ir.add(b, y, 1), feed: tensor(dtype, [1, ...outer.map((r) => r.size), c.size, groups * inputs]) };
 }
 
-test("depthwise convolutions are what the reference says", (t) =>
+test("convolutions of small groups are what the reference says", (t) =>
   holds(t, depthwise, { seed: 17, runs: 6, cases: [3, 8] }, async (cases) => {
     const { graph, builder, feeds } = joined(cases, build);
     await sameEverywhere(graph, builder, feeds);

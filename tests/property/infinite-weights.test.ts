@@ -50,6 +50,8 @@ function outputs(b: Builder, x: Value, taps: number): Record<string, Value> {
     tiles: behind(along(weights(32, CHANNELS, taps))),
     few: behind(along(weights(2, CHANNELS, taps))),
     depthwise: behind(along(weights(CHANNELS, 1, taps), { groups: CHANNELS })),
+    twice: behind(along(weights(2 * CHANNELS, 1, taps), { groups: CHANNELS })),
+    pairs: behind(along(weights(CHANNELS, 2, taps), { groups: CHANNELS / 2 })),
     alone: along(weights(CHANNELS, 1, taps), { groups: CHANNELS }),
     apart: ir.conv(b, apart, ir.constant(b, weights(4, CHANNELS, taps)), attrs),
   };

@@ -2,19 +2,17 @@
 // contiguous along it: a tile of rows shares what it loads of the columns, and every sum has partial results in its lanes,
 // of f32 as many as the depth says (contraction.ts), on every target alike. Integers add up to the same in any order.
 
-import { isKnownFinite } from "../../../compiler/ir/bounds.js";
-import { add, type Dim, indexVar, mul, sub } from "../../../compiler/ir/dim.js";
+import { add, type Dim, mul } from "../../../compiler/ir/dim.js";
 import { bytesOf } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type NodeOf, type Value } from "../../../compiler/ir/graph.js";
 import { type InnerForm, innerForm, matmulForm } from "../../../compiler/schedule/contraction.js";
-import { holder, ravel } from "../../../compiler/schedule/views.js";
+import { ravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32, type Reg } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, parallelLoop } from "../nest.js";
 import { type PartialForm, Partials } from "../partials.js";
 import type { Stmt } from "../stmt.js";
-import { atEdges, type LastAxis, type TapSpan } from "./conv-window.js";
+import { ConvWalk } from "./conv-walk.js";
 import { operandReader } from "./matmul.js";
 import {
   dotOnto,
@@ -36,13 +34,13 @@ const MOST_ROWS = 8;
 export function lowerInnerProducts(frame: Frame): Stmt[] {
   const { anchor } = frame.kernel;
   const form = innerForm(anchor);
-  const [a, b] = anchor.inputs;
+  const [, b] = anchor.inputs;
   const result = anchor.outputs[0];
-  if (form === null || a === undefined || b === undefined || result === undefined)
+  if (form === null || b === undefined || result === undefined)
     throw new Bug("loops", "inner products without their operands");
   const products = new Products(frame, form, b, result);
   return matmulForm(anchor) === null && isOp(anchor, "conv")
-    ? overImage(frame, anchor, a, b, products)
+    ? overImage(frame, anchor, products)
     : overRows(frame, products);
 }
 
@@ -170,99 +168,33 @@ function overRows(frame: Frame, products: Products): Stmt[] {
   );
 }
 
-/** Pixels of a convolution over NHWC data. */
-function overImage(frame: Frame, anchor: NodeOf<"conv">, x: Value, w: Value, products: Products): Stmt[] {
-  const { pool } = frame;
-  const { element, columns, result } = products;
-  const { strides, dilations, low, high } = anchor.attrs;
-  const last = strides.length - 1;
-  const image = x.type.shape;
-  const out = result.type.shape;
-  const channels = Number(image.at(-1));
-  const window = (anchor.inputs[1]?.type.shape.slice(0, -2) ?? []).map(Number);
-  const buffer = frame.buffer(holder(x));
-  const bytes = bytesOf(element.a);
-  const n = indexVar("n", image[0] ?? 1);
-  const outer = Array.from({ length: last }, (_, j) => indexVar(`y${j}`, out[j + 1] ?? 1));
-  const tap = window.map((size, j) => indexVar(`tap${j}`, size));
-  const width = out[last + 1] ?? 1;
-  const padded = (j: number): boolean => (low[j] ?? 0) > 0 || (high[j] ?? 0) > 0;
-  const inputAt = (j: number, position: Dim, t: Dim): Dim =>
-    sub(add(mul(position, strides[j] ?? 1), mul(t, dilations[j] ?? 1)), low[j] ?? 0);
-  const isIn = (j: number, position: Dim): Expr =>
-    pool.compare("ltU", pool.index(position), pool.index(image[j + 1] ?? 1));
-  const axis: LastAxis = {
-    image: image[last + 1] ?? 1,
-    size: width,
-    taps: window[last] ?? 1,
-    stride: strides[last] ?? 1,
-    dilation: dilations[last] ?? 1,
-    low: low[last] ?? 0,
-    isPadded: padded(last),
-  };
-
+/** Pixels of a convolution over data with channels last. */
+function overImage(frame: Frame, anchor: NodeOf<"conv">, products: Products): Stmt[] {
+  const walk = new ConvWalk(frame, anchor);
+  const channels = Number(walk.image.at(-1));
   const block = (count: number, start: Dim): Stmt[] => {
     const sums = products.sums(count);
-    const weights = (at: readonly Dim[]): Dim => mul(ravel(at, window), channels);
-    /** Where `some` pixels from `from` on start at the taps `at`. */
-    const startsOf = (at: readonly Dim[], from: number, some: number): Dim[] => {
-      const lead = [n, ...outer.map((y, j) => inputAt(j, y, at[j] ?? 0))];
-      return Array.from({ length: some }, (_, i) =>
-        ravel([...lead, inputAt(last, add(start, from + i), at[last] ?? 0), 0], image),
-      );
-    };
-    const overOuterTaps = (body: Stmt[]): Stmt[] => {
-      let inner = body;
-      for (let j = last - 1; j >= 0; j--) {
-        const mask = isIn(j, inputAt(j, outer[j] ?? 0, tap[j] ?? 0));
-        if (padded(j)) inner = [{ kind: "if", mask, yes: inner, no: [] }];
-        inner = [forLoop(tap[j] ?? 0, window[j] ?? 1, inner)];
-      }
-      return inner;
-    };
-    const spanned = ({ from, to, first, end }: TapSpan): Stmt[] => {
-      const over = (at: readonly Dim[], steps: Dim): Stmt[] => {
-        const rows = rowsAt(frame, buffer, startsOf(at, first, end - first), bytes);
-        return products.accumulate(sums.slice(first, end), rows, weights(at), steps);
-      };
-      // Without dilation the taps of a row and their channels are one run of memory.
-      if (axis.dilation === 1) return over([...tap.slice(0, -1), from], (to - from) * channels);
-      return [{ kind: "for", v: tap[last] ?? 0, from, to, step: 1, body: over(tap, channels) }];
-    };
-    /** Each tap by itself; pixels that have it outside the image read zeros, or sit it out. */
-    const tested = (): Stmt[] => {
-      const pixels = startsOf(tap, 0, count).map((from, i) => {
-        const mask = isIn(last, inputAt(last, add(start, i), tap[last] ?? 0));
-        return { mask, address: pool.address(buffer, from, bytes) };
-      });
-      const overTaps = (body: Stmt[]): Stmt[] => overOuterTaps([forLoop(tap[last] ?? 0, axis.taps, body)]);
-      const over = (some: typeof sums, rows: readonly RowAt[]): Stmt[] =>
-        products.accumulate(some, rows, weights(tap), channels);
-      if (!isKnownFinite(w)) {
-        const alone = ({ mask, address }: (typeof pixels)[number], i: number): Stmt => {
-          return { kind: "if", mask, yes: over(sums.slice(i, i + 1), [{ address, offset: 0 }]), no: [] };
-        };
-        return overTaps(pixels.map(alone));
-      }
-      const zeros = pool.address(frame.zeros(channels * bytes), 0, bytes);
-      const rows = pixels.map(
-        ({ mask, address }): RowAt => ({ address: pool.select(mask, address, zeros), offset: 0 }),
-      );
-      return overTaps(over(sums, rows));
-    };
-    const pixel = (i: number): Dim => ravel([n, ...outer, add(start, i)], out.slice(0, -1));
+    const taps = walk.tile(count, start, {
+      channel: 0,
+      channels,
+      read: channels,
+      joins: true,
+      add: (at, steps, first, rows) => {
+        const from = mul(ravel(at, walk.window), channels);
+        return products.accumulate(sums.slice(first, first + rows.length), rows, from, steps);
+      },
+    });
     return [
       ...sums.flat().flatMap((p) => p.clear(0)),
-      ...atEdges(pool, axis, count, start, (spans) => overOuterTaps(spans.flatMap(spanned)), tested),
+      ...taps,
       ...products.store(
         sums,
-        sums.map((_, i) => mul(pixel(i), columns)),
+        sums.map((_, i) => mul(walk.pixel(add(start, i)), products.columns)),
       ),
     ];
   };
-  let body = rowTiles(frame, width, products.rows, (mr) =>
-    tiles(frame, `tile${mr}_`, mr, width, (start) => block(mr, start)),
+  const body = rowTiles(frame, walk.width, products.rows, (mr) =>
+    tiles(frame, `tile${mr}_`, mr, walk.width, (start) => block(mr, start)),
   );
-  for (let j = outer.length - 1; j >= 0; j--) body = [parallelLoop(outer[j] ?? 0, out[j + 1] ?? 1, body)];
-  return [parallelLoop(n, image[0] ?? 1, body)];
+  return walk.overImages(walk.overOuter(body));
 }
