@@ -64,3 +64,10 @@ export function viewOf(dtype: DType, buffer: ArrayBufferLike, offset: number, el
   // The union of constructors has no signature for shared memory, which is as good.
   return new ARRAYS[dtype](buffer as ArrayBuffer, offset, elems);
 }
+
+/** The elements once more, in memory of their own. slice() would have that memory zeroed first. */
+export function copyOf(dtype: DType, view: TypedArray): TypedArray {
+  // The union of constructors has no signature for arrays of numbers or bigints; those of a dtype are of one kind.
+  const copied = ARRAYS[dtype] as new (from: TypedArray) => TypedArray;
+  return new copied(view);
+}

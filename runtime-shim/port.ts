@@ -2,7 +2,7 @@
 // functions, and the last shape seen. Nothing here allocates when a shape stays the same.
 
 import { compileDim, constantDim, type DimFn, shapeText } from "./dims.js";
-import { bytesOf, type DType, type TypedArray, viewOf } from "./dtype.js";
+import { bytesOf, copyOf, type DType, type TypedArray, viewOf } from "./dtype.js";
 import type { PortSpec } from "./format.js";
 import type { StringTable } from "./strings.js";
 import { TensorView } from "./tensor.js";
@@ -31,6 +31,8 @@ export class BoundPort {
   readonly #dims: readonly DimFn[];
   #shape: readonly number[] = [];
   #elems = -1;
+  /** The elements of the shape, in place. */
+  #elements: TypedArray | null = null;
   #view: TensorView | null = null;
 
   constructor(spec: PortSpec, buffer: ArrayBufferLike, slot: (name: string) => number) {
@@ -70,6 +72,7 @@ export class BoundPort {
     if (!(elems <= this.full.length)) return false;
     this.#shape = shape.slice();
     this.#elems = elems;
+    this.#elements = null;
     this.#view = null;
     return true;
   }
@@ -101,14 +104,19 @@ export class BoundPort {
   /** The current elements in place: what is written there later shows. Strings are always a copy. */
   live(strings: StringTable): TensorView {
     if (this.dtype === "str") return this.copy(strings);
-    this.#view ??= new TensorView(this.dtype, this.#shape, this.full.subarray(0, this.#elems));
+    this.#view ??= new TensorView(this.dtype, this.#shape, this.#current());
     return this.#view;
+  }
+
+  #current(): TypedArray {
+    this.#elements ??= this.full.subarray(0, this.#elems);
+    return this.#elements;
   }
 
   /** `strings` may be absent for states, which hold none. */
   copy(strings?: StringTable): TensorView {
     if (strings !== undefined && this.dtype === "str")
       return new TensorView("str", this.#shape.slice(), strings.at(this.full.subarray(0, this.#elems)));
-    return new TensorView(this.dtype, this.#shape.slice(), this.full.slice(0, this.#elems));
+    return new TensorView(this.dtype, this.#shape.slice(), copyOf(this.dtype, this.#current()));
   }
 }
