@@ -16,7 +16,7 @@ import { installed } from "../install.js";
 import { KERNELS, type KernelRow } from "../kernels.js";
 import { NETWORKS } from "../networks.js";
 import { platformOf } from "../platform.js";
-import { psionic } from "../psionic.js";
+import { compileRow } from "../psionic.js";
 import { msText, summaryOf } from "../report.js";
 import { type ArrayFile, PEER_NAMES, type PeerName, type Report, type Task } from "./task.js";
 
@@ -77,12 +77,7 @@ interface Options {
 
 async function measureRow(row: KernelRow, { browser, shared, tier, peers, seconds }: Options): Promise<Report> {
   const { nodes, inputs, weights = {}, output } = row.spec();
-  const prepared = await psionic({ platform: platformOf("wasm", undefined), tier, copy: true, threads: 1 }).prepare(
-    row,
-    row.model(),
-  );
-  const { bundle } = prepared;
-  await prepared.release();
+  const { bundle } = compileRow(row, row.model(), { platform: platformOf("wasm", undefined), tier, threads: 1 });
   const octets = "application/octet-stream";
   const files: Record<string, Served> = { "/model.psn": { type: octets, body: bundle } };
   const filesOf = (arrays: Readonly<Record<string, Elements>>): Record<string, ArrayFile> =>
