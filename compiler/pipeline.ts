@@ -1,6 +1,7 @@
 // The compiler, start to end: a graph goes in, a bundle comes out.
 
 import { type Levels, levelsOf } from "../codegen/bundle/levels.js";
+import { storeWeights } from "../codegen/bundle/store.js";
 import { writeBundle } from "../codegen/bundle/write.js";
 import type { Threading } from "../codegen/threading.js";
 import { type CLibrary, type CLibraryOptions, checkCLibrary } from "../targets/llvm/c-library.js";
@@ -127,7 +128,9 @@ export function compileStages(
     tiles: tilesOf(target, options.cpus),
   });
   const built = build(target, scheduled, builder, { entry, variants, threading, memo, cpus: options.cpus });
-  const { plan, weights, modules, placeOf } = built;
+  const { modules, placeOf } = built;
+  // A library for C maps the weights of its bundle where they are.
+  const { plan, weights } = options.library === undefined ? storeWeights(built.plan, built.weights) : built;
   const texts = { source: sourceText, functional: print(functional).text, schedule: printSchedule(scheduled) };
   const levels = levelsOf(plan, texts, log, built.tools);
   const bundle = writeBundle({

@@ -5,16 +5,19 @@
 import type { DType } from "./dtype.js";
 
 export { dimText, shapeText } from "./dims.js";
-export { bytesOf, type DType, isDType } from "./dtype.js";
+export { bytesOf, type DType, isDType, viewOf } from "./dtype.js";
 export { LoadError } from "./errors.js";
 export { alignBlob, parseHeader, parseManifest } from "./manifest.js";
+export { canAdd, openWidening, STORED, widen } from "./widen.js";
 
 /** First bytes of a bundle. 0x89 and the line ends show a transfer that treated it as text. */
 export const MAGIC: readonly number[] = [0x89, 0x50, 0x53, 0x4e, 0x0d, 0x0a, 0x1a, 0x0a];
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** magic (8), version (u32), manifest bytes (u32), SHA-256 of the manifest (32). */
 export const HEADER_BYTES = 48;
 export const BLOB_ALIGN = 64;
+/** What is widened begins and ends at multiples of this in memory. */
+export const WIDENED_ALIGN = 64;
 export const CHUNK_BYTES = 1 << 20;
 export const PAGE_BYTES = 1 << 16;
 
@@ -27,6 +30,7 @@ export const LIMITS = {
   blobBytes: 2 ** 32,
   modules: 16,
   blobs: 24,
+  widened: 65536,
   nameLength: 1024,
   symbols: 4096,
   entries: 1024,
@@ -79,6 +83,16 @@ export interface MemorySpec {
   readonly states: RegionSpec;
   readonly arena: RegionSpec;
 }
+
+/** How elements of a dtype are stored in a bundle: as others of a shorter one, and what is added to each. */
+export interface StoredSpec {
+  readonly dtype: DType;
+  readonly stored: DType;
+  readonly add: number;
+}
+
+/** A part of the weights' region that a runtime widens. */
+export interface WidenedSpec extends RegionSpec, StoredSpec {}
 
 export interface SymbolSpec {
   readonly name: string;
@@ -151,6 +165,8 @@ export interface Manifest {
   readonly producer: string;
   readonly target: string;
   readonly memory: MemorySpec;
+  /** In order of their offsets; all other weights are stored as they are in memory. */
+  readonly widened: readonly WidenedSpec[];
   readonly symbols: readonly SymbolSpec[];
   /** What the elements of str ports stand for, by place; the first is the empty string. */
   readonly strings: readonly string[];

@@ -3,7 +3,7 @@
 // alignment, disjoint regions, known dtypes, symbols with a source, blobs in order. The manifest's digest is the
 // caller's to check, before parseManifest.
 
-import { isDType } from "./dtype.js";
+import { type DType, isDType } from "./dtype.js";
 import { LoadError, show } from "./errors.js";
 import {
   BLOB_ALIGN,
@@ -24,9 +24,12 @@ import {
   type PortSpec,
   type RegionSpec,
   type ThreadMemorySpec,
+  WIDENED_ALIGN,
+  type WidenedSpec,
 } from "./format.js";
 import { canonicalText, int, list, malformed, name, object, oneOf, over, text, unique } from "./json.js";
 import { checkRelations } from "./relations.js";
+import { canAdd, STORED } from "./widen.js";
 
 export interface Header {
   readonly manifestBytes: number;
@@ -89,6 +92,7 @@ function readManifest(value: unknown): Manifest {
     "producer",
     "target",
     "memory",
+    "widened",
     "symbols",
     "strings",
     "states",
@@ -102,6 +106,7 @@ function readManifest(value: unknown): Manifest {
     producer: text(m.producer, `${at}.producer`),
     target: text(m.target, `${at}.target`),
     memory: readMemory(m.memory, `${at}.memory`),
+    widened: list(m.widened, `${at}.widened`, LIMITS.widened, readWidened),
     symbols: list(m.symbols, `${at}.symbols`, LIMITS.symbols, (item, where) => {
       const s = object(item, where, ["name", "lo", "hi", "offset"]);
       const lo = int(s.lo, `${where}.lo`, 0, LIMITS.symbolValue);
@@ -176,16 +181,36 @@ function readDim(value: unknown, where: string): DimJson {
   return read(value, 0);
 }
 
-function readPort(value: unknown, where: string): PortSpec {
-  const p = object(value, where, ["name", "dtype", "shape", "offset", "bytes"]);
-  const dtype = text(p.dtype, `${where}.dtype`);
-  if (!isDType(dtype)) {
-    const want = "a numeric or bool dtype";
-    throw new LoadError("unsupported_dtype", `${where}.dtype`, show(dtype), want, "use a newer psionic/runtime");
+function readDType(value: unknown, where: string): DType {
+  const dtype = text(value, where);
+  if (isDType(dtype)) return dtype;
+  const want = "a numeric or bool dtype";
+  throw new LoadError("unsupported_dtype", where, show(dtype), want, "use a newer psionic/runtime");
+}
+
+function readWidened(value: unknown, where: string): WidenedSpec {
+  const w = object(value, where, ["offset", "bytes", "dtype", "stored", "add"]);
+  const dtype = readDType(w.dtype, `${where}.dtype`);
+  const stored = readDType(w.stored, `${where}.stored`);
+  const known = STORED[dtype] ?? [];
+  if (!known.includes(stored)) {
+    const want = `one of ${known.join(", ") || "none"} for ${dtype}`;
+    throw new LoadError("unsupported_dtype", `${where}.stored`, show(stored), want, "use a newer psionic/runtime");
   }
   return {
-    name: name(p.name, `${where}.name`),
+    offset: int(w.offset, `${where}.offset`, 0, LIMITS.memoryBytes),
+    bytes: int(w.bytes, `${where}.bytes`, WIDENED_ALIGN, LIMITS.memoryBytes),
     dtype,
+    stored,
+    add: canAdd(dtype) ? int(w.add, `${where}.add`, -(2 ** 31), 2 ** 32) : int(w.add, `${where}.add`, 0, 0),
+  };
+}
+
+function readPort(value: unknown, where: string): PortSpec {
+  const p = object(value, where, ["name", "dtype", "shape", "offset", "bytes"]);
+  return {
+    name: name(p.name, `${where}.name`),
+    dtype: readDType(p.dtype, `${where}.dtype`),
     shape: list(p.shape, `${where}.shape`, LIMITS.rank, readDim),
     offset: int(p.offset, `${where}.offset`, 0, LIMITS.memoryBytes),
     bytes: int(p.bytes, `${where}.bytes`, 0, LIMITS.memoryBytes),

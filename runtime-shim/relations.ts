@@ -13,9 +13,11 @@ import {
   type Manifest,
   type PortSpec,
   type RegionSpec,
+  WIDENED_ALIGN,
 } from "./format.js";
 import { malformed, over, unique } from "./json.js";
 import { alignBlob } from "./manifest.js";
+import { storedBytes } from "./widen.js";
 
 type Named = readonly [where: string, region: RegionSpec];
 
@@ -52,6 +54,7 @@ export function checkRelations(m: Manifest): void {
   ];
   for (const region of regions) checkInside(region, all, "inside the memory");
   checkApart(regions);
+  checkWidened(m);
 
   unique(
     m.symbols.map((s) => s.name),
@@ -90,6 +93,26 @@ export function checkRelations(m: Manifest): void {
   );
   for (const [i, e] of m.entries.entries()) checkEntry(m, e, `manifest.entries[${i}]`);
   checkBlobs(m);
+}
+
+/** Whole blocks within the weights, in order and apart: what openWidening() relies on. */
+function checkWidened({ memory: { weights }, widened }: Manifest): void {
+  if (widened.length === 0) return;
+  const aligned = (region: RegionSpec, where: string): void => {
+    for (const key of ["offset", "bytes"] as const) {
+      if (region[key] % WIDENED_ALIGN === 0) continue;
+      malformed(`${where}.${key}`, `${region[key]}`, `a multiple of ${WIDENED_ALIGN}, as weights are widened`);
+    }
+  };
+  aligned(weights, "manifest.memory.weights");
+  let end = weights.offset;
+  for (const [i, w] of widened.entries()) {
+    const where = `manifest.widened[${i}]`;
+    aligned(w, where);
+    checkInside([where, w], weights, "inside the weights' region");
+    if (w.offset < end) malformed(`${where}.offset`, `${w.offset}`, `at least ${end}, the end of what is before`);
+    end = w.offset + w.bytes;
+  }
 }
 
 function checkDim(dim: DimJson, where: string, known: ReadonlySet<string>): void {
@@ -187,11 +210,9 @@ function checkBlobs(m: Manifest): void {
   }
   const weights = m.blobs[modules];
   if (weights?.kind !== "weights") malformed("manifest.blobs", "no weights after the modules", "a blob of them");
-  if (weights.bytes !== m.memory.weights.bytes) {
-    malformed(
-      `manifest.blobs[${modules}].bytes`,
-      `${weights.bytes}`,
-      `${m.memory.weights.bytes}, as memory.weights has`,
-    );
+  const stored = m.widened.reduce((sum, w) => sum - w.bytes + storedBytes(w.bytes, w), m.memory.weights.bytes);
+  if (weights.bytes !== stored) {
+    const want = `${stored}, as memory.weights has${m.widened.length === 0 ? "" : " before it is widened"}`;
+    malformed(`manifest.blobs[${modules}].bytes`, `${weights.bytes}`, want);
   }
 }

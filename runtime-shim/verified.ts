@@ -7,6 +7,7 @@ import { malformed } from "./json.js";
 import { alignBlob, parseHeader, parseManifest } from "./manifest.js";
 import { sha256 } from "./sha256.js";
 import type { ByteStream } from "./source.js";
+import { openWidening } from "./widen.js";
 
 export interface Blobs {
   readonly stream: ByteStream;
@@ -15,7 +16,7 @@ export interface Blobs {
   readonly start: number;
   /** The blob of the module that runs. */
   readonly module: number;
-  /** Where the weights go. */
+  /** Where the weights go: their region of the memory. */
   readonly weights: Uint8Array;
 }
 
@@ -32,7 +33,11 @@ export async function readBlobs(blobs: Blobs, onCode: (code: Uint8Array<ArrayBuf
       throw new LoadError("digest_mismatch", `padding before ${where}`, "bytes that are not zero", "zeros");
     }
     const code = i === module ? new Uint8Array(blob.bytes) : null;
-    await readBlob(stream, blob, where, blob.kind === "weights" ? weights : code);
+    const { place, arrived } =
+      blob.kind === "weights"
+        ? openWidening(weights, manifest.memory.weights, manifest.widened)
+        : { place: code, arrived: () => {} };
+    await readBlob(stream, blob, where, place, arrived);
     if (code !== null) onCode(code);
     at = offset + blob.bytes;
   }
@@ -65,8 +70,17 @@ async function checkDigest(bytes: Uint8Array<ArrayBuffer>, want: string, where: 
   }
 }
 
-/** Reads and verifies a blob, the digest of one chunk while the next arrives; keeps its bytes only in `into`. */
-async function readBlob(stream: ByteStream, blob: BlobSpec, where: string, into: Uint8Array | null): Promise<void> {
+/**
+ * Reads and verifies a blob, the digest of one chunk while the next arrives; keeps its bytes only in `into`. `arrived` is
+ * told how many of them are verified, chunk by chunk.
+ */
+async function readBlob(
+  stream: ByteStream,
+  blob: BlobSpec,
+  where: string,
+  into: Uint8Array | null,
+  arrived: (bytes: number) => void,
+): Promise<void> {
   const read = async (i: number): Promise<Uint8Array<ArrayBuffer>> => {
     const from = i * CHUNK_BYTES;
     const length = Math.min(CHUNK_BYTES, blob.bytes - from);
@@ -87,6 +101,7 @@ async function readBlob(stream: ByteStream, blob: BlobSpec, where: string, into:
       next.catch(() => {});
     }
     await checkDigest(chunk, digest, `${where}, chunk ${i}`);
+    arrived(Math.min((i + 1) * CHUNK_BYTES, blob.bytes));
   }
 }
 

@@ -20,6 +20,8 @@ export type WeightLevel = {
   readonly offset: number;
   readonly bytes: number;
   readonly dtype: string;
+  readonly stored: string;
+  readonly add: number;
   readonly layout: string;
   readonly digest: string;
 };
@@ -82,10 +84,12 @@ export function levelsOf(
     passes: passes.map(({ name, changed, digest }) => ({ name, changed, digest })),
     memory: digestOf(memoryOf(plan)),
     kernels: plan.kernels.map((k) => ({ name: k.name, digest: digestOf(k) })),
-    weights: plan.constants.map(({ offset, bytes, dtype, layout, digest }) => ({
+    weights: plan.constants.map(({ offset, bytes, dtype, stored, add, layout, digest }) => ({
       offset,
       bytes,
       dtype,
+      stored,
+      add,
       layout,
       digest,
     })),
@@ -132,6 +136,8 @@ export function toLevels(json: Fields): Levels {
       offset: num(w["offset"]),
       bytes: num(w["bytes"]),
       dtype: str(w["dtype"]),
+      stored: str(w["stored"]),
+      add: num(w["add"]),
       layout: str(w["layout"]),
       digest: str(w["digest"]),
     })),

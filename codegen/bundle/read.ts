@@ -8,6 +8,7 @@ import {
   HEADER_BYTES,
   LoadError,
   type Manifest,
+  openWidening,
   parseHeader,
   parseManifest,
 } from "../../runtime-shim/format.js";
@@ -19,6 +20,8 @@ export interface Bundle {
   readonly digest: string;
   /** The bytes of the index-th blob of this kind (only modules have more than one), or null. A view, not a copy. */
   blob(kind: BlobKind, index?: number): Uint8Array | null;
+  /** The weights as memory holds them: a view where they are stored so, else a copy. */
+  weights(): Uint8Array;
   /** The text of a text blob, or null where the bundle has none. */
   text(kind: "plan" | "source" | "functional" | "schedule"): string | null;
 }
@@ -63,6 +66,16 @@ export function openBundle(bytes: Uint8Array): Bundle {
     manifest,
     digest,
     blob,
+    weights() {
+      const stored = blob("weights") ?? new Uint8Array();
+      const { memory, widened } = manifest;
+      if (widened.length === 0) return stored;
+      const wide = new Uint8Array(memory.weights.bytes);
+      const { place, arrived } = openWidening(wide, memory.weights, widened);
+      place.set(stored);
+      arrived(stored.length);
+      return wide;
+    },
     text(kind) {
       const found = blob(kind);
       return found === null ? null : new TextDecoder("utf-8", { fatal: true }).decode(found);

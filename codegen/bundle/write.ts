@@ -1,4 +1,4 @@
-// In: a plan, the module variants that run it, the weights' bytes as the plan places them, the digests of the stages,
+// In: a plan, the module variants that run it, the weights' bytes as the plan stores them, the digests of the stages,
 // and the stages' texts. Out: the bundle's bytes, which depend on nothing else: same input, same bytes. The shim's own
 // manifest reader judges the result before it is handed out. The format is told in docs/bundle-format.md.
 
@@ -24,6 +24,7 @@ import {
   type ThreadMemorySpec,
 } from "../../runtime-shim/format.js";
 import type { Levels } from "./levels.js";
+import { widenedOf } from "./store.js";
 
 export interface ModuleVariant {
   readonly variant: Variant;
@@ -45,7 +46,7 @@ export interface BundleParts {
   readonly plan: Plan;
   /** Best first: the shim takes the first whose features the engine has. */
   readonly modules: readonly ModuleVariant[];
-  /** plan.memory.weights.bytes bytes. */
+  /** As the plan stores them: what storeWeights() gives. */
   readonly weights: Uint8Array;
   readonly levels: Levels;
   readonly texts: BundleTexts;
@@ -152,6 +153,7 @@ export function writeBundle(parts: BundleParts): Uint8Array<ArrayBuffer> {
     producer: parts.producer,
     target: plan.target,
     memory: plan.memory,
+    widened: widenedOf(plan),
     symbols: plan.symbols.map(({ name, lo, hi, offset }) => ({ name, lo, hi, offset })),
     strings: plan.strings,
     states: plan.states.map((s) => portOf("state", s)),

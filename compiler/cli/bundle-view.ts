@@ -16,6 +16,7 @@ export interface BundleView {
   readonly schedule: string | null;
   /** WebAssembly or shared libraries, in the manifest's order. */
   readonly modules: readonly Uint8Array[];
+  /** As memory holds them. */
   readonly weights: Uint8Array;
 }
 

@@ -27,7 +27,7 @@ export function viewOf(path: string, bytes: Uint8Array): BundleView {
     functional: bundle.text("functional"),
     schedule: bundle.text("schedule"),
     modules: manifest.modules.flatMap((_, i) => bundle.blob("module", i) ?? []),
-    weights: bundle.blob("weights") ?? new Uint8Array(0),
+    weights: bundle.weights(),
   };
 }
 

@@ -77,6 +77,8 @@ export function makePlan(parts: PlanParts): Planned {
       offset,
       bytes: bytes.byteLength,
       dtype: tensor.dtype,
+      stored: tensor.dtype,
+      add: 0,
       shape: tensor.shape,
       layout: layoutName(layout),
       digest,

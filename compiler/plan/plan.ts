@@ -64,6 +64,10 @@ export interface ConstantPlan {
   readonly offset: number;
   readonly bytes: number;
   readonly dtype: DType;
+  /** The dtype whose elements the bundle holds: `dtype`, or a shorter one that a runtime widens. */
+  readonly stored: DType;
+  /** What a runtime adds to every stored element. */
+  readonly add: number;
   readonly shape: readonly number[];
   /** "plain", or the packing with its parameters. */
   readonly layout: string;

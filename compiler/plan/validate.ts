@@ -77,7 +77,11 @@ function checkApart(at: string, items: readonly Region[], report: Report): void 
 }
 
 function checkConstants(plan: Plan, report: Report): void {
-  for (const c of plan.constants) checkInside(`constant ${c.name}`, c, plan.memory.weights, report);
+  for (const c of plan.constants) {
+    checkInside(`constant ${c.name}`, c, plan.memory.weights, report);
+    if (c.stored !== c.dtype && bytesOf(c.stored) >= bytesOf(c.dtype))
+      report(`constant ${c.name}`, `is stored as ${c.stored}, which is no shorter than ${c.dtype}`);
+  }
   checkApart("constants", plan.constants, report);
 }
 

@@ -28,9 +28,10 @@ async function pageScript(): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-/** Weights of three chunks and a bit, given out as they are. */
-function largeBundle(): Uint8Array<ArrayBuffer> {
-  const bytes = 3 * 2 ** 20 + 64;
+/** Weights of three chunks and a bit, stored as they are or widened to twice as many bytes; the last are given out. */
+function largeBundle(stored: "f32" | "f16" = "f32"): Uint8Array<ArrayBuffer> {
+  const storedBytes = 3 * 2 ** 20 + 64;
+  const bytes = stored === "f32" ? storedBytes : 2 * storedBytes;
   const offset = 65536;
   const entry = fakePlan.entries[1];
   if (entry === undefined) throw new Error("the fake plan has lost an entry");
@@ -38,17 +39,18 @@ function largeBundle(): Uint8Array<ArrayBuffer> {
   return fakeBundle({
     plan: {
       ...fakePlan,
-      memory: { ...fakePlan.memory, bytes: 65 * 65536, weights: { offset, bytes } },
+      memory: { ...fakePlan.memory, bytes: 128 * 65536, weights: { offset, bytes } },
+      constants: fakePlan.constants.map((c) => ({ ...c, offset, bytes, stored })),
       entries: [{ ...entry, name: "main", export: "main", inputs: [], outputs: [tail], steps: [] }],
     },
     modules: [
       strictModule(
         wat(
-          `(module (import "env" "memory" (memory 65 65)) (func (export "main") (param i32 i32) (result i32) (i32.const 0)))`,
+          `(module (import "env" "memory" (memory 128 128)) (func (export "main") (param i32 i32) (result i32) (i32.const 0)))`,
         ),
       ),
     ],
-    weights: new Uint8Array(Uint32Array.from({ length: bytes / 4 }, (_, i) => i * 2654435761).buffer),
+    weights: new Uint8Array(Uint32Array.from({ length: storedBytes / 4 }, (_, i) => i * 2654435761).buffer),
   });
 }
 
@@ -64,6 +66,7 @@ async function serve(t: ExecutionContext, csp: string): Promise<BareServer> {
       "/page.js": { type: "text/javascript", body: await pageScript() },
       "/small.psn": { type: octets, body: small },
       "/large.psn": { type: octets, body: largeBundle() },
+      "/widened.psn": { type: octets, body: largeBundle("f16") },
       "/damaged.psn": { type: octets, body: damaged },
       "/cut.psn": { type: octets, body: small.subarray(0, 3000) },
     },
@@ -91,10 +94,12 @@ async function visit(t: ExecutionContext, origin: string, bundles: readonly stri
 
 browserTest("the same bytes as in Node, from every source, under a strict policy", async (t) => {
   const server = await serve(t, STRICT_CSP);
-  const [a, b, c, d] = await visit(t, server.origin, ["small.psn", "large.psn", "damaged.psn", "cut.psn"]);
+  const bundles = ["small.psn", "large.psn", "damaged.psn", "cut.psn", "widened.psn"];
+  const [a, b, c, d, e] = await visit(t, server.origin, bundles);
   for (const [result, bundle] of [
     [a, small],
     [b, largeBundle()],
+    [e, largeBundle("f16")],
   ] as const) {
     const want = await probe(bundle);
     t.regex(want, /^[0-9a-f]{64} /);
@@ -109,11 +114,12 @@ browserTest("the same bytes as in Node, from every source, under a strict policy
 browserTest("on a page that is not secure, without WebCrypto, it verifies all the same", async (t) => {
   const server = await serve(t, STRICT_CSP);
   const origin = `http://${INSECURE_HOST}:${server.port}`;
-  const [a, b, c] = await visit(t, origin, ["small.psn", "large.psn", "damaged.psn"]);
+  const [a, b, c, d] = await visit(t, origin, ["small.psn", "large.psn", "damaged.psn", "widened.psn"]);
   t.like(a, { isSecure: false, hasSubtle: false, violations: [] });
   for (const got of Object.values(a?.ways ?? {})) t.is(got, await probe(small));
   for (const got of Object.values(b?.ways ?? {})) t.is(got, await probe(largeBundle()));
   for (const got of Object.values(c?.ways ?? {})) t.is(got, "LoadError digest_mismatch");
+  for (const got of Object.values(d?.ways ?? {})) t.is(got, await probe(largeBundle("f16")));
 });
 
 browserTest("a policy that forbids WebAssembly is named", async (t) => {

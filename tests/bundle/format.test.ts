@@ -20,8 +20,8 @@ test("the layout is the one that docs/bundle-format.md tells", (t) => {
   const text = manifestText(bundle);
   const start = Math.ceil((48 + text.length) / 64) * 64;
   t.deepEqual([...bundle.subarray(0, 8)], [0x89, 0x50, 0x53, 0x4e, 0x0d, 0x0a, 0x1a, 0x0a]);
-  t.is(new DataView(bundle.buffer).getUint32(8, true), 1);
-  const { manifest, digest, blob, text: textOf } = openBundle(bundle);
+  t.is(new DataView(bundle.buffer).getUint32(8, true), 2);
+  const { manifest, digest, blob, weights, text: textOf } = openBundle(bundle);
   t.is(digest, sha256(bundle.subarray(48, 48 + text.length)));
   t.is(digest, Buffer.from(bundle.subarray(16, 48)).toString("hex"));
   t.deepEqual(JSON.parse(text), manifest);
@@ -36,6 +36,7 @@ test("the layout is the one that docs/bundle-format.md tells", (t) => {
   }
   t.deepEqual(blob("module"), fakeParts().modules[0]?.wasm.slice() ?? null);
   t.deepEqual(blob("weights"), fakeParts().weights);
+  t.deepEqual(weights(), fakeParts().weights);
   t.is(blob("module", 1), null);
   t.is(textOf("plan"), canonicalize(fakePlan) ?? "");
   t.is(textOf("schedule"), "kernel add");
@@ -146,10 +147,10 @@ test("no byte can be added, inserted or removed", async (t) => {
 });
 
 test("another format version is refused as such", async (t) => {
-  for (const version of [0, 2, 0xffffffff]) {
+  for (const version of [0, 1, 3, 0xffffffff]) {
     const other = bundle.slice();
     new DataView(other.buffer).setUint32(8, version, true);
     const error = await t.throwsAsync(load(other), { instanceOf: LoadError });
-    t.like(error, { code: "serialization_incompatibility", have: `format ${version}`, want: "format 1" });
+    t.like(error, { code: "serialization_incompatibility", have: `format ${version}`, want: "format 2" });
   }
 });

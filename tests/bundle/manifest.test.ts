@@ -1,12 +1,13 @@
 // A manifest that was edited and whose digest was made right again: every field, with many values. Either the shim
 // refuses with LoadError, or what it loads stays safe and typed: calls give tensors, InputError or RunError.
 
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import canonicalize from "canonicalize";
 import { InputError, LoadError, load, type Model, RunError, TensorView } from "../../runtime-shim/index.js";
-import { fakeBundle, manifestText, withManifest } from "../support/fake-bundle.js";
+import { fakeBundle, manifestText, narrowBundle, withManifest } from "../support/fake-bundle.js";
 
 const bundle = fakeBundle();
+const narrow = narrowBundle();
 const original: unknown = JSON.parse(manifestText(bundle));
 
 type Path = readonly (string | number)[];
@@ -86,18 +87,23 @@ function misbehaves(model: Model): string | null {
   return null;
 }
 
-test("every field, edited in many ways, is refused or stays safe", async (t) => {
+/** `paths` of the bundle's manifest, each with every replacement; how many edits there were, and how many loaded. */
+async function editAll(
+  t: ExecutionContext,
+  from: Uint8Array,
+  paths: readonly (readonly [Path, unknown])[],
+): Promise<{ readonly edits: number; readonly loaded: number }> {
+  const before: unknown = JSON.parse(manifestText(from));
   let edits = 0;
   let loaded = 0;
-  for (const [path, value] of pathsOf(original)) {
-    if (path[0] === "levels" && path.length > 2) continue;
+  for (const [path, value] of paths) {
     for (const to of replacements(value)) {
-      const text = canonicalize(edited(original, path, to));
-      if (text === undefined || text === manifestText(bundle)) continue;
+      const text = canonicalize(edited(before, path, to));
+      if (text === undefined || text === manifestText(from)) continue;
       edits++;
       const where = `${path.join(".")} = ${String(canonicalize(to))}`;
       try {
-        const wrong = misbehaves(await load(withManifest(bundle, text)));
+        const wrong = misbehaves(await load(withManifest(from, text)));
         loaded++;
         if (wrong !== null) t.fail(`${where}: ${wrong}`);
       } catch (error) {
@@ -106,12 +112,25 @@ test("every field, edited in many ways, is refused or stays safe", async (t) => 
     }
   }
   t.log(`${edits} edits, ${edits - loaded} refused, ${loaded} loaded`);
+  return { edits, loaded };
+}
+
+test("every field, edited in many ways, is refused or stays safe", async (t) => {
+  const paths = [...pathsOf(original)].filter(([path]) => path[0] !== "levels" || path.length <= 2);
+  const { edits, loaded } = await editAll(t, bundle, paths);
   t.true(edits > 3000 && loaded < edits / 4);
 });
 
-async function refusal(text: string): Promise<string> {
+test("so is every field about weights that are widened", async (t) => {
+  const about = ["widened", "memory", "blobs"];
+  const paths = [...pathsOf(JSON.parse(manifestText(narrow)))].filter(([path]) => about.includes(String(path[0])));
+  const { edits, loaded } = await editAll(t, narrow, paths);
+  t.true(edits > 500 && loaded < edits / 4);
+});
+
+async function refusal(text: string, from = bundle): Promise<string> {
   try {
-    await load(withManifest(bundle, text));
+    await load(withManifest(from, text));
     return "it loaded";
   } catch (error) {
     if (error instanceof LoadError) return `${error.code} ${error.where}: ${error.have}`;
@@ -130,9 +149,9 @@ test("the manifest is canonical JSON", async (t) => {
   t.is(await refusal(` ${text}`), other);
   t.is(await refusal(`${text}\n`), other);
   t.is(await refusal(JSON.stringify(JSON.parse(text), null, 1)), other);
-  t.is(await refusal(text.replace(`"format":1`, `"format":1.0`)), other);
-  t.is(await refusal(text.replace(`"format":1`, `"format":1e0`)), other);
-  t.is(await refusal(text.replace(`"format":1`, `"format":1,"format":1`)), other);
+  t.is(await refusal(text.replace(`"format":2`, `"format":2.0`)), other);
+  t.is(await refusal(text.replace(`"format":2`, `"format":2e0`)), other);
+  t.is(await refusal(text.replace(`"format":2`, `"format":2,"format":2`)), other);
   t.is(await refusal(text.replace(`"strict"`, `"\\u0073trict"`)), other);
   t.is(
     await refusal(text.replace(`"psionic 0.0.0"`, `"\\ud800"`)),
@@ -204,6 +223,60 @@ for (const [path, to, message] of findings) {
     t.is(await refusalOf(path, to), message);
   });
 }
+
+const part = { offset: 1024, bytes: 256, dtype: "f32", stored: "bf16", add: 0 };
+const wideWeights: readonly (readonly [what: string, edits: Readonly<Record<string, unknown>>, message: string])[] = [
+  ["before the weights", { widened: [{ ...part, offset: 960 }] }, "manifest.widened[0]: bytes 960..1216"],
+  ["behind the weights", { widened: [{ ...part, offset: 1088 }] }, "manifest.widened[0]: bytes 1088..1344"],
+  ["between blocks", { widened: [{ ...part, bytes: 100 }] }, "manifest.widened[0].bytes: 100"],
+  ["empty", { widened: [{ ...part, bytes: 0 }] }, "manifest.widened[0].bytes: 0"],
+  ["twice", { widened: [part, part] }, "manifest.widened[1].offset: 1024"],
+  [
+    "in another order",
+    {
+      widened: [
+        { ...part, offset: 1152, bytes: 64 },
+        { ...part, bytes: 64 },
+      ],
+    },
+    "manifest.widened[1].offset: 1024",
+  ],
+  ["of other sizes", { widened: [{ ...part, bytes: 128 }] }, "manifest.blobs[1].bytes: 128"],
+  ["of none", { widened: [] }, "manifest.blobs[1].bytes: 128"],
+  ["with floats to add to", { widened: [{ ...part, add: 1 }] }, "manifest.widened[0].add: 1"],
+  [
+    "with more to add than there is",
+    { widened: [{ ...part, dtype: "i32", stored: "u16", add: 2 ** 33 }] },
+    "manifest.widened[0].add: 8589934592",
+  ],
+  ["too many", { widened: Array(65537).fill(part) }, "manifest.widened: 65537 items"],
+];
+for (const [what, edits, message] of wideWeights)
+  test(`widened weights ${what}`, async (t) => {
+    const manifest = { ...JSON.parse(manifestText(narrow)), ...edits };
+    const code = what === "too many" ? "resource_limit" : "malformed_input";
+    t.is(await refusal(canonicalize(manifest) ?? "", narrow), `${code} ${message}`);
+  });
+
+test("weights whose region has no whole blocks are not widened", async (t) => {
+  const { memory, ...others } = JSON.parse(manifestText(narrow));
+  const weights = { offset: memory.weights.offset + 32, bytes: memory.weights.bytes };
+  const text = canonicalize({ ...others, memory: { ...memory, weights } }) ?? "";
+  t.is(await refusal(text, narrow), "malformed_input manifest.memory.weights.offset: 1056");
+});
+
+test("a way to store weights that this runtime does not know is told as such", async (t) => {
+  for (const [dtype, stored] of [
+    ["f32", "f8e5m2"],
+    ["f64", "f32"],
+    ["f32", "f32"],
+    ["bf16", "f32"],
+    ["u8", "i8"],
+  ]) {
+    const text = canonicalize({ ...JSON.parse(manifestText(narrow)), widened: [{ ...part, dtype, stored }] }) ?? "";
+    t.is(await refusal(text, narrow), `unsupported_dtype manifest.widened[0].stored: "${stored}"`);
+  }
+});
 
 test("expressions of dimensions are bounded in depth and length", async (t) => {
   const shape = ["entries", 0, "outputs", 0, "shape"];

@@ -142,6 +142,8 @@ export const fakePlan: Plan = {
       offset: WEIGHTS,
       bytes: weights.length,
       dtype: "f32",
+      stored: "f32",
+      add: 0,
       shape: [MAX_N],
       layout: "plain",
       digest: createHash("sha256").update(weights).digest("hex"),
@@ -233,6 +235,13 @@ export function fakeParts(changed: Partial<BundleParts> = {}): BundleParts {
 
 export function fakeBundle(changed: Partial<BundleParts> = {}): Uint8Array<ArrayBuffer> {
   return writeBundle(fakeParts(changed));
+}
+
+/** The fake bundle with its weights, which are all bfloat16, stored as such. */
+export function narrowBundle(): Uint8Array<ArrayBuffer> {
+  const constants = fakePlan.constants.map((c) => ({ ...c, stored: "bf16" as const }));
+  const halves = Uint16Array.from(new Uint32Array(WEIGHT_VALUES.buffer), (word) => word >>> 16);
+  return fakeBundle({ plan: { ...fakePlan, constants }, weights: new Uint8Array(halves.buffer) });
 }
 
 /** The bundle with another manifest, its digest recomputed: what an attacker who keeps no pin can make. */

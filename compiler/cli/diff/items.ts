@@ -3,6 +3,7 @@
 
 import { shapeText } from "../../../runtime-shim/format.js";
 import type { EntryPlan, Plan } from "../../plan/plan.js";
+import { storedText } from "../stored-text.js";
 import type { ItemDiff } from "./difference.js";
 
 export type Fields = Readonly<Record<string, string>>;
@@ -108,7 +109,13 @@ function constantItems(plan: Plan): Map<string, Fields> {
   return byName(
     plan.constants.map((c) => [
       c.name,
-      { type: `${c.dtype}[${c.shape.join(", ")}]`, layout: c.layout, bytes: String(c.bytes), digest: c.digest },
+      {
+        type: `${c.dtype}[${c.shape.join(", ")}]`,
+        layout: c.layout,
+        bytes: String(c.bytes),
+        stored: storedText(c),
+        digest: c.digest,
+      },
     ]),
   );
 }

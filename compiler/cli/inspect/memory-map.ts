@@ -2,6 +2,7 @@
 
 import type { Plan } from "../../plan/plan.js";
 import type { BundleView } from "../bundle-view.js";
+import { storedText } from "../stored-text.js";
 import { bytesText, grouped, type Style, table } from "../style.js";
 import { indent, typeText } from "./summary.js";
 
@@ -22,6 +23,7 @@ export function memoryText({ plan }: BundleView, style: Style): string {
     grouped(c.bytes),
     `${c.dtype}[${c.shape.join(", ")}]`,
     c.layout,
+    c.stored === c.dtype ? "" : storedText(c),
     c.name,
     c.digest.slice(0, 12),
   ]);
@@ -29,7 +31,7 @@ export function memoryText({ plan }: BundleView, style: Style): string {
     lines,
     style,
     `weights at ${hex(plan.memory.weights.offset)}`,
-    ["offset", "bytes", "type", "layout", "name", "digest"],
+    ["offset", "bytes", "type", "layout", "stored", "name", "digest"],
     constants,
   );
   const states = plan.states.map((s) => [hex(s.offset), grouped(s.bytes), typeText(s), s.name]);

@@ -2,6 +2,7 @@
 // group that fails ends the list where the rest would have nothing to stand on.
 
 import { levelsOf, toLevels } from "../../../codegen/bundle/levels.js";
+import { widenedOf } from "../../../codegen/bundle/store.js";
 import { canonicalJson, sha256Hex } from "../../../codegen/bundle/write.js";
 import { LoadError, type Manifest } from "../../../runtime-shim/format.js";
 import { targetOfHost } from "../../../runtime-shim/native-cpu.js";
@@ -83,6 +84,7 @@ function manifestIssues(m: Manifest, plan: Plan): string[] {
     plan.variants,
   );
   compare("memory", m.memory, plan.memory);
+  compare("widened", m.widened, widenedOf(plan));
   compare("symbols", m.symbols, plan.symbols);
   compare("states", m.states, plan.states);
   compare(

@@ -60,7 +60,7 @@ function assemble(text: Uint8Array, offsets: readonly number[], blobs: readonly 
   const start = align(HEADER_BYTES + text.length);
   const end = blobs.reduce((most, b, i) => Math.max(most, start + (offsets[i] ?? 0) + b.length), start);
   const out = new Uint8Array(end);
-  out.set([0x89, 0x50, 0x53, 0x4e, 0x0d, 0x0a, 0x1a, 0x0a, 1]);
+  out.set([0x89, 0x50, 0x53, 0x4e, 0x0d, 0x0a, 0x1a, 0x0a, 2]);
   new DataView(out.buffer).setUint32(12, text.length, true);
   out.set(createHash("sha256").update(text).digest(), 16);
   out.set(text, HEADER_BYTES);
@@ -95,8 +95,24 @@ function relay({ manifest, blobs }: Parts): void {
     );
     const memory = manifest["memory"];
     const weights = isObject(memory) ? memory["weights"] : undefined;
-    if (spec["kind"] === "weights" && isObject(weights)) weights["bytes"] = blob.length;
+    if (spec["kind"] === "weights" && isObject(weights))
+      weights["bytes"] = blob.length + savedBytes(manifest["widened"]);
   }
+}
+
+/** What widening adds to the weights. */
+function savedBytes(widened: JsonValue | undefined): number {
+  if (!Array.isArray(widened)) return 0;
+  return widened.reduce<number>((sum, w) => {
+    if (!isObject(w) || typeof w["bytes"] !== "number") return sum;
+    const [wide, stored] = [bitsOf(w["dtype"]), bitsOf(w["stored"])];
+    return sum + w["bytes"] - Math.floor((w["bytes"] * stored) / wide);
+  }, 0);
+}
+
+/** Of the dtypes that are widened, whose names end with them. */
+function bitsOf(dtype: JsonValue | undefined): number {
+  return Number(/(8|16|32|64)$/.exec(typeof dtype === "string" ? dtype : "")?.[1] ?? 8);
 }
 
 /** The parts as a bundle in which everything is right. */
@@ -148,6 +164,10 @@ const STRINGS = [
   "u8",
   "bool",
   "bf16",
+  "i8",
+  "i16",
+  "u16",
+  "i32",
   "c64",
   "str",
   "u4",

@@ -13,18 +13,18 @@ export type GuardedModel = Pick<Model, "inputs" | "runSync">;
 
 /** One for each library of the bundle. */
 export function guardedModels({ compiled, schedule }: Stages, rig: Rig): GuardedModel[] {
-  const { manifest, digest, blob } = openBundle(compiled.bundle);
+  const { manifest, digest, blob, weights } = openBundle(compiled.bundle);
+  const constants = weights();
   const { memory, modules } = manifest;
   const behindWeights = memory.weights.offset + memory.weights.bytes;
   const scratch = new Map(kernelsOf(schedule.steps).map((k) => [k.name, range(k.scratch).hi]));
   const regions = compiled.plan.entries.map((e) => regionsOf(compiled.plan, e, (step) => scratch.get(step) ?? 0));
   return modules.map(({ tier, features }, at) => {
     const library = blob("module", at);
-    const weights = blob("weights");
-    if (library === null || weights === null) throw new Error("the bundle lacks a library or weights");
+    if (library === null) throw new Error("the bundle lacks a library");
     const buffer = new ArrayBuffer(memory.bytes);
     const bytes = new Uint8Array(buffer);
-    bytes.set(weights, memory.weights.offset);
+    bytes.set(constants, memory.weights.offset);
     let undefinedBits: Uint8Array | null = null;
     const exports = manifest.entries.map((entry, i) => {
       const { initial = [], steps = [] } = regions[i] ?? {};

@@ -10,7 +10,7 @@ import { Builder } from "../../../../compiler/ir/graph.js";
 import { tensorFrom } from "../../../../compiler/ir/tensor.js";
 import { compile } from "../../../../compiler/pipeline.js";
 import { InputError, LoadError, load, type Model, RunError } from "../../../../runtime-shim/index.js";
-import { fakeBundle } from "../../../support/fake-bundle.js";
+import { fakeBundle, narrowBundle } from "../../../support/fake-bundle.js";
 import { modelBytes, node, tensorProto, typed } from "../../../support/onnx-models.js";
 import { bundleOf, mutateBundle, partsOf, readBundle, sha256 } from "../bundle-parts.js";
 import { Random } from "../random.js";
@@ -31,8 +31,8 @@ function compiled(): Uint8Array {
 }
 
 /** One entry, and only the blobs that the shim reads: small enough to be kept. */
-function small(): Uint8Array {
-  const parts = partsOf(fakeBundle());
+function small(bundle: Uint8Array): Uint8Array {
+  const parts = partsOf(bundle);
   const manifest = parts?.manifest;
   if (parts === null || typeof manifest !== "object" || manifest === null || Array.isArray(manifest))
     throw new Error("the fake bundle has no manifest");
@@ -43,7 +43,7 @@ function small(): Uint8Array {
   return bundleOf({ manifest, blobs: parts.blobs.slice(0, 2) });
 }
 
-const seeds: readonly Uint8Array[] = [fakeBundle(), compiled(), small()];
+const seeds: readonly Uint8Array[] = [fakeBundle(), compiled(), small(fakeBundle()), small(narrowBundle())];
 const modules = new Set(seeds.flatMap((s) => partsOf(s)?.blobs.slice(0, 1).map(sha256) ?? []));
 
 /** Digests recomputed in the plainest way, apart from the loader's own code. */
