@@ -2,7 +2,8 @@
 // Views (reshape, transpose, slice, window, ...) only change the position; scalar ops compute; everything else is a
 // buffer that another kernel wrote. Positions are index expressions, one per axis.
 
-import { type Dim, indexVar, mul, provenLess, provenLessEqual } from "../../compiler/ir/dim.js";
+import { boundsOf, type Interval } from "../../compiler/ir/bounds.js";
+import { add, type Dim, indexVar, mul, provenLess, provenLessEqual } from "../../compiler/ir/dim.js";
 import { DTYPES, type DType } from "../../compiler/ir/dtype.js";
 import { Bug } from "../../compiler/ir/errors.js";
 import { constantOf, type Node, type Value } from "../../compiler/ir/graph.js";
@@ -10,7 +11,7 @@ import { isScalarName } from "../../compiler/ir/ops/scalar.js";
 import { isNonPositive } from "../../compiler/ir/signs.js";
 import { isImmediate } from "../../compiler/schedule/build.js";
 import { broadcastPosition, type Position, ravel, throughView, unravel } from "../../compiler/schedule/views.js";
-import type { Expr, ExprPool } from "./expr.js";
+import { type Expr, type ExprPool, I32 } from "./expr.js";
 import { decodeNarrow, encodeNarrow } from "./narrow.js";
 import { constantIn, regOf } from "./registers.js";
 import { lowerCast, lowerScalar } from "./scalar.js";
@@ -37,6 +38,7 @@ export class ValueReader {
   readonly held = new Map<Value, (position: Position) => Expr>();
   #dynamicCount = 0;
   #memo = new Map<string, Expr>();
+  readonly #bounds = new Map<Value, Interval>();
 
   constructor(pool: ExprPool, buffers: ReadonlyMap<Value, number>) {
     this.pool = pool;
@@ -66,8 +68,38 @@ export class ValueReader {
     }
     const known = indexOf(value);
     if (known !== null && provenLessEqual(0, known) && provenLess(known, size)) return known;
+    const { lo, hi } = this.#boundsOf(v);
+    if (lo >= 0 && provenLess(hi, size)) return this.#place(v, position);
     const checked = this.pool.op("checkedIndex", { kind: "i32", lanes: 1 }, value, this.pool.index(size));
     return this.dynamicIndex(checked, size);
+  }
+
+  /** An element that lies between 0 and 2^31 as an index: sums as sums, so that each part can be computed where it changes. */
+  #place(v: Value, position: Position): Dim {
+    if (!this.held.has(v) && !this.buffers.has(v)) {
+      const view = throughView(v, position);
+      if (view !== null) return this.#place(view.source, view.position);
+      const [a, b] = v.node.inputs;
+      if (v.node.op === "add" && a !== undefined && b !== undefined) {
+        const isSum = [a, b].every((x) => this.#boundsOf(x).lo >= 0);
+        const at = (x: Value): Dim => this.#place(x, broadcastPosition(position, x.type.shape));
+        if (isSum) return add(at(a), at(b));
+      }
+    }
+    const value = this.at(v, position);
+    if (value.kind === "const") return Number(value.value);
+    const known = indexOf(value);
+    if (known !== null) return known;
+    const word = value.type.kind === "i64" ? this.pool.op("wrap", I32, value) : value;
+    return this.dynamicIndex(word, this.#boundsOf(v).hi + 1);
+  }
+
+  #boundsOf(v: Value): Interval {
+    const seen = this.#bounds.get(v);
+    if (seen !== undefined) return seen;
+    const made = boundsOf(v);
+    this.#bounds.set(v, made);
+    return made;
   }
 
   /** A computed i32 in [0, size) as a symbol that index expressions can use. */

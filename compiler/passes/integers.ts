@@ -18,7 +18,8 @@ const MAX_DEPTH = 12;
 export function evaluated(v: Value, b: Builder, depth = 0): Tensor | null {
   const known = constantOf(v);
   if (known !== undefined) return known;
-  if (depth > MAX_DEPTH || v.node.inputs.length === 0 || v.node.regions.length > 0) return null;
+  const isSource = v.node.inputs.length === 0 && v.node.op !== "iota";
+  if (depth > MAX_DEPTH || isSource || v.node.regions.length > 0) return null;
   const inputs: Value[] = [];
   for (const x of v.node.inputs) {
     const t = evaluated(x, b, depth + 1);

@@ -14,6 +14,7 @@ import { integers } from "./integers.js";
 import { layout } from "./layout.js";
 import type { Pass } from "./pass.js";
 import { phases } from "./phases.js";
+import { places } from "./places.js";
 import { positions } from "./positions.js";
 import { quantized } from "./quantized.js";
 import { simplify, tidy } from "./simplify.js";
@@ -36,6 +37,7 @@ export const PIPELINE: readonly Pass[] = [
   solitary,
   layout,
   positions,
+  places,
   tidy,
   winograd,
   deadcode,

@@ -31,11 +31,14 @@ export function stridesOf(shape: readonly Dim[]): Dim[] {
   return shape.map((_, i) => mul(1, ...shape.slice(i + 1)));
 }
 
-/** Flat positions in `shape` from one coordinate (i64, broadcasting) per axis. */
+/**
+ * Flat positions in `shape` from one coordinate (i64, broadcasting) per axis. Summed from the last axis on: leading
+ * coordinates mostly count along, and what computed ones have in common is then summed once.
+ */
 export function flatten(b: Builder, shape: readonly Dim[], coordinates: readonly Value[]): Value {
   const strides = stridesOf(shape);
   let sum: Value | null = null;
-  for (const [i, c] of coordinates.entries()) {
+  for (const [i, c] of [...coordinates.entries()].reverse()) {
     const stride = strides[i] ?? 1;
     const part = stride === 1 ? c : ir.mul(b, c, ir.dimValue(b, stride));
     sum = sum === null ? part : ir.add(b, sum, part);
