@@ -2,7 +2,7 @@
 // neighbours with weights. Positions and weights are constants where both sizes are numbers, else the graph computes them.
 
 import * as ir from "../../../ir/build.js";
-import { type Dim, floordiv, mul, provenEqual } from "../../../ir/dim.js";
+import { type Dim, floordiv, mul, provenEqual, provenLess } from "../../../ir/dim.js";
 import type { Value } from "../../../ir/graph.js";
 import { tensorFrom } from "../../../ir/tensor.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
@@ -174,9 +174,16 @@ const resize: Translator = (cx) => {
   const active = plan.axes.filter((p) => p.coordinates === "tf_crop_and_resize" || !(p.scale === 1 && p.d === p.out));
   const repeated = active.filter((p) => repeats(plan.mode, p));
   let out = repeat(cx, x, new Map(repeated.map((p) => [p.axis, p.scale ?? 1])));
-  for (const p of active) if (!repeated.includes(p)) out = alongAxis(cx, out, p, plan.mode);
+  for (const p of inCheapOrder(active)) if (!repeated.includes(p)) out = alongAxis(cx, out, p, plan.mode);
   return ir.cast(b, out, x.type.dtype);
 };
+
+/** Axes that shrink first; of the others the last first: along it elements are picked one by one, best of few rows. */
+function inCheapOrder<P extends AxisPlan & { readonly axis: number }>(axes: readonly P[]): P[] {
+  const shrinking = axes.filter((p) => provenLess(p.out, p.d));
+  const others = axes.filter((p) => !shrinking.includes(p));
+  return [...shrinking.toSorted((p, q) => p.axis - q.axis), ...others.toSorted((p, q) => q.axis - p.axis)];
+}
 
 function repeat(cx: NodeContext, x: Value, times: ReadonlyMap<number, number>): Value {
   if (times.size === 0) return x;
