@@ -9,6 +9,7 @@ import { bytes } from "./bytes.js";
 import { canonicalize } from "./canonicalize.js";
 import { deadcode } from "./deadcode.js";
 import { decompose } from "./decompose.js";
+import { extremes } from "./extremes.js";
 import { fold } from "./fold.js";
 import { integers } from "./integers.js";
 import { layout } from "./layout.js";
@@ -38,6 +39,7 @@ export const PIPELINE: readonly Pass[] = [
   layout,
   positions,
   places,
+  extremes,
   tidy,
   winograd,
   deadcode,
