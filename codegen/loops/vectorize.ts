@@ -1,5 +1,5 @@
 // Scalar expressions over a loop variable become vectors over `lanes` consecutive values of it. Each load is classified:
-// contiguous, one element for all lanes, every second one (two vectors and a shuffle), or element by element. What does
+// contiguous, one element for all lanes, every second or fourth one (shuffles of vectors), or element by element. What does
 // not depend on the variable stays scalar and is spread over the lanes, so that it can be hoisted.
 
 import { add, atomExpr, type Dim, dependsOn, linearIn, type Sym, substitute, symsOf } from "../../compiler/ir/dim.js";
@@ -116,11 +116,12 @@ export class Vectorizer {
     }
   }
 
-  /** Two vectors, of which the second ends with the last element that is read. */
-  #everySecond({ buffer, dtype, index }: Expr & { kind: "load" }, type: Reg): Expr {
-    const first = this.#pool.load(buffer, dtype, type, index, 1);
-    const second = this.#pool.load(buffer, dtype, type, add(index, this.#lanes - 1), 1);
-    return this.#pool.op("evensOdds", type, first, second);
+  /** Every second or fourth element: of two vectors, of which the second ends with the last that is read. */
+  #everySecond(e: Expr & { kind: "load" }, type: Reg, index: Dim, stride: number): Expr {
+    const half = stride / 2;
+    const part = (at: Dim): Expr =>
+      half === 1 ? this.#pool.load(e.buffer, e.dtype, type, at, 1) : this.#everySecond(e, type, at, half);
+    return this.#pool.op("evensOdds", type, part(index), part(add(index, (this.#lanes - 1) * half)));
   }
 
   #make(e: Expr): Expr | null {
@@ -147,7 +148,8 @@ export class Vectorizer {
         if (isGathered && this.#readsBound(e)) return null;
         const linear = isGathered ? null : linearIn(e.index, this.#v);
         if (linear !== null && linear.coeff === 1) return this.#pool.load(e.buffer, e.dtype, type, e.index, 1);
-        if (linear !== null && linear.coeff === 2) return this.#everySecond(e, type);
+        if (linear !== null && (linear.coeff === 2 || linear.coeff === 4))
+          return this.#everySecond(e, type, e.index, linear.coeff);
         if (linear === null && !isGathered && DTYPES[e.dtype].bits < 32) return null;
         return this.#pool.lanes(
           Array.from({ length: this.#lanes }, (_, lane) => reindex(this.#pool, e, (d) => at(d, lane))),

@@ -3,7 +3,18 @@
 // whatever the layout. They wait in scratch memory, between what stands for the columns outside the image, for those
 // along the line. Rows outside the image are left out. All comparisons are of integers (ordered.ts).
 
-import { add, ceildiv, type Dim, indexVar, max, min, mul, provenLessEqual, sub } from "../../../compiler/ir/dim.js";
+import {
+  add,
+  ceildiv,
+  type Dim,
+  floordiv,
+  indexVar,
+  max,
+  min,
+  mul,
+  provenLessEqual,
+  sub,
+} from "../../../compiler/ir/dim.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Value } from "../../../compiler/ir/graph.js";
 import {
@@ -16,7 +27,7 @@ import {
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
 import { type Expr, I32 } from "../expr.js";
 import type { Frame } from "../frame.js";
-import { forLoop, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
+import { forLoop, LANES, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
 import { type Ordered, orderedAs } from "../ordered.js";
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
@@ -92,7 +103,12 @@ function extremes(
     const start = pool.splat(ordered.initial, target.type.lanes);
     return [{ kind: "set", target, value: start }, ...body, last];
   };
-  return vectorLoops(pool, v, size, block, looped(acc, next, scalar), false);
+  // What is left of a line is one more vector, which begins before the last one ends.
+  const main = mul(floordiv(size, LANES), LANES);
+  const tail = main !== size && provenLessEqual(LANES, size) ? block(LANES) : null;
+  if (tail === null) return vectorLoops(pool, v, size, block, looped(acc, next, scalar), false);
+  const end: Stmt = { kind: "for", v, from: sub(size, LANES), to: size, step: LANES, body: tail };
+  return [...vectorLoops(pool, v, main, block, [], false), end];
 }
 
 /** Every combination of taps, in order. */

@@ -173,13 +173,14 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
   const size = outer.sizes[last];
   if (v === undefined || size === undefined || range(size).hi < LANES) return null;
   if (DTYPES[output.type.dtype].bits > 32) return null;
-  const narrow = contiguous(pool, element, v, LANES);
   const reducedVar = inner.vars.at(-1);
-  if (
-    narrow === null ||
-    (reducedVar !== undefined && contiguous(pool, element, reducedVar, LANES) !== null && !cheaper(narrow))
-  )
-    return null;
+  const isAlong = reducedVar !== undefined && contiguous(pool, element, reducedVar, LANES) !== null;
+  // Elements that lie apart are better picked than rows too short for vectors summed one after the other.
+  const isShort = range(inner.sizes.at(-1) ?? 1).hi < 2 * LANES;
+  const vectorOf = (lanes: number): Expr | null =>
+    isShort ? new Vectorizer(pool, symbolOf(v), lanes).vector(element) : contiguous(pool, element, v, lanes);
+  const narrow = vectorOf(LANES);
+  if (narrow === null || (isAlong && !isShort && !cheaper(narrow))) return null;
   const type = accumulator(dtype);
   const acc = pool.variable(type, "acc");
   const out = finish(fromAccumulator(pool, dtype, acc));
@@ -193,7 +194,7 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
     const sums = pool.variable({ kind: type.kind, lanes }, `wide${lanes}`);
     const vectorizer = new Vectorizer(pool, symbolOf(v), lanes);
     vectorizer.bind(acc, sums);
-    const vector = contiguous(pool, element, v, lanes);
+    const vector = vectorOf(lanes);
     const result = vectorizer.vector(out.value);
     return vector === null || result === null ? null : block(sums, vector, result);
   };
