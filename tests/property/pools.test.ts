@@ -33,7 +33,7 @@ interface Case {
   /** Windows left out at the end of the last axis. */
   readonly cut: boolean;
   /** What the pool is of, and what follows it. */
-  readonly around: "nothing" | "before" | "behind";
+  readonly around: "nothing" | "before" | "behind" | "wide";
   readonly padIsRead: boolean;
 }
 
@@ -73,7 +73,7 @@ const pool: fc.Arbitrary<Case> = fc.record({
   dtype: fc.constantFrom<DType>("f32", "f32", "f32", "f16", "u8", "i8", "i32", "u32", "i64", "f64"),
   isSymbolic: fc.boolean(),
   cut: fc.boolean(),
-  around: fc.constantFrom("nothing", "before", "behind"),
+  around: fc.constantFrom("nothing", "before", "behind", "wide"),
   padIsRead: fc.boolean(),
 });
 
@@ -149,6 +149,9 @@ function build(b: Builder, name: string, c: Case, random: () => number): Made {
     axes.map((_, i) => rank + i),
   );
   const after = c.around === "behind" ? ir.neg(b, y) : y;
+  // 64 bits have no vectors.
+  if (c.around === "wide" && !isFloat(dtype))
+    return { x, y: ir.cast(b, y, "i64"), feed: sample(dtype, arranged(sizes, channels), random, kind === "sum") };
   const out = c.padIsRead ? ir.concat(b, [ir.flatten(b, after), ir.flatten(b, padded)], 0) : after;
   return { x, y: out, feed: sample(dtype, arranged(sizes, channels), random, kind === "sum") };
 }

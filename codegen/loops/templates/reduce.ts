@@ -2,7 +2,6 @@
 // last one, else over the last kept axis; everything else is a scalar loop.
 
 import { add, type Dim, floordiv, indexVar, mul, range, substitute } from "../../../compiler/ir/dim.js";
-import { DTYPES } from "../../../compiler/ir/dtype.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp, type Value } from "../../../compiler/ir/graph.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
@@ -172,7 +171,6 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
   const v = outer.vars[last];
   const size = outer.sizes[last];
   if (v === undefined || size === undefined || range(size).hi < LANES) return null;
-  if (DTYPES[output.type.dtype].bits > 32) return null;
   const reducedVar = inner.vars.at(-1);
   const isAlong = reducedVar !== undefined && contiguous(pool, element, reducedVar, LANES) !== null;
   // Elements that lie apart are better picked than rows too short for vectors summed one after the other.
@@ -185,21 +183,32 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
   const acc = pool.variable(type, "acc");
   const out = finish(fromAccumulator(pool, dtype, acc));
   const rest = outer.vars.slice(0, last);
-  const block = (target: Expr, value: Expr, final: Expr): Stmt[] => [
+  const store: Stmt & { kind: "store" } = { kind: "store", buffer, dtype: output.type.dtype, ...out };
+  const block = (target: Expr, value: Expr, stores: readonly Stmt[]): Stmt[] => [
     { kind: "set", target, value: pool.constant(target.type, initialOf(kind, dtype)) },
     ...wrap([{ kind: "set", target, value: combine(pool, kind, dtype, target, value) }], inner.vars, inner.sizes),
-    { kind: "store", buffer, dtype: output.type.dtype, index: out.index, value: final },
+    ...stores,
   ];
+  /** Results one by one, where what follows the reduction has no vectors. */
+  const apart = (sums: Expr): Stmt[] =>
+    Array.from({ length: sums.type.lanes }, (_, lane) => {
+      const at = (d: Dim): Dim => shiftedBy(d, v, lane);
+      return {
+        ...store,
+        index: at(out.index),
+        value: reindex(pool, out.value, at, new Map([[acc, pool.lane(sums, lane)]])),
+      };
+    });
   const wide = (lanes: number): Stmt[] | null => {
     const sums = pool.variable({ kind: type.kind, lanes }, `wide${lanes}`);
     const vectorizer = new Vectorizer(pool, symbolOf(v), lanes);
     vectorizer.bind(acc, sums);
     const vector = vectorOf(lanes);
     const result = vectorizer.vector(out.value);
-    return vector === null || result === null ? null : block(sums, vector, result);
+    return vector === null ? null : block(sums, vector, result === null ? apart(sums) : [{ ...store, value: result }]);
   };
   if (wide(LANES) === null) return null;
-  const columns = vectorLoops(pool, v, size, wide, block(acc, element, out.value), true);
+  const columns = vectorLoops(pool, v, size, wide, block(acc, element, [store]), true);
   return wrapKept(columns, rest, outer.sizes.slice(0, last));
 }
 

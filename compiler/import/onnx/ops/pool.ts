@@ -6,7 +6,7 @@ import { type DType, intRange, isFloat } from "../../../ir/dtype.js";
 import type { Builder, Value } from "../../../ir/graph.js";
 import { maxFinite } from "../../../ir/minifloat.js";
 import type { NodeContext, Translator, Translators } from "../context.js";
-import { along, flatten } from "./position.js";
+import { along, flatten, stridesOf } from "./position.js";
 import { anyPositive, ceilPlan, extent, type Windowed, windowed } from "./windowed.js";
 
 interface Pool extends Windowed {
@@ -60,40 +60,38 @@ const maxPool: Translator = (cx) => {
   const p = poolOf(cx, x);
   const high = p.high.map((h, i) => add(h, p.extra[i] ?? 0));
   const all = windows(b, x, p, lowest(b, x.type.dtype), p.low, high);
-  const axes = kernelAxes(all, p);
-  const y = ir.reduce(b, "max", all, axes);
-  if (!cx.wants(1)) return y;
-  return [y, maxIndices(cx, x, p, high, all, y.type.shape)];
+  const y = ir.reduce(b, "max", all, kernelAxes(all, p));
+  return cx.wants(1) ? [y, maxIndices(cx, x, p, high, all, y)] : y;
 };
 
-/** Flat positions, in the whole input, of each window's first greatest element. */
-function maxIndices(
-  cx: NodeContext,
-  x: Value,
-  p: Pool,
-  high: readonly Dim[],
-  all: Value,
-  shape: readonly Dim[],
-): Value {
+/** Flat positions, in the whole input, of each window's first greatest element: the least of those that equal it. */
+function maxIndices(cx: NodeContext, x: Value, p: Pool, high: readonly Dim[], all: Value, y: Value): Value {
   const { b } = cx;
   const rank = cx.rank(x);
-  const k = mul(1, ...p.kernel);
-  const best = ir.argreduce(b, "max", ir.reshape(b, all, [...shape, k]), rank, { keep: true });
   const sizes = x.type.shape.slice(2);
-  const column = cx.flag("storage_order");
-  // Row-major (or column-major) position within the spatial axes, seen through the same windows.
   const coordinates = sizes.map((d, i) => along(b, d, i, sizes.length));
-  const flat = column ? flatten(b, sizes.toReversed(), coordinates.toReversed()) : flatten(b, sizes, coordinates);
-  const seen = windows(b, ir.broadcast(b, flat, sizes), p, ir.scalar(b, "i64", 0), p.low, high);
-  const table = ir.reshape(b, seen, [...shape.slice(2), k]);
-  const hit = ir.eq(b, ir.iota(b, "i64", [...shape, k], rank), best);
-  const within = ir.sum(b, ir.select(b, hit, table, 0), [rank]);
+  const flat = ir.cast(b, ir.broadcast(b, flatten(b, sizes, coordinates), sizes), "i32");
+  const nowhere = ir.scalar(b, "i32", 2 ** 31 - 1);
+  const places = windows(b, flat, p, nowhere, p.low, high);
+  const best = ir.unsqueeze(b, y, kernelAxes(all, p));
+  const isBest = ir.eq(b, all, best);
+  const found = isFloat(x.type.dtype) ? ir.or(b, isBest, ir.ne(b, all, all)) : isBest;
+  const first = ir.cast(b, ir.reduce(b, "min", ir.select(b, found, places, nowhere), kernelAxes(all, p)), "i64");
   const planes = ir.add(
     b,
     ir.mul(b, along(b, cx.dim(x, 0), 0, rank), ir.dimValue(b, mul(cx.dim(x, 1), ...sizes))),
     ir.mul(b, along(b, cx.dim(x, 1), 1, rank), ir.dimValue(b, mul(1, ...sizes))),
   );
-  return ir.add(b, within, planes);
+  return ir.add(b, cx.flag("storage_order") ? columnMajor(b, first, sizes) : first, planes);
+}
+
+/** Row-major positions within these sizes as column-major ones. */
+function columnMajor(b: Builder, flat: Value, sizes: readonly Dim[]): Value {
+  const strides = stridesOf(sizes);
+  const coordinates = sizes.map((d, i) =>
+    ir.mod(b, ir.div(b, flat, ir.dimValue(b, strides[i] ?? 1)), ir.dimValue(b, d)),
+  );
+  return flatten(b, sizes.toReversed(), coordinates.toReversed());
 }
 
 const averagePool: Translator = (cx) => {
