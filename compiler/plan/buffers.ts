@@ -7,7 +7,7 @@ export type Layout = "plain" | Panels | BitPanels;
 
 /**
  * A matrix b[batch][k][n] as panels of `nr` columns: [batch][ceil(n / nr)][k][nr]. The last panel starts at column
- * n - nr, so it may repeat columns of the one before; n is at least nr. Element (g, i, j) of the source is at
+ * n - nr, so it may repeat columns of the one before; columns behind the last of fewer than nr are 0. Element (g, i, j) of the source is at
  * g * batchStride + i * rowStride + j.
  */
 export interface Panels {

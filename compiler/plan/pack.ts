@@ -33,13 +33,13 @@ export function pack(tensor: Tensor, layout: Layout): Uint8Array {
   const runSize = Math.ceil(run / pair) * pair * nr;
   for (let g = 0; g < batch; g++) {
     for (let p = 0; p < panels; p++) {
-      const column = Math.min(p * nr, n - nr);
+      const column = Math.max(0, Math.min(p * nr, n - nr));
       const panel = (g * panels + p) * panelSize;
       for (let i = 0; i < k; i++) {
         const inRun = i % run;
         const row = panel + Math.floor(i / run) * runSize + Math.floor(inRun / pair) * pair * nr + (inRun % pair);
         let source = (g * batchStride + i * rowStride + column) * perElement;
-        for (let j = 0; j < nr; j++) {
+        for (let j = 0; j < Math.min(nr, n); j++) {
           const target = (row + j * pair) * perElement;
           for (let lane = 0; lane < perElement; lane++) to[target + lane] = from[source++] ?? 0;
         }

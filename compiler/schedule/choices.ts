@@ -5,6 +5,7 @@ import { range } from "../ir/dim.js";
 import { isOp } from "../ir/graph.js";
 import { groupForm, matmulForm } from "./contraction.js";
 import type { Choices, Kernel, Template } from "./schedule.js";
+import { isPadded } from "./tiles.js";
 
 export interface Choice {
   /** What it decides, for messages and documents. */
@@ -68,7 +69,8 @@ export function kernelIssue(kernel: Kernel, choices: Choices): string | null {
   const results = kernel.template === "depthwise" ? (groupForm(kernel.anchor)?.results ?? 1) : 1;
   if (nr % results !== 0) return `nr=${nr}, but a group has ${results} results: want whole groups`;
   const columns = columnsOf(kernel);
-  return nr > columns ? `nr=${nr}, but there are ${columns} columns` : null;
+  const pads = kernel.choices["packed"] === 1 && isPadded(nr, columns);
+  return nr > columns && !pads ? `nr=${nr}, but there are ${columns} columns` : null;
 }
 
 /** Columns of a contraction's result, at most: output channels per group, or channels of a depthwise convolution. */

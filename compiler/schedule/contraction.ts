@@ -144,7 +144,7 @@ export function isPacked(b: Value): boolean {
 export function tileShape(node: Node): TileShape {
   const form = matmulForm(node);
   if (form !== null) {
-    return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form) };
+    return { rows: range(form.m).hi, columns: range(form.n).hi, apart: rowsApart(form), pads: isPacked(form.b) };
   }
   const outs = node.inputs[1]?.type.shape.at(-1) ?? 0;
   const rows = range(node.outputs[0]?.type.shape.at(-2) ?? 1).hi;
@@ -152,7 +152,8 @@ export function tileShape(node: Node): TileShape {
   const [x] = node.inputs;
   const pixel = Number(x?.type.shape.at(-1) ?? 0) * bytesOf(x?.type.dtype ?? "f32") * (node.attrs.strides.at(-1) ?? 1);
   const columns = typeof outs === "number" ? outs / node.attrs.groups : 8;
-  return { rows, columns, apart: Number.isFinite(pixel) ? pixel : 0 };
+  const pads = node.inputs[1] !== undefined && isPacked(node.inputs[1]);
+  return { rows, columns, apart: Number.isFinite(pixel) ? pixel : 0, pads };
 }
 
 /** Bytes from a row of `a` to the next; 0 where they are not a constant distance apart. */

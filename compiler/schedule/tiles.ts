@@ -10,6 +10,8 @@ export interface Tile {
 export interface TileShape {
   readonly rows: number;
   readonly columns: number;
+  /** Whether panels may have columns behind the last, which are 0. */
+  readonly pads?: boolean;
   /** Bytes from a row's start to the next one's in memory, where that is known. */
   readonly apart?: number;
 }
@@ -120,6 +122,11 @@ export function fitTile(unit: VectorUnit, tile: Tile, shape: TileShape): Tile {
 /** Columns of tiles: less than a vector, or whole ones. */
 const WIDTHS = [32, 48, 16, 24, 8, 4];
 
+/** Whether a panel has room for columns behind the last, though not for as many again. */
+export function isPadded(nr: number, columns: number): boolean {
+  return nr > columns && (nr === 4 || nr < 2 * columns);
+}
+
 /** Columns of a tile over unpacked weights: two vectors of a panel's. */
 export function blockWidth({ lanes }: VectorUnit, nr: number): number {
   return Math.min(nr, 2 * lanes);
@@ -152,11 +159,16 @@ const PASSING_KIB = 2048;
 
 /** Tiles for a machine whose registers are known. */
 export function registerTiles(unit: VectorUnit): TileChooser {
+  const whole = WIDTHS.filter((nr) => nr < unit.lanes || nr % unit.lanes === 0);
   const widest = (columns: number): number[] => {
-    const some = WIDTHS.filter((nr) => nr <= columns && (nr < unit.lanes || nr % unit.lanes === 0));
+    const some = whole.filter((nr) => nr <= columns);
     return some.length === 0 ? [4] : some;
   };
-  const product = (shape: TileShape): Tile => quickest(unit, shape, widest(shape.columns));
+  const product = (shape: TileShape): Tile => {
+    const { columns, pads = false } = shape;
+    const padded = whole.filter((nr) => pads && nr > columns && isPadded(nr, columns));
+    return quickest(unit, shape, [...widest(columns), ...padded]);
+  };
   return {
     copiesPanels: true,
     matmul: (shape) => ({ ...product(shape), block: PASSING_KIB }),
@@ -178,17 +190,23 @@ export const SIMD128: VectorUnit = {
   convertsHalves: false,
 };
 
+/** One vector of columns or two. */
+function narrow128({ columns, pads = false }: TileShape): 4 | 8 {
+  return columns <= 4 || (!pads && columns < 8) ? 4 : 8;
+}
+
 /**
  * Tiles for SIMD128: engines load a step's columns before they use them, so sums and columns must fit sixteen registers
  * together with room to spare. These are good on every engine that was measured.
  */
 export const SIMD128_TILES: TileChooser = {
   copiesPanels: false,
-  matmul: ({ rows, columns }) => {
-    if (rows === 1) return { mr: 1, nr: columns >= 16 ? 16 : 8 };
-    return columns >= 4 && columns < 8 ? { mr: 8, nr: 4 } : { mr: 4, nr: 8 };
+  matmul: (shape) => {
+    const { rows, columns } = shape;
+    if (rows === 1) return { mr: 1, nr: columns >= 16 ? 16 : narrow128(shape) };
+    return narrow128(shape) === 4 ? { mr: 8, nr: 4 } : { mr: 4, nr: 8 };
   },
-  conv: ({ columns }) => ({ mr: 4, nr: columns >= 4 && columns < 8 ? 4 : 8 }),
+  conv: (shape) => ({ mr: 4, nr: narrow128(shape) }),
   depthwise: (groups) => groupTile(SIMD128, groups),
   blockMatmul: ({ rows, columns }) => ({ mr: rows >= 4 ? 4 : 1, nr: columns >= 16 ? 16 : columns >= 8 ? 8 : 4 }),
 };

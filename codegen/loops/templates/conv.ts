@@ -36,11 +36,13 @@ import {
   clearTile,
   dotWidth,
   evenBlock,
+  outputTarget,
+  panelParts,
+  panelTiles,
   type RowAt,
   rowTiles,
   storeTile,
   tileKind,
-  tileParts,
   tiles,
 } from "./tile.js";
 import { isWidened, widened, widenPanel } from "./widened.js";
@@ -63,8 +65,8 @@ export function lowerConv(frame: Frame): Stmt[] {
   // Panels have the schedule's columns; a tile that the registers cannot hold takes a part of them.
   const unit = dotUnit(frame, element, packed);
   const fitting = fitTile(unit, { mr: choiceOf(kernel, "mr"), nr }, tileShape(anchor));
-  if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number" || outs < nr)
-    return scalar();
+  if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number") return scalar();
+  if (!packed && outs < nr) return scalar();
   const dot = dotWidth(element, packed);
   let panels: Panels | null = null;
   const taps = elementCount(w.type.shape.slice(0, -2));
@@ -107,7 +109,7 @@ export function lowerConv(frame: Frame): Stmt[] {
     return pool.address(frame.buffer(w), add(panelStart(panels), inPanel), bytesB);
   };
   const panelStart = (layout: Panels): Dim => {
-    const panel = add(mul(g0, Math.ceil(outs / nr)), outs === nr ? 0 : panelIndex);
+    const panel = add(mul(g0, Math.ceil(outs / nr)), outs <= nr ? 0 : panelIndex);
     return mul(panel, panelElements(layout));
   };
 
@@ -127,14 +129,13 @@ export function lowerConv(frame: Frame): Stmt[] {
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
       return accumulate(frame, element, own, pointers, weights, steps, stepA, stepB, ahead);
     };
+    const flat = (i: number, c: Dim): Dim => add(mul(walk.pixel(add(start, i)), outs * groups), mul(g0, outs), c);
     const joins = window.at(-1) !== 1 && channels % dot === 0;
     return [
       ...clearTile(frame, acc),
       ...walk.tile(rows, start, { channel: mul(g0, channels), channels, read: runRows, joins, add: sums }),
       ...(dot > 1 ? closeDots(frame, multiplied, acc, rows) : []),
-      ...storeTile(frame, result, acc.slice(0, rows), column, (i, c) =>
-        add(mul(walk.pixel(add(start, i)), outs * groups), mul(g0, outs), c),
-      ),
+      ...storeTile(frame, result, acc.slice(0, rows), column, flat, outputTarget(frame), outs),
     ];
   };
   const most = Math.min(range(width).hi, fitting.mr);
@@ -157,8 +158,8 @@ export function lowerConv(frame: Frame): Stmt[] {
   });
   const y = outer[0];
   const overRows = (from: Dim, to: Dim): Stmt[] =>
-    tiles(frame, "panel", nr, outs, (column) => {
-      const inner = tileParts(nr, fitting.nr, (part) =>
+    panelTiles(frame, nr, outs, (column) => {
+      const inner = panelParts(frame, nr, fitting.nr, outs, (part) =>
         y === undefined
           ? columns(column, part)
           : [{ kind: "for", v: y, from, to, step: 1, body: columns(column, part), parallel: true }],

@@ -37,13 +37,14 @@ import {
   clearTile,
   dotWidth,
   type Element,
+  outputTarget,
+  panelParts,
+  panelTiles,
   rowsAt,
   rowTiles,
   storeTile,
   tileKind,
   tileLanes,
-  tileParts,
-  tiles,
   whenAtLeast,
 } from "./tile.js";
 import { isWidened, widened, widenPanel } from "./widened.js";
@@ -72,8 +73,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     return (s === undefined ? null : linearIn(offset, s)?.coeff) ?? 1;
   };
   const packed = constantOf(form.b) !== undefined;
-  const wantsPacking = packed && typeof form.n === "number" && typeof form.k === "number" && form.n >= panel.nr;
-  if (packed && !wantsPacking) return scalar();
+  if (packed && (typeof form.n !== "number" || typeof form.k !== "number")) return scalar();
   const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
   const dot = strideA === 1 ? dotWidth(element, packed) : 1;
   let layout: Panels | null = null;
@@ -135,7 +135,8 @@ export function lowerMatmul(frame: Frame): Stmt[] {
     const rows = rowsAt(frame, frame.buffer(source), starts, bytesOf(element.a));
     const flat = (i: number, c: Dim): Dim => add(mul(add(mul(batchFlat, form.m), row, i), form.n), c);
     const vector = (i: number, j: number): Dim => flat(i, add(column, j * tileLanes(frame, tile.nr)));
-    const finish = storeTile(frame, result, acc.slice(0, mr), column, flat);
+    const columns = packed ? Number(form.n) : tile.nr;
+    const finish = storeTile(frame, result, acc.slice(0, mr), column, flat, outputTarget(frame), columns);
     return [
       ...(deep === null ? clearTile(frame, acc) : openSums(frame, deep, acc, vector)),
       ...(dot > 1
@@ -172,9 +173,9 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   const widens = dot > 1 && isWidened(frame, element, packed);
   const panels = (length: number, name: string): Stmt[] =>
     blockedTiles(frame, name, length, form.m, length * depth * bytesOf(element.a), (rows, inBlock) => {
-      const body = tiles(frame, "panel", panel.nr, form.n, (column) => {
+      const body = panelTiles(frame, panel.nr, form.n, (column) => {
         const parts = (element: Element, from: (part: Dim) => Expr, apart = strideB): Stmt[] =>
-          tileParts(panel.nr, tile.nr, (part) =>
+          panelParts(frame, panel.nr, tile.nr, form.n, (part) =>
             rows((row, at) =>
               block(length, row, column, part, element, from(part), apart, nextPanel(column, part, at, inBlock)),
             ),
@@ -196,7 +197,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       body = [parallelLoop(batch[axis] ?? 0, form.batch[axis] ?? 1, body)];
     return body;
   };
-  return whenAtLeast(frame, form.n, panel.nr, tiled, scalar);
+  return packed ? tiled() : whenAtLeast(frame, form.n, panel.nr, tiled, scalar);
 }
 
 function batchOfConstant(form: MatmulForm, batch: readonly Dim[]): Dim {

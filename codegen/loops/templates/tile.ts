@@ -297,6 +297,17 @@ export function tileParts(panel: number, nr: number, body: (part: Dim) => Stmt[]
   return [parallelLoop(part, panel / nr, body(mul(part, nr)))];
 }
 
+/** Panels of `nr` of a constant's columns: one where there are fewer, which its last columns are added to. */
+export function panelTiles(frame: Frame, nr: number, columns: Dim, body: TileBody): Stmt[] {
+  return typeof columns === "number" && columns < nr ? body(0, 0) : tiles(frame, "panel", nr, columns, body);
+}
+
+/** The parts of a panel that tiles of `nr` columns take, where the panel has columns behind the last of `columns`. */
+export function panelParts(frame: Frame, panel: number, nr: number, columns: Dim, body: (part: Dim) => Stmt[]): Stmt[] {
+  if (typeof columns !== "number" || columns >= panel) return tileParts(panel, nr, body);
+  return columns < nr ? body(0) : tiles(frame, "part", nr, columns, body);
+}
+
 /** Rows of a tile below which there is a tile of a few rows before single ones. */
 const FEW = 4;
 
@@ -329,7 +340,7 @@ export function outputTarget({ output, buffer }: Frame): Target {
 
 /**
  * Stores a tile through the epilogue. `flat(i, column)`: row-major offset of an element of the contraction's result;
- * `column` is the index variable or number of the tile's first column.
+ * `column` is the index variable or number of the tile's first column, `columns` how many of the tile's are stored.
  */
 export function storeTile(
   frame: Frame,
@@ -338,28 +349,51 @@ export function storeTile(
   column: Dim,
   flat: (i: number, column: Dim) => Dim,
   target: Target = outputTarget(frame),
+  columns = Number.POSITIVE_INFINITY,
 ): Stmt[] {
   const { pool, reader } = frame;
   const { shape, dtype } = target.value.type;
   const out: Stmt[] = [];
-  // A tile that starts at column 0 still needs a variable to vectorize over, whose range is that of the lanes.
-  const lanes = acc[0]?.[0]?.type.lanes ?? LANES;
-  const base = typeof column === "number" ? indexVar("column0", lanes) : column;
-  if (typeof column === "number") pool.dynamic.set(symbolOf(base), pool.i32(column));
+  const store = (sum: Expr, i: number, from: number, name: string): void => {
+    const { kind, lanes } = sum.type;
+    // A tile that starts at column 0 still needs a variable to vectorize over, whose range is that of the lanes.
+    const base = typeof column === "number" ? indexVar(`column0x${lanes}`, lanes) : column;
+    if (typeof column === "number") pool.dynamic.set(symbolOf(base), pool.i32(column));
+    const scalar = pool.variable({ kind, lanes: 1 }, name);
+    reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
+    reader.reset();
+    const first = shift(base, from);
+    const at = flat(i, first);
+    const value = stored(pool, dtype, reader.at(target.value, unravel(at, shape)));
+    const vectorizer = new Vectorizer(pool, symbolOf(base), lanes);
+    vectorizer.bind(scalar, sum);
+    const vector = bytesOf(dtype) > 4 ? null : vectorizer.vector(value);
+    const index = target.index(at, i, first);
+    if (vector !== null) out.push({ kind: "store", buffer: target.buffer, dtype, index, value: vector });
+    else out.push(...storeLanes(frame, result, sum, i, first, flat, target));
+  };
+  /** The first `count` lanes of a vector: two parts of it, which may overlap, or one after another. */
+  const storeSome = (sum: Expr, i: number, from: number, count: number): void => {
+    let width = sum.type.lanes;
+    while (width > count) width /= 2;
+    const lane = (l: number): Expr => pool.lane(sum, l);
+    if (width < LANES) {
+      for (let l = 0; l < count; l++) {
+        const at = shift(column, from + l);
+        out.push(storeElement(frame, result, lane(l), flat(i, at), i, at, target));
+      }
+      return;
+    }
+    for (const start of new Set([0, count - width])) {
+      const part = pool.lanes(Array.from({ length: width }, (_, l) => lane(start + l)));
+      store(part, i, from + start, `part${i}_${from + start}`);
+    }
+  };
   for (const [i, row] of acc.entries()) {
     for (const [j, sum] of row.entries()) {
-      const scalar = pool.variable({ kind: sum.type.kind, lanes: 1 }, `sum${i}_${j}`);
-      reader.held.set(result, () => fromAccumulator(pool, result.type.dtype, scalar));
-      reader.reset();
-      const first = shift(base, j * lanes);
-      const at = flat(i, first);
-      const value = stored(pool, dtype, reader.at(target.value, unravel(at, shape)));
-      const vectorizer = new Vectorizer(pool, symbolOf(base), lanes);
-      vectorizer.bind(scalar, sum);
-      const vector = bytesOf(dtype) > 4 ? null : vectorizer.vector(value);
-      const index = target.index(at, i, first);
-      if (vector !== null) out.push({ kind: "store", buffer: target.buffer, dtype, index, value: vector });
-      else out.push(...storeLanes(frame, result, sum, i, first, flat, target));
+      const from = j * sum.type.lanes;
+      if (columns >= from + sum.type.lanes) store(sum, i, from, `sum${i}_${j}`);
+      else storeSome(sum, i, from, columns - from);
     }
   }
   return out;
