@@ -7,7 +7,7 @@ import type { DType } from "./dtype.js";
 export { dimText, shapeText } from "./dims.js";
 export { bytesOf, type DType, isDType, viewOf } from "./dtype.js";
 export { LoadError } from "./errors.js";
-export { alignBlob, parseHeader, parseManifest } from "./manifest.js";
+export { alignBlob, endsOf, parseHeader, parseManifest } from "./manifest.js";
 export { canAdd, openWidening, STORED, widen } from "./widen.js";
 
 /** First bytes of a bundle. 0x89 and the line ends show a transfer that treated it as text. */

@@ -70,6 +70,16 @@ export function alignBlob(bytes: number): number {
   return Math.ceil(bytes / BLOB_ALIGN) * BLOB_ALIGN;
 }
 
+/** Where a bundle whose manifest ends at `start` ends: whole, and stripped of the texts, which follow the weights. */
+export function endsOf(
+  { blobs, modules }: Manifest,
+  start: number,
+): { readonly whole: number; readonly stripped: number } {
+  const end = (blob: BlobSpec | undefined): number =>
+    blob === undefined ? start : alignBlob(start) + blob.offset + blob.bytes;
+  return { whole: end(blobs.at(-1)), stripped: end(blobs[modules.length]) };
+}
+
 export function parseManifest(bytes: Uint8Array): Manifest {
   let source: string;
   let parsed: Json;

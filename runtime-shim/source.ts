@@ -56,16 +56,29 @@ function streamOf(reader: Reader, signal: AbortSignal | undefined): ByteStream {
     signal?.throwIfAborted();
     return count;
   };
+  /** A byte that atEnd() found; -1 for none. */
+  let ahead = -1;
   return {
     size: reader.size,
     async fill(into, where) {
-      for (let done = 0; done < into.length; ) {
+      let done = 0;
+      if (ahead >= 0 && into.length > 0) {
+        into[done++] = ahead;
+        ahead = -1;
+      }
+      while (done < into.length) {
         const count = await read(into.subarray(done));
         if (count === 0) malformed(where, `${done} bytes before the bundle ends`, `${into.length}`);
         done += count;
       }
     },
-    atEnd: async () => (await read(new Uint8Array(1))) === 0,
+    async atEnd() {
+      if (ahead >= 0) return false;
+      const byte = new Uint8Array(1);
+      if ((await read(byte)) === 0) return true;
+      [ahead = -1] = byte;
+      return false;
+    },
     close,
   };
 }

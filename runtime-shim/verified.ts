@@ -4,7 +4,7 @@
 import { LoadError } from "./errors.js";
 import { type BlobSpec, CHUNK_BYTES, HEADER_BYTES, type Manifest } from "./format.js";
 import { malformed } from "./json.js";
-import { alignBlob, parseHeader, parseManifest } from "./manifest.js";
+import { alignBlob, endsOf, parseHeader, parseManifest } from "./manifest.js";
 import { sha256 } from "./sha256.js";
 import type { ByteStream } from "./source.js";
 import { openWidening } from "./widen.js";
@@ -20,11 +20,13 @@ export interface Blobs {
   readonly weights: Uint8Array;
 }
 
-/** Reads all blobs. `onCode` gets the module as soon as it is whole. */
+/** Reads all blobs, or those that a stripped bundle has. `onCode` gets the module as soon as it is whole. */
 export async function readBlobs(blobs: Blobs, onCode: (code: Uint8Array<ArrayBuffer>) => void): Promise<void> {
   const { stream, manifest, start, module, weights } = blobs;
   let at = start;
   for (const [i, blob] of manifest.blobs.entries()) {
+    // A stripped bundle ends with its weights, which follow the modules.
+    if (i === manifest.modules.length + 1 && (await stream.atEnd())) return;
     const where = `blob ${i} (${blob.kind})`;
     const offset = alignBlob(start) + blob.offset;
     const padding = new Uint8Array(offset - at);
@@ -57,9 +59,9 @@ export async function readManifest(stream: ByteStream, pin: string | undefined) 
   await checkDigest(bytes, digest, "manifest");
   const manifest = parseManifest(bytes);
   const start = HEADER_BYTES + manifestBytes;
-  const last = manifest.blobs.at(-1);
-  const size = last === undefined ? start : alignBlob(start) + last.offset + last.bytes;
-  if (stream.size !== null && stream.size !== size) malformed("bundle", `${stream.size} bytes`, `${size}`);
+  const { whole, stripped } = endsOf(manifest, start);
+  if (stream.size !== null && stream.size !== whole && stream.size !== stripped)
+    malformed("bundle", `${stream.size} bytes`, `${whole}, or ${stripped} without texts`);
   return { manifest, digest, start };
 }
 

@@ -5,6 +5,7 @@ import {
   alignBlob,
   type BlobKind,
   CHUNK_BYTES,
+  endsOf,
   HEADER_BYTES,
   LoadError,
   type Manifest,
@@ -18,6 +19,8 @@ export interface Bundle {
   readonly manifest: Manifest;
   /** SHA-256 of the manifest, hex: the plan digest. */
   readonly digest: string;
+  /** Its texts, the plan among them, were left out. */
+  readonly isStripped: boolean;
   /** The bytes of the index-th blob of this kind (only modules have more than one), or null. A view, not a copy. */
   blob(kind: BlobKind, index?: number): Uint8Array | null;
   /** The weights as memory holds them: a view where they are stored so, else a copy. */
@@ -42,12 +45,14 @@ export function openBundle(bytes: Uint8Array): Bundle {
   checkDigest(text, digest, "manifest");
   const manifest = parseManifest(text);
   const start = alignBlob(manifestEnd);
-  const last = manifest.blobs.at(-1);
-  const size = last === undefined ? start : start + last.offset + last.bytes;
-  if (bytes.length !== size) throw new LoadError("malformed_input", "bundle", `${bytes.length} bytes`, `${size}`);
+  const { whole, stripped } = endsOf(manifest, manifestEnd);
+  if (bytes.length !== whole && bytes.length !== stripped)
+    throw new LoadError("malformed_input", "bundle", `${bytes.length} bytes`, `${whole}, or ${stripped} without texts`);
+  const isStripped = bytes.length < whole;
 
   let end = manifestEnd;
-  const blobs = manifest.blobs.map((spec, i) => {
+  const held = isStripped ? manifest.blobs.slice(0, manifest.modules.length + 1) : manifest.blobs;
+  const blobs = held.map((spec, i) => {
     const where = `blob ${i} (${spec.kind})`;
     const from = start + spec.offset;
     if (bytes.subarray(end, from).some((b) => b !== 0)) {
@@ -65,6 +70,7 @@ export function openBundle(bytes: Uint8Array): Bundle {
   return {
     manifest,
     digest,
+    isStripped,
     blob,
     weights() {
       const stored = blob("weights") ?? new Uint8Array();
@@ -81,4 +87,12 @@ export function openBundle(bytes: Uint8Array): Bundle {
       return found === null ? null : new TextDecoder("utf-8", { fatal: true }).decode(found);
     },
   };
+}
+
+/** The bundle without its texts: what runs, under the same plan digest. A view. Throws LoadError. */
+export function stripBundle(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly digest: string } {
+  const { manifest, digest } = openBundle(bytes);
+  const { manifestBytes } = parseHeader(bytes.subarray(0, HEADER_BYTES));
+  const { stripped } = endsOf(manifest, HEADER_BYTES + manifestBytes);
+  return { bytes: bytes.subarray(0, stripped), digest };
 }

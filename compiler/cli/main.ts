@@ -19,6 +19,7 @@ import { explainVerb } from "./verbs/explain.js";
 import { inspectVerb } from "./verbs/inspect.js";
 import { replayVerb } from "./verbs/replay.js";
 import { runVerb } from "./verbs/run.js";
+import { stripVerb } from "./verbs/strip.js";
 import { tuneVerb } from "./verbs/tune.js";
 import { typesVerb } from "./verbs/types.js";
 import { verifyVerb } from "./verbs/verify.js";
@@ -30,6 +31,7 @@ const VERBS: readonly Verb[] = [
   verifyVerb,
   diffVerb,
   replayVerb,
+  stripVerb,
   typesVerb,
   benchVerb,
   tuneVerb,

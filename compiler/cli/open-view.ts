@@ -1,6 +1,6 @@
 // A bundle's file to a BundleView: every digest is recomputed before anything is shown.
 
-import { openBundle } from "../../codegen/bundle/read.js";
+import { type Bundle, openBundle } from "../../codegen/bundle/read.js";
 import { LoadError, type Manifest } from "../../runtime-shim/format.js";
 import type { Plan } from "../plan/plan.js";
 import type { BundleView } from "./bundle-view.js";
@@ -13,10 +13,17 @@ export function openView(path: string): BundleView {
   return viewOf(path, readBytes(path, "bundle"));
 }
 
-/** Throws LoadError. `path` is only remembered. */
-export function viewOf(path: string, bytes: Uint8Array): BundleView {
-  const bundle = openBundle(bytes);
+/** Throws LoadError, also for a bundle that was stripped. */
+export function viewOf(path: string, bytes: Uint8Array, bundle: Bundle = openBundle(bytes)): BundleView {
   const { manifest } = bundle;
+  if (bundle.isStripped)
+    throw new LoadError(
+      "malformed_input",
+      path,
+      "a bundle stripped of its plan and texts",
+      "them",
+      "use the whole bundle",
+    );
   return {
     path,
     bytes,

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { openBundle } from "../../codegen/bundle/read.js";
+import { openBundle, stripBundle } from "../../codegen/bundle/read.js";
 import type { GraphProto, TensorProto } from "../../compiler/import/onnx/proto.js";
 import { decodeMessage, encodeMessage } from "../../compiler/import/onnx/wire.js";
 
@@ -35,8 +35,9 @@ export async function runtimeBytes(): Promise<number> {
   return outputFiles.reduce((sum, f) => sum + gzipped(f.contents), 0);
 }
 
-/** The bundle without its weights. */
-export function bundleBytes(bundle: Uint8Array): number {
+/** The bundle without its weights, and without the texts that no run needs. */
+export function bundleBytes(whole: Uint8Array): number {
+  const { bytes: bundle } = stripBundle(whole);
   const { manifest, blob } = openBundle(bundle);
   const weights = blob("weights");
   if (weights === null) return gzipped(bundle);

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import test from "ava";
+import { stripBundle } from "../../codegen/bundle/read.js";
 import { type BundleSource, LoadError, load, RunError } from "../../runtime-shim/index.js";
 import { fakeBundle, fakeParts, fakePlan, strictModule, wat } from "../support/fake-bundle.js";
 
@@ -78,6 +79,32 @@ test("every source gives the same model", async (t) => {
   t.like(await refusal(join(folder, "missing.psn")), { code: "malformed_input" });
   t.like(await refusal(folder), { code: "malformed_input" });
   t.like(await refusal("http://127.0.0.1:1/x"), { code: "malformed_input" });
+});
+
+test("a stripped bundle is the same model from every source, and ends nowhere else", async (t) => {
+  const { bytes: stripped } = stripBundle(bundle);
+  t.true(stripped.length < bundle.length);
+  const folder = mkdtempSync(join(tmpdir(), "psionic-load-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "stripped.psn");
+  writeFileSync(path, stripped);
+  const feeds = { x: [1, 2], flag: [true, false] };
+  const want = (await load(bundle)).runSync(feeds);
+  for (const source of [
+    stripped,
+    path,
+    streamOf(stripped, 1),
+    streamOf(stripped, 4096),
+    new Response(stripped.slice()),
+  ]) {
+    const model = await load(source, { digest });
+    t.deepEqual(model.runSync(feeds), want);
+  }
+  const more = new Uint8Array(stripped.length + 1);
+  more.set(stripped);
+  for (const wrong of [stripped.subarray(0, -1), more, bundle.subarray(0, stripped.length + 1), bundle.subarray(0, -1)])
+    for (const source of [wrong, streamOf(wrong, 100)])
+      t.regex((await refusal(source)).code, /malformed_input|digest_mismatch/u);
 });
 
 test("what is not a source is refused", async (t) => {

@@ -86,6 +86,26 @@ test("verify says ok of a whole bundle, and pins its digest", (t) => {
   t.regex(pinned.out, /FAILED {2}plan digest/);
 });
 
+test("strip leaves what runs, under the same digest", (t) => {
+  const f = folder(t);
+  f.write("m.psn", bundle);
+  const { digest, before, bytes } = json(t, f.run(["strip", "m.psn", "-o", "s.psn", "--json"]));
+  t.true(Number(bytes) < Number(before));
+  t.is(json(t, f.run(["verify", "s.psn", "--json"]))["digest"], digest);
+  t.is(json(t, f.run(["verify", "m.psn", "--json"]))["digest"], digest);
+  t.regex(f.run(["verify", "s.psn"]).out, /ok {2}digests and structure: .*stripped of 4 texts/);
+  works(t, f.run(["bench", "s.psn", "--repeat", "2"]));
+  for (const verb of [
+    ["inspect", "s.psn"],
+    ["types", "s.psn"],
+    ["diff", "s.psn", "m.psn"],
+  ])
+    fails(t, f.run(verb), 1, /stripped of its plan and texts[\s\S]*use the whole bundle/);
+  fails(t, f.run(["strip", "m.psn"]), 2, /-o is missing/);
+  works(t, f.run(["strip", "s.psn", "-o", "again.psn"]));
+  t.is(f.text("again.psn"), f.text("s.psn"));
+});
+
 test("verify names what does not hold", (t) => {
   const f = folder(t);
   const cut = bundle.subarray(0, bundle.length - 1);

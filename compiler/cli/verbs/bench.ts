@@ -72,12 +72,12 @@ export const benchVerb: Leaf = {
     const [path = ""] = command.args;
     const options = command.opts<Options>();
     const repeat = options.repeat === undefined ? null : parseRepeat(options.repeat);
-    const [{ openerOf }, { chooseEntry }, { feedFrom }, { statOf }, { openView }] = await Promise.all([
+    const [{ openerOf }, { chooseEntry }, { feedFrom }, { readBytes, statOf }, { openBundle }] = await Promise.all([
       import("../open-model.js"),
       import("../feeds.js"),
       import("../io/feed.js"),
       import("../io/files.js"),
-      import("../open-view.js"),
+      import("../../../codegen/bundle/read.js"),
     ]);
     const wanted = parseVariant(options);
     const open = await openerOf(path);
@@ -91,10 +91,10 @@ export const benchVerb: Leaf = {
     }
     if (model === undefined) throw usage("nothing was loaded");
     const entry = chooseEntry(model, options.entry);
-    const view = openView(path);
+    const { manifest } = openBundle(readBytes(path, "bundle"));
     const { completeInputs, parseSizes } = await import("../made-inputs.js");
     const sizes = parseSizes(options.dim ?? [], "--dim");
-    const inputs = await completeInputs(options.input ?? [], entry, view.manifest, sizes);
+    const inputs = await completeInputs(options.input ?? [], entry, manifest, sizes);
     const feeds = Object.fromEntries([...inputs].map(([name, t]) => [name, feedFrom(t)]));
     const times = timeRuns(model, entry.name, feeds, repeat);
     const measured: Measured = {
@@ -115,7 +115,7 @@ export const benchVerb: Leaf = {
       runs: times.warm.length,
       bytes: {
         bundle: statOf(path)?.size ?? 0,
-        memory: view.manifest.memory.bytes,
+        memory: manifest.memory.bytes,
         peak: process.resourceUsage().maxRSS * 1024,
       },
     };

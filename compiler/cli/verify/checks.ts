@@ -2,6 +2,7 @@
 // group that fails ends the list where the rest would have nothing to stand on.
 
 import { levelsOf, toLevels } from "../../../codegen/bundle/levels.js";
+import { type Bundle, openBundle } from "../../../codegen/bundle/read.js";
 import { widenedOf } from "../../../codegen/bundle/store.js";
 import { canonicalJson, sha256Hex } from "../../../codegen/bundle/write.js";
 import { LoadError, type Manifest } from "../../../runtime-shim/format.js";
@@ -30,19 +31,34 @@ export interface Verification {
 }
 
 export async function verify(path: string, bytes: Uint8Array): Promise<Verification> {
-  let view: BundleView;
+  let bundle: Bundle;
+  let view: BundleView | null;
   try {
-    view = viewOf(path, bytes);
+    bundle = openBundle(bytes);
+    view = bundle.isStripped ? null : viewOf(path, bytes, bundle);
   } catch (e) {
     if (!(e instanceof LoadError)) throw e;
     return { ok: false, digest: null, checks: [failed("digests and structure", e.message)] };
   }
-  const { manifest: m, plan } = view;
+  const { manifest: m, digest } = bundle;
+  const modules = m.modules.flatMap((_, i) => bundle.blob("module", i) ?? []);
+  const blobs = bundle.isStripped
+    ? `modules and weights, stripped of ${counted(m.blobs.length - modules.length - 1, "text")}`
+    : counted(m.blobs.length, "blob");
   const checks = [
-    passed(
-      "digests and structure",
-      `manifest and ${counted(m.blobs.length, "blob")}, ${counted(view.bytes.byteLength, "byte")}`,
-    ),
+    passed("digests and structure", `manifest and ${blobs}, ${counted(bytes.byteLength, "byte")}`),
+    ...(view === null ? [] : planChecks(view)),
+    of("modules", moduleIssues(m, modules), `${modules.length} valid, with every entry point's export`),
+    ...(view === null ? [] : [of("levels", levelIssues(view), "recomputed from plan and texts")]),
+    await runtimeCheck(m.target, bytes),
+  ];
+  return { ok: checks.every((c) => c.ok), digest, checks };
+}
+
+/** What the plan in the bundle is held against. */
+function planChecks(view: BundleView): Check[] {
+  const { manifest: m, plan } = view;
+  return [
     of("manifest agrees with plan", manifestIssues(m, plan), "every field that both have"),
     of(
       "plan",
@@ -50,11 +66,7 @@ export async function verify(path: string, bytes: Uint8Array): Promise<Verificat
       `${counted(plan.kernels.length, "kernel")}, ${counted(plan.entries.length, "entry point")}`,
     ),
     of("weights", weightIssues(view), counted(plan.constants.length, "constant")),
-    of("modules", moduleIssues(view), `${view.modules.length} valid, with every entry point's export`),
-    of("levels", levelIssues(view), "recomputed from plan and texts"),
-    await runtimeCheck(m.target, bytes),
   ];
-  return { ok: checks.every((c) => c.ok), digest: view.digest, checks };
 }
 
 function passed(name: string, detail: string): Check {

@@ -1,35 +1,35 @@
 // Whether the modules of a bundle are what its target says: WebAssembly that this engine accepts, or shared libraries for
 // the target's machine; with the export of every entry point.
 
-import type { Plan } from "../../plan/plan.js";
-import { type BundleView, moduleName } from "../bundle-view.js";
+import type { Manifest } from "../../../runtime-shim/format.js";
+import { moduleName } from "../bundle-view.js";
 import { CliError } from "../failures.js";
 import { isNative } from "../load-model.js";
 import { readSharedLibrary } from "./elf.js";
 
 /** What is wrong with each module, with its place. */
-export function moduleIssues({ manifest, plan, modules }: BundleView): string[] {
+export function moduleIssues(manifest: Manifest, modules: readonly Uint8Array[]): string[] {
   const issuesOf = isNative(manifest.target) ? libraryIssues : wasmIssues;
   return modules.flatMap((code, i) => {
     const spec = manifest.modules[i];
     const where = `module ${i}${spec === undefined ? "" : `, ${moduleName(spec)}`}`;
-    return issuesOf(code, plan).map((issue) => `${where}: ${issue}`);
+    return issuesOf(code, manifest).map((issue) => `${where}: ${issue}`);
   });
 }
 
-function missing({ entries }: Plan, exported: readonly string[]): string[] {
+function missing({ entries }: Manifest, exported: readonly string[]): string[] {
   return entries
     .filter((e) => !exported.includes(e.export))
     .map((e) => `no function "${e.export}" for entry "${e.name}"`);
 }
 
-function wasmIssues(code: Uint8Array, plan: Plan): string[] {
+function wasmIssues(code: Uint8Array, manifest: Manifest): string[] {
   const wasm = Uint8Array.from(code);
   if (!WebAssembly.validate(wasm)) return ["this engine does not accept it, or lacks a feature it needs"];
   const module = new WebAssembly.Module(wasm);
   const functions = WebAssembly.Module.exports(module).filter((e) => e.kind === "function");
   const issues = missing(
-    plan,
+    manifest,
     functions.map((e) => e.name),
   );
   const imported = WebAssembly.Module.imports(module).map((x) => `${x.module}.${x.name} (${x.kind})`);
@@ -41,12 +41,13 @@ function wasmIssues(code: Uint8Array, plan: Plan): string[] {
 /** e_machine by target. */
 const MACHINES: Readonly<Record<string, number>> = { "x86-64": 62, aarch64: 183 };
 
-function libraryIssues(code: Uint8Array, plan: Plan): string[] {
+function libraryIssues(code: Uint8Array, manifest: Manifest): string[] {
   try {
     const { machine, exports } = readSharedLibrary(code);
-    const want = MACHINES[plan.target];
-    const issues = missing(plan, exports);
-    if (machine !== want) issues.push(`it is for machine ${machine} of ELF, want ${want ?? "none"} (${plan.target})`);
+    const want = MACHINES[manifest.target];
+    const issues = missing(manifest, exports);
+    if (machine !== want)
+      issues.push(`it is for machine ${machine} of ELF, want ${want ?? "none"} (${manifest.target})`);
     return issues;
   } catch (e) {
     if (e instanceof CliError) return [e.message];
