@@ -270,6 +270,21 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   bits: convert("bitcast"),
   maskToInt: convert("zext"),
   intToMask: (cx) => compareText(cx, "ne", arg(cx, 0), zero(operandType(cx))),
+  laneBits: (cx) => {
+    const { lanes } = operandType(cx);
+    return cast(
+      cx,
+      "zext",
+      `i${lanes}`,
+      cx.out.value(`bitcast ${maskType(operandType(cx))} ${arg(cx, 0)} to i${lanes}`),
+      "i32",
+    );
+  },
+  lowestBit: (cx) =>
+    cx.out.call("i32", "llvm.cttz.i32", [
+      { type: "i32", text: arg(cx, 0) },
+      { type: "i1", text: "true" },
+    ]),
   splat: (cx) => splat(cx, scalarType(cx.type.kind), arg(cx, 0), cx.type.lanes),
   dot16,
   dot8: dotBytes(false),

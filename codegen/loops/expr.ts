@@ -90,6 +90,10 @@ export type MachineOp =
   | "maskToInt"
   /** i32 or i64 (nonzero) -> mask */
   | "intToMask"
+  /** A vector's mask32 -> an i32 scalar in which bit i says whether lane i holds. */
+  | "laneBits"
+  /** The place of an i32 scalar's lowest set bit; the scalar is not 0. */
+  | "lowestBit"
   /** scalar -> every lane */
   | "splat"
   /** (a, b): 16-bit halves of each 32-bit lane multiplied and added in pairs: a.lo * b.lo + a.hi * b.hi, signed. */

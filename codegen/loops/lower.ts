@@ -12,10 +12,11 @@ import { lowerInnerProducts } from "./templates/inner-products.js";
 import { lowerMap } from "./templates/map.js";
 import { lowerMatmul } from "./templates/matmul.js";
 import { lowerConcat, lowerPad, lowerScatter } from "./templates/movement.js";
-import { lowerArgreduce, lowerCumulate, lowerNonzero, lowerSort } from "./templates/order.js";
+import { lowerArgreduce, lowerCumulate, lowerNonzero } from "./templates/order.js";
 import { lowerPool } from "./templates/pool.js";
 import { lowerReduce } from "./templates/reduce.js";
 import { lowerRows } from "./templates/rows.js";
+import { lowerSort } from "./templates/sort.js";
 
 const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   map: lowerMap,

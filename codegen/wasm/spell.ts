@@ -201,6 +201,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
     if (lanes > 1) return [`${vectorName(kind)}.ne`, x, [`${vectorName(kind)}.splat`, zeroOf(scalarName(kind))]];
     return [`${scalarName(kind)}.ne`, x, zeroOf(scalarName(kind))];
   },
+  laneBits: (cx) => ["i32x4.bitmask", ...cx.args],
+  lowestBit: (cx) => ["i32.ctz", ...cx.args],
   splat: (cx) => {
     const { kind } = cx.type;
     const x = at(cx.args, 0);

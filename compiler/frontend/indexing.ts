@@ -2,7 +2,7 @@
 // an error when the model runs.
 
 import * as ir from "../ir/build.js";
-import type { Dim } from "../ir/dim.js";
+import { type Dim, provenLess, range } from "../ir/dim.js";
 import { isInteger } from "../ir/dtype.js";
 import type { Builder, Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
@@ -131,11 +131,14 @@ export abstract class Indexing extends Parts {
   }
   /** The k greatest (or least) along an axis, greatest (least) first. */
   topk(k: Dim, axis = -1, { largest = true }: { readonly largest?: boolean } = {}): Extreme {
-    return record("topk", () => {
-      const all = this.sort(axis, { descending: largest });
-      if (this.rank === 0) return all;
+    return record("topk", (b) => {
+      if (this.rank === 0) return this.sort(axis, { descending: largest });
       const at = this.axis(axis, "topk");
-      return { values: all.values.narrow(at, 0, k), indices: all.indices.narrow(at, 0, k) };
+      const size = this.shape[at] ?? 0;
+      if (range(k).hi < 0 || provenLess(size, k))
+        return this.refuse("topk", `${String(k)} of ${String(size)} elements`, "take from none to all of the axis");
+      const { values, indices } = ir.sort(b, this.valueFor("topk"), at, largest, k);
+      return { values: wrap(values), indices: wrap(indices) };
     });
   }
 

@@ -178,8 +178,15 @@ export function scatter(b: Builder, x: Value, indices: Value, updates: Value, mo
   return b.one("scatter", [x, indices, updates], { mode });
 }
 
-export function sort(b: Builder, x: Value, axis: number, descending = false): { values: Value; indices: Value } {
-  const [values, indices] = b.op("sort", [x], { axis, descending });
+/** The first `count` elements in order along an axis, all of them unless it is given, and where they were. */
+export function sort(
+  b: Builder,
+  x: Value,
+  axis: number,
+  descending = false,
+  count: Dim = x.type.shape[axis] ?? 1,
+): { values: Value; indices: Value } {
+  const [values, indices] = b.op("sort", [x], { axis, descending, count });
   if (values === undefined || indices === undefined) throw new RangeError("sort has two outputs");
   return { values, indices };
 }

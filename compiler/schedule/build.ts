@@ -6,7 +6,6 @@ import { Bug } from "../ir/errors.js";
 import { constantOf, type Graph, isOp, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { type Scope, scopesOf } from "../ir/scope.js";
 import type { Tensor } from "../ir/tensor.js";
-import { elementCount } from "../ir/types.js";
 import { attentionChoices, attentionScratchBytes } from "./attention.js";
 import { blockChoices, blockForm, blockScratchBytes } from "./blocks.js";
 import { chooseTile, matmulForm } from "./contraction.js";
@@ -16,6 +15,7 @@ import type { Group } from "./groups.js";
 import { widenedPanelBytes } from "./paired.js";
 import { poolScratchBytes } from "./pooling.js";
 import type { Choices, Kernel, Schedule, ScheduleOptions, Step, Template } from "./schedule.js";
+import { sortScratch } from "./sorting.js";
 import { stageElements } from "./stages.js";
 import { SIMD128_TILES, type TileChooser } from "./tiles.js";
 import { isElementwise, usesOf } from "./uses.js";
@@ -255,7 +255,7 @@ function scratchOf(
   const pooling = group?.pooling ?? null;
   if (pooling !== null) return poolScratchBytes(pooling);
   if (template === "map") return mul(4, stageElements(nodes));
-  if (template === "sort") return mul(elementCount(node.outputs[0]?.type.shape ?? []), 16);
+  if (isOp(node, "sort")) return sortScratch(node).bytes;
   return 0;
 }
 

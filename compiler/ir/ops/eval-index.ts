@@ -116,10 +116,13 @@ export function sort(cx: Cx<"sort">): readonly Tensor[] {
   const x = inputOf(cx, 0);
   const { axis, descending } = cx.attrs;
   const size = x.shape[axis] ?? 1;
+  const count = cx.size(cx.attrs.count);
+  if (count < 0 || count > size) throw new RunIssue("size_mismatch", `sort of ${size} elements cannot give ${count}`);
   const inner = stridesOf(x.shape)[axis] ?? 1;
   const { elements } = x;
-  const from = new Int32Array(x.size);
-  const indices = new BigInt64Array(x.size);
+  const shape = x.shape.map((d, i) => (i === axis ? count : d));
+  const from = new Int32Array(sizeOf(shape));
+  const indices = new BigInt64Array(from.length);
   const order = (i: number, j: number): number => {
     const c = compare(elements, i, j);
     return (descending ? -c : c) || i - j;
@@ -127,12 +130,13 @@ export function sort(cx: Cx<"sort">): readonly Tensor[] {
   for (let start = 0; start < x.size; start++) {
     if (Math.floor(start / inner) % size !== 0) continue;
     const line = Array.from({ length: size }, (_, k) => start + k * inner).sort(order);
-    for (const [k, p] of line.entries()) {
-      from[start + k * inner] = p;
-      indices[start + k * inner] = BigInt((p - start) / inner);
+    const to = Math.floor(start / (inner * size)) * inner * count + (start % inner);
+    for (const [k, p] of line.slice(0, count).entries()) {
+      from[to + k * inner] = p;
+      indices[to + k * inner] = BigInt((p - start) / inner);
     }
   }
-  return [pick(x, x.shape, from), tensorOf("i64", x.shape, indices)];
+  return [pick(x, shape, from), tensorOf("i64", shape, indices)];
 }
 
 /** Order of two elements: NaN is the greatest. */

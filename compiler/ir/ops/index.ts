@@ -1,5 +1,6 @@
 // Ops whose element positions are data.
 
+import { formatDim, provenLess } from "../dim.js";
 import { isFloat, isInteger } from "../dtype.js";
 import { arity, type InferContext, type OpRows } from "../op-spec.js";
 import type { TensorType } from "../types.js";
@@ -60,9 +61,15 @@ export const indexRows: OpRows<typeof indexAttrs> = {
     arity: arity(1),
     infer: (cx) => {
       const x = operand(cx, 0, "a value");
-      axisOf(cx, x, cx.attrs.axis);
+      const { axis, count } = cx.attrs;
+      const size = axisOf(cx, x, axis);
       if (!isFloat(x.dtype) && !isInteger(x.dtype) && x.dtype !== "bool") cx.fail(`sort takes numbers, has ${x.dtype}`);
-      return [x, { dtype: "i64", shape: x.shape }];
+      if (provenLess(size, count)) cx.fail(`sort of ${formatDim(size)} elements cannot give ${formatDim(count)}`);
+      const shape = x.shape.map((d, i) => (i === axis ? count : d));
+      return [
+        { dtype: x.dtype, shape },
+        { dtype: "i64", shape },
+      ];
     },
     evaluate: evaluate.sort,
     vjp: vjp.sort,

@@ -56,8 +56,8 @@ export const indexAttrs = {
   take: {},
   /** (x, indices, updates): x with x.flat[indices] combined with updates in row-major order. Out of range is a run-time error. */
   scatter: { mode: a.oneOf("set", "add", "mul", "min", "max") },
-  /** Along `axis`, stable: (values, indices: i64). NaN sorts as the greatest. */
-  sort: { axis: a.int, descending: a.bool },
+  /** The first `count` along `axis`, stable: (values, indices: i64). NaN sorts as the greatest, zeros as equals. */
+  sort: { axis: a.int, descending: a.bool, count: a.dim },
   /** Row-major coordinates of nonzero elements: i64 [rank, count], where `count` is a fresh symbol bounded by the size. */
   nonzero: { count: a.dim },
 } as const;

@@ -38,8 +38,10 @@ export const sort: Rule<"sort"> = (b, { inputs, outputs, attrs: { axis } }, [g])
   if (g == null) return [null];
   const x = operandOf(inputs, 0);
   const { shape } = x.type;
+  const indices = operandOf(outputs, 1);
+  const first = indices.type.shape;
   const stride = ir.dimValue(b, elementCount(shape.slice(axis + 1)));
-  const along = ir.iota(b, "i64", shape, axis);
-  const moved = ir.mul(b, ir.sub(b, operandOf(outputs, 1), along), stride);
-  return [ir.scatter(b, zerosLike(b, x), ir.add(b, positionsIn(b, shape), moved), g)];
+  const moved = ir.mul(b, ir.sub(b, indices, ir.iota(b, "i64", first, axis)), stride);
+  const positions = ir.sliceAxis(b, positionsIn(b, shape), axis, 0, first[axis] ?? 1);
+  return [ir.scatter(b, zerosLike(b, x), ir.add(b, positions, moved), g)];
 };

@@ -105,8 +105,8 @@ const topK: Translator = (cx) => {
     cx.opset < 10
       ? cx.int("k")
       : (cx.dims(cx.in(1), "k", () => cx.declaredSize(0, axis) ?? cx.session.upper(d))[0] ?? 0);
-  const { values, indices } = ir.sort(b, x, axis, cx.flag("largest", true));
-  return [ir.sliceAxis(b, values, axis, 0, k), ir.sliceAxis(b, indices, axis, 0, k)];
+  const { values, indices } = ir.sort(b, x, axis, cx.flag("largest", true), k);
+  return [values, indices];
 };
 
 const argReduce =
