@@ -125,7 +125,7 @@ export function compileStages(
   const replay = options.tuning === undefined ? null : replayTuning({ ...options.tuning, tier });
   const scheduled = schedule(separate(builder, functional), replay?.choices, {
     ...options.schedule,
-    tiles: tilesOf(target, options.cpus),
+    tiles: tilesOf(target, tier, options.cpus),
   });
   const built = build(target, scheduled, builder, { entry, variants, threading, memo, cpus: options.cpus });
   const { modules, placeOf } = built;

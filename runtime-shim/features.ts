@@ -1,10 +1,11 @@
 // Which WebAssembly features this engine has: each is asked about with a module of a few bytes that is valid only with
-// the feature.
+// the feature, and how it multiplies bytes by running it.
 
+import { takesUnsignedBytes } from "./byte-dots.js";
 import { FEATURES, type Feature } from "./format.js";
 
 /** Instructions of a function () -> (), without its end. */
-const BODIES: Readonly<Record<Feature, readonly number[]>> = {
+const BODIES: Readonly<Record<Exclude<Feature, "relaxed-dot-u8">, readonly number[]>> = {
   // i32.const 0, i8x16.splat, drop
   simd128: [0x41, 0, 0xfd, 0x0f, 0x1a],
   // two splats, i8x16.relaxed_swizzle, drop
@@ -34,7 +35,8 @@ export function hasFeature(name: string): boolean {
   let has = answers.get(name);
   if (has === undefined) {
     const feature = FEATURES.find((f) => f === name);
-    has = feature !== undefined && WebAssembly.validate(probe(BODIES[feature]));
+    if (feature === undefined) has = false;
+    else has = feature === "relaxed-dot-u8" ? takesUnsignedBytes() : WebAssembly.validate(probe(BODIES[feature]));
     answers.set(name, has);
   }
   return has;

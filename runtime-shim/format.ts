@@ -47,10 +47,14 @@ export const LIMITS = {
   symbolValue: 2 ** 31 - 1,
 } as const;
 
-/** WebAssembly features that a module may need; the shim probes for each. Named as in the target_features section. */
+/**
+ * WebAssembly features that a module may need; the shim probes for each. Named as in the target_features section, and
+ * relaxed-dot-u8: relaxed dot products of bytes take the second operand's as unsigned ones, with exact sums.
+ */
 export const FEATURES = [
   "simd128",
   "relaxed-simd",
+  "relaxed-dot-u8",
   "threads",
   "bulk-memory",
   "nontrapping-fptoint",

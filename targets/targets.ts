@@ -5,7 +5,7 @@ import { buildWasm } from "../codegen/wasm/target.js";
 import type { Builder, Node, Value } from "../compiler/ir/graph.js";
 import type { Plan, Tier } from "../compiler/plan/plan.js";
 import type { Schedule } from "../compiler/schedule/schedule.js";
-import { registerTiles, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
+import { registerTiles, SIMD128_BYTE_TILES, SIMD128_TILES, type TileChooser } from "../compiler/schedule/tiles.js";
 import {
   bestLevel,
   buildNative,
@@ -22,9 +22,10 @@ export type TargetName = "wasm" | NativeName;
 
 export const TARGET_NAMES: readonly TargetName[] = ["wasm", "x86-64", "aarch64"];
 
-/** The register tiles of a target: those of the best CPU level that code is made for. */
-export function tilesOf(target: TargetName, cpus?: readonly string[]): TileChooser {
-  return target === "wasm" ? SIMD128_TILES : registerTiles(bestLevel(NATIVE[target], cpus).unit);
+/** The register tiles of a target in a tier: those of the best CPU level that code is made for. */
+export function tilesOf(target: TargetName, tier: Tier, cpus?: readonly string[]): TileChooser {
+  if (target === "wasm") return tier === "relaxed" ? SIMD128_BYTE_TILES : SIMD128_TILES;
+  return registerTiles(bestLevel(NATIVE[target], cpus).unit);
 }
 
 /** What passes have to know of a target in a tier, and of the levels of CPUs that code is made for. */
@@ -34,7 +35,7 @@ export function passOptionsOf(
   cpus?: readonly string[],
 ): {
   readonly keeps: (node: Node) => boolean;
-  readonly byteDots?: "all" | "small";
+  readonly byteDots?: "all" | "some";
   readonly bf16Dots?: boolean;
   readonly pairProducts?: boolean;
   readonly multipliesPerWeight: number;
@@ -46,8 +47,8 @@ export function passOptionsOf(
     return { keeps: wasmKeeps, byteDots: "all", bf16Dots, multipliesPerWeight: 20 };
   }
   const options = { keeps: wasmKeeps, pairProducts: true, multipliesPerWeight: 4 };
-  // Relaxed SIMD multiplies bytes, of which one side has 7 bits; strict modules take pairs of 16 bits instead.
-  return tier === "relaxed" ? { ...options, byteDots: "small" } : options;
+  // Relaxed SIMD multiplies bytes, of which one side has 7 bits, on some engines 8; strict modules take pairs of 16 bits.
+  return tier === "relaxed" ? { ...options, byteDots: "some" } : options;
 }
 
 export interface Build {

@@ -24,6 +24,7 @@ import { runPass } from "../compiler/passes/run.js";
 import { interpret } from "../compiler/reference/interpret.js";
 import { schedule } from "../compiler/schedule/build.js";
 import { printSchedule } from "../compiler/schedule/print.js";
+import { SIMD128_BYTE_TILES, SIMD128_TILES } from "../compiler/schedule/tiles.js";
 import { wasmKeeps } from "../targets/wasm/capabilities.js";
 import { difference, sampleInputs } from "./support/sample.js";
 
@@ -132,12 +133,13 @@ for (const path of files) {
         const b = new Builder();
         const before = readGraph(input, b);
         let after = before;
-        // Behind a pass may stand what else the target has: "widen bf16Dots".
+        // Behind a pass may stand what else the target has: "widen bf16Dots", or has not everywhere: "bytes some".
         const words = rest.split(",").map((part) => part.trim().split(/\s+/));
         const names = words.map(([name = ""]) => name);
         const bf16Dots = words.flat().includes("bf16Dots");
         // Where that pass is named, the target is one that has what it is for.
-        const dots = names.includes("bytes") ? ({ byteDots: "all" } as const) : {};
+        const machines = words.flat().includes("some") ? ("some" as const) : ("all" as const);
+        const dots = names.includes("bytes") ? { byteDots: machines } : {};
         for (const name of names) {
           const pass = PASSES.get(name);
           if (pass === undefined) throw new Error(`no pass is named "${name}"`);
@@ -154,7 +156,14 @@ for (const path of files) {
         break;
       }
       case "schedule":
-        expectText(printSchedule(schedule(readGraph(input, new Builder()))));
+        // "widensBytes": for machines of which only some multiply bytes.
+        expectText(
+          printSchedule(
+            schedule(readGraph(input, new Builder()), undefined, {
+              tiles: rest === "widensBytes" ? SIMD128_BYTE_TILES : SIMD128_TILES,
+            }),
+          ),
+        );
         break;
       case "refuse":
         expectText(refusalOf(input));

@@ -14,9 +14,15 @@ export interface Lowered {
   readonly loops: LoopKernel;
 }
 
-export function lowerSchedule(schedule: Schedule, unit: VectorUnit): readonly Lowered[] {
+/** `wanted`: the kernels that are lowered; default: all. */
+export function lowerSchedule(
+  schedule: Schedule,
+  unit: VectorUnit,
+  wanted: (kernel: Kernel) => boolean = () => true,
+): readonly Lowered[] {
   const iterations = loopCounters(schedule.steps);
-  return kernelsOf(schedule.steps).map((kernel) => ({ kernel, loops: lowerKernel(kernel, iterations, unit) }));
+  const kernels = kernelsOf(schedule.steps).filter(wanted);
+  return kernels.map((kernel) => ({ kernel, loops: lowerKernel(kernel, iterations, unit) }));
 }
 
 /** The counters of all loops, by the region parameter that reads them. */

@@ -17,6 +17,7 @@ import { lowerPool } from "./templates/pool.js";
 import { lowerReduce } from "./templates/reduce.js";
 import { lowerRows } from "./templates/rows.js";
 import { lowerSort } from "./templates/sort.js";
+import { lowerWiden } from "./templates/widened.js";
 
 const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   map: lowerMap,
@@ -36,6 +37,7 @@ const TEMPLATES: Readonly<Record<Template, (frame: Frame) => Stmt[]>> = {
   argreduce: lowerArgreduce,
   cumulate: lowerCumulate,
   nonzero: lowerNonzero,
+  widen: lowerWiden,
 };
 
 /** Loops of a kernel for a target's vectors. `iterations`: the counters of the loops around it. */

@@ -3,11 +3,11 @@
 
 import { range, sub, symOf } from "../../compiler/ir/dim.js";
 import { Bug } from "../../compiler/ir/errors.js";
-import type { Variant } from "../../compiler/plan/plan.js";
 import { symbolName } from "../../compiler/plan/symbols.js";
 import type { Expr } from "../loops/expr.js";
-import { isDivisible, type Loop, spaceOf } from "../loops/parts.js";
+import { type Loop, spaceOf } from "../loops/parts.js";
 import type { LoopKernel, Stmt } from "../loops/stmt.js";
+import type { Dialect } from "./dialect.js";
 import { Indices } from "./indices.js";
 import { loadFrom, storeTo } from "./memory.js";
 import { Scopes, VOLATILE } from "./scopes.js";
@@ -18,7 +18,7 @@ import { countUses } from "./uses.js";
 
 export class KernelEmitter {
   readonly #kernel: LoopKernel;
-  readonly #variant: Variant;
+  readonly #dialect: Dialect;
   /** Parameters before the buffers. */
   readonly #first: number;
   readonly #scopes: Scopes;
@@ -29,11 +29,11 @@ export class KernelEmitter {
   /** Whether parallel loops are to be divided: not yet inside one, in a function that runs in parts. */
   #divides: boolean;
 
-  /** With threads, a divisible kernel becomes a function of (part, parts, ...buffers). */
-  constructor(kernel: LoopKernel, variant: Variant) {
+  /** `inParts`: the kernel becomes a function of (part, parts, ...buffers). */
+  constructor(kernel: LoopKernel, dialect: Dialect, inParts: boolean) {
     this.#kernel = kernel;
-    this.#variant = variant;
-    this.#divides = variant.threads && isDivisible(kernel);
+    this.#dialect = dialect;
+    this.#divides = inParts;
     this.#first = this.#divides ? PART_PARAMETERS : 0;
     this.#scopes = new Scopes(kernel, this.#first + kernel.buffers.length);
     this.#indices = new Indices(kernel, this.#scopes, {
@@ -208,7 +208,7 @@ export class KernelEmitter {
           type: e.type,
           args: e.args.map((a) => this.#value(a)),
           operands: e.args,
-          tier: this.#variant.tier,
+          dialect: this.#dialect,
         });
       default:
         throw new Bug("wasm", `${e.kind} has no code`);

@@ -15,9 +15,12 @@ export interface JobList {
   readonly jobs: Job[];
 }
 
-/** `jobs`: where kernels run in parts, the steps that threads share are added to it; null for one thread. */
-export function emitEntry(plan: Plan, entry: EntryPlan, jobs: JobList | null): WasmFunction {
-  const speller = new EntrySpeller(2 + entry.symbols.length, jobs);
+/**
+ * `jobs`: where kernels run in parts, the steps that threads share are added to it; null for one thread. `idle`: kernels that do
+ * nothing in this module.
+ */
+export function emitEntry(plan: Plan, entry: EntryPlan, jobs: JobList | null, idle: ReadonlySet<number>): WasmFunction {
+  const speller = new EntrySpeller(2 + entry.symbols.length, jobs, idle);
   const symbols = entry.symbols.map((name, i): Instruction => ["symbol.set", name, get(2 + i, "i32")]);
   const steps = entryCode(plan, entry).flatMap((code) => speller.spell(code));
   const body: Instruction[] = [["fail.set", i32(0)], ...symbols, ...steps, i32(0)];
@@ -32,10 +35,12 @@ class EntrySpeller {
   readonly locals: ValueType[] = [];
   readonly #params: number;
   readonly #jobs: JobList | null;
+  readonly #idle: ReadonlySet<number>;
 
-  constructor(params: number, jobs: JobList | null) {
+  constructor(params: number, jobs: JobList | null, idle: ReadonlySet<number>) {
     this.#params = params;
     this.#jobs = jobs;
+    this.#idle = idle;
   }
 
   spell(code: EntryCode): Instruction[] {
@@ -47,7 +52,7 @@ class EntrySpeller {
         return [["if", inside, ["block", ...this.#all(body), returnIf(["fail.get"], failed)], ["block"]]];
       }
       case "call":
-        return [this.#call(code)];
+        return this.#idle.has(code.kernel) ? [] : [this.#call(code)];
       case "setSymbol":
         return [["symbol.set", code.name, dimCode(code.value)]];
       case "readSymbol":

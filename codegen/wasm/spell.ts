@@ -1,8 +1,8 @@
 // How WebAssembly spells register operations: the dialect's table. Scalars hold masks as 0 or 1, vectors as all-ones
 // lanes.
 
-import type { Tier } from "../../compiler/plan/plan.js";
 import type { Expr, MachineOp, Reg, RegKind } from "../loops/expr.js";
+import type { Dialect } from "./dialect.js";
 import { type Instruction, i32, type ValueType } from "./tree.js";
 
 export function valueType({ kind, lanes }: Reg): ValueType {
@@ -34,7 +34,7 @@ interface Cx {
   readonly type: Reg;
   readonly args: readonly Instruction[];
   readonly operands: readonly Expr[];
-  readonly tier: Tier;
+  readonly dialect: Dialect;
 }
 
 type Spell = (cx: Cx) => Instruction;
@@ -142,7 +142,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   madd: (cx) => {
     const { kind, lanes } = cx.type;
     const [a, b, c] = [at(cx.args, 0), at(cx.args, 1), at(cx.args, 2)];
-    if (cx.tier === "relaxed" && lanes > 1 && isFloat(kind)) return [`${vectorName(kind)}.relaxed_madd`, a, b, c];
+    if (cx.dialect.tier === "relaxed" && lanes > 1 && isFloat(kind))
+      return [`${vectorName(kind)}.relaxed_madd`, a, b, c];
     const ns = lanes > 1 ? vectorName(kind) : scalarName(kind);
     return [`${ns}.add`, c, [`${ns}.mul`, a, b]];
   },
@@ -210,11 +211,8 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
     return isMask(kind) ? ["i32x4.splat", ["i32.sub", i32(0), x]] : [`${vectorName(kind)}.splat`, x];
   },
   dot16: (cx) => ["i32x4.dot_i16x8_s", ...cx.args],
-  dot8: dotBytes,
-  dot7: (cx) =>
-    cx.tier === "relaxed"
-      ? ["i32x4.relaxed_dot_i8x16_i7x16_add_s", at(cx.args, 1), at(cx.args, 0), at(cx.args, 2)]
-      : dotBytes(cx),
+  dot8: (cx) => (cx.dialect.bytes === "unsigned" ? relaxedDot(cx) : dotBytes(cx)),
+  dot7: (cx) => (cx.dialect.tier === "relaxed" ? relaxedDot(cx) : dotBytes(cx)),
   dotS: refuse("dot products of signed bytes"),
   dotBf16: refuse("dot products of bfloat16"),
   squareU: refuse("squares of bytes"),
@@ -226,6 +224,11 @@ export const SPELL: Readonly<Record<MachineOp, Spell>> = {
   evensOdds: (cx) => ["shuffle2", "0,1,2,3,8,9,10,11,20,21,22,23,28,29,30,31", ...cx.args],
   checkedIndex: (cx) => [operandType(cx).kind === "i64" ? "call.check64" : "call.check32", ...cx.args],
 };
+
+/** The first operand is the second here: the one of which the instruction promises seven bits. */
+function relaxedDot({ args }: Cx): Instruction {
+  return ["i32x4.relaxed_dot_i8x16_i7x16_add_s", at(args, 1), at(args, 0), at(args, 2)];
+}
 
 /** Even bytes and odd ones, each as 16-bit pairs. */
 function dotBytes(cx: Cx): Instruction {

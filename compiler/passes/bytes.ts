@@ -6,6 +6,7 @@
 
 import { boundsOf, within } from "../ir/bounds.js";
 import * as ir from "../ir/build.js";
+import { mul, range } from "../ir/dim.js";
 import { DTYPES, isInteger } from "../ir/dtype.js";
 import { type Builder, constantOf, type Node, type NodeOf, type Value } from "../ir/graph.js";
 import { rewrite, ruleFor } from "../ir/rewrite.js";
@@ -20,6 +21,9 @@ interface Shifted {
 }
 
 const NONE = { lo: 0, hi: 0 };
+/** Of a contraction whose rows are held twice. */
+const LEAST_ROWS = 16;
+const LEAST_COLUMNS = 8;
 
 /** A value of integers as bytes and a zero point; null where they need more. */
 function shiftedBytes(v: Value, b: Builder): Shifted | null {
@@ -75,18 +79,28 @@ function narrowed(v: Value, b: Builder): Value {
 }
 
 /** Packed weights take a left operand of 8 bits, where its 16 hold no more. */
-function narrowedBlocks(node: Node, b: Builder, isSmall: boolean): Value | null {
+function narrowedBlocks(node: Node, b: Builder, isSome: boolean): Value | null {
   const [x, w, ...rest] = node.inputs;
   if (node.op !== "blockMatmul" || w === undefined || x?.type.dtype !== "i16") return null;
-  if (!within(boundsOf(x), "i8") || (isSmall && DTYPES[w.type.dtype].bits === 8)) return null;
+  if (!within(boundsOf(x), "i8") || (isSome && DTYPES[w.type.dtype].bits === 8)) return null;
   return b.one("blockMatmul", [narrowed(x, b), w, ...rest], node.attrs);
 }
 
-function ofBytes(node: Node, b: Builder): Value | null {
+/** Whether rows and columns are enough for tiles, where rows are held in bytes and in 16 bits. */
+function isLarge(node: Node): boolean {
+  const shape = node.outputs[0]?.type.shape ?? [];
+  const [rows, columns] = node.op === "conv" ? [shape.slice(2), shape[1]] : [shape.slice(0, -1), shape.at(-1)];
+  return range(mul(1, ...rows)).hi >= LEAST_ROWS && typeof columns === "number" && columns >= LEAST_COLUMNS;
+}
+
+/** `isSome`: only some machines multiply bytes, so that rows in bytes are widened. */
+function ofBytes(node: Node, b: Builder, isSome: boolean): Value | null {
   if (node.op !== "matmul" && node.op !== "conv") return null;
   if (node.attrs.dtype !== "i32") return null;
   const [left, right] = [inputOf(node), inputOf(node, 1)];
-  if (left.type.dtype === "u8" && right.type.dtype === "i8") return null;
+  const rows = isSome && left.node.op === "cast" && left.type.dtype === "i16" ? inputOf(left.node) : left;
+  if (rows.type.dtype === "u8" && right.type.dtype === "i8" && (rows !== left || !isSome)) return null;
+  if (isSome && !isLarge(node)) return null;
   const known = evaluated(right, b);
   if (known === null || constantOf(left) !== undefined || evaluated(left, b) !== null) return null;
   // A group of one channel is no sum of bytes.
@@ -96,24 +110,52 @@ function ofBytes(node: Node, b: Builder): Value | null {
   if (x === null) return null;
   const w = ir.constant(b, known.dtype === "i8" ? known : recast(known, "i8"));
   const { bytes, zero } = x;
+  const operand = (v: Value): Value => (isSome ? ir.cast(b, v, "i16") : v);
   if (node.op === "matmul") {
-    const sums = b.one("matmul", [bytes, w], node.attrs);
+    const sums = b.one("matmul", [operand(bytes), w], node.attrs);
     return zero === null ? sums : ir.sub(b, sums, ir.mul(b, sumsOf(node, w, b), zero));
   }
-  if (zero === null) return b.one("conv", [bytes, w], node.attrs);
+  if (zero === null) return b.one("conv", [operand(bytes), w], node.attrs);
   const none = node.attrs.low.map(() => 0);
-  const sums = b.one("conv", [padded(b, bytes, zero, node.attrs), w], { ...node.attrs, low: none, high: none });
+  const around = operand(padded(b, bytes, zero, node.attrs));
+  const sums = b.one("conv", [around, w], { ...node.attrs, low: none, high: none });
   return ir.sub(b, sums, ir.mul(b, sumsOf(node, w, b), zero));
 }
+
+/** conv(transpose(cast(x)), w): the bytes are transposed, then widened. */
+function castLast(node: Node, b: Builder): Value | null {
+  const [rows, w] = node.inputs;
+  if (node.op !== "conv" || rows === undefined || w?.type.dtype !== "i8" || rows.node.op !== "transpose") return null;
+  const wide = inputOf(rows.node);
+  if (wide.node.op !== "cast" || wide.type.dtype !== "i16") return null;
+  const narrow = inputOf(wide.node);
+  if (narrow.type.dtype !== "u8") return null;
+  const turned = b.one("transpose", [narrow], rows.node.attrs);
+  return b.one("conv", [b.one("cast", [turned], wide.node.attrs), w], node.attrs);
+}
+
+/** Rows in bytes that only some machines multiply lie as contractions read them. */
+export const byteRows: Pass = {
+  name: "byte-rows",
+  after: { layout: "convolutions are in the layout that kernels read" },
+  run: (b, graph, { byteDots }) =>
+    byteDots === "some"
+      ? rewrite(
+          b,
+          graph,
+          ruleFor("byte-rows", ["conv"], (node, cx) => castLast(node, cx.b)),
+        )
+      : graph,
+};
 
 export const bytes: Pass = {
   name: "bytes",
   after: { simplify: "zero points of 0 are gone and constants are folded" },
   run: (b, graph, { byteDots }) => {
     if (byteDots === undefined) return graph;
-    const isSmall = byteDots === "small";
-    const blocks = ruleFor("block-bytes", ["blockMatmul"], (node, cx) => narrowedBlocks(node, cx.b, isSmall));
-    const others = isSmall ? [] : ruleFor("bytes", ["matmul", "conv"], (node, cx) => ofBytes(node, cx.b));
+    const isSome = byteDots === "some";
+    const blocks = ruleFor("block-bytes", ["blockMatmul"], (node, cx) => narrowedBlocks(node, cx.b, isSome));
+    const others = ruleFor("bytes", ["matmul", "conv"], (node, cx) => ofBytes(node, cx.b, isSome));
     return rewrite(b, graph, [...blocks, ...others]);
   },
 };

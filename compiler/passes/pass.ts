@@ -7,8 +7,11 @@ export interface PassOptions {
   readonly tier?: "strict" | "relaxed";
   /** Whether the target takes a composite node whole; none where it is absent. */
   readonly keeps?: (node: Node) => boolean;
-  /** The target has dot products of four bytes: u8 by i8, or only by signed ones of bytes up to 127; none where it is absent. */
-  readonly byteDots?: "all" | "small";
+  /**
+   * The target has dot products of four bytes, u8 by i8. some: only on some of its machines, where rows in bytes are read
+   * before they are widened; on the others of bytes up to 127. None where it is absent.
+   */
+  readonly byteDots?: "all" | "some";
   /** The target has dot products of pairs of bfloat16, which round in their own way: for tiers that allow it. */
   readonly bf16Dots?: boolean;
   /** Integers are multiplied in pairs of 16 bits at best, for which fewer products pay. */

@@ -5,7 +5,7 @@ import { affine } from "./affine.js";
 import { algebra } from "./algebra.js";
 import { blocks } from "./blocks.js";
 import { branches } from "./branches.js";
-import { bytes } from "./bytes.js";
+import { byteRows, bytes } from "./bytes.js";
 import { canonicalize } from "./canonicalize.js";
 import { deadcode } from "./deadcode.js";
 import { decompose } from "./decompose.js";
@@ -37,6 +37,7 @@ export const PIPELINE: readonly Pass[] = [
   phases,
   solitary,
   layout,
+  byteRows,
   positions,
   places,
   extremes,

@@ -47,7 +47,7 @@ export function schedule(
 ): Schedule {
   const scopes = scopesOf(graph);
   const uses = usesOf(graph);
-  const fusion = fuse(scopes, uses, attention);
+  const fusion = fuse(scopes, uses, attention, tiles);
   const iterations = new Set<Value>();
   for (const node of uses.usersFirst) {
     const counter = node.op === "loop" ? node.regions[0]?.params[0] : undefined;
@@ -79,22 +79,27 @@ export function schedule(
       nodes.push(v.node);
     };
     visit(first);
-    for (const v of operandsInMemory(group?.anchor ?? first.node)) if (!inputs.includes(v)) inputs.push(v);
-    const { template, choices } = templateOf(group, first.node, tiles);
+    const anchor = group?.anchor ?? first.node;
+    const bytes = fusion.byteRows.rows.get(anchor) ?? null;
+    for (const v of operandsInMemory(anchor, bytes)) if (!inputs.includes(v)) inputs.push(v);
+    const { template, choices } = fusion.byteRows.widenings.has(first.node)
+      ? { template: "widen" as const, choices: {} }
+      : templateOf(group, first.node, tiles);
     const name = `k${kernels++}_${nameOf(template, nodes)}`;
     const kernel: Kernel = {
       name,
       template,
-      anchor: group?.anchor ?? first.node,
+      anchor,
       nodes,
       inputs,
       outputs,
       choices,
       attention: group?.attention ?? null,
+      bytes,
       scratch: 0,
     };
     const chosen = { ...choices, ...tuned(kernel) };
-    return { ...kernel, choices: chosen, scratch: scratchOf(template, group, nodes, first.node, chosen) };
+    return { ...kernel, choices: chosen, scratch: scratchOf(kernel, group, chosen) };
   }
 
   function stepsOf(scope: Scope): Step[] {
@@ -184,12 +189,13 @@ export function iterationOf(node: NodeOf<"loop">): Dim {
   return sym(`iteration${uid}`, 0, 2 ** 31 - 1);
 }
 
-/** Operands that a kernel reads from memory whatever they are: contractions' and sorts'. */
-function operandsInMemory(anchor: Node): Value[] {
+/** Operands that a kernel reads from memory whatever they are: contractions' constants, and the bytes of their rows. */
+function operandsInMemory(anchor: Node, bytes: Value | null): Value[] {
   if (anchor.op === "blockMatmul")
     return anchor.inputs.filter((v) => v.type.shape.length > 0 && constantOf(v) !== undefined);
   if (anchor.op !== "matmul" && anchor.op !== "conv") return [];
-  return contractionOperands(anchor).filter((v) => constantOf(v) !== undefined);
+  const constants = contractionOperands(anchor).filter((v) => constantOf(v) !== undefined);
+  return bytes === null ? constants : [...constants, ...contractionOperands(anchor, bytes).slice(0, 1)];
 }
 
 function templateOf(
@@ -231,20 +237,15 @@ function reductionOf(group: Group | undefined): Template {
   return group.pooling !== null ? "pool" : group.rows ? "rows" : "reduce";
 }
 
-function scratchOf(
-  template: Template,
-  group: Group | undefined,
-  nodes: readonly Node[],
-  node: Node,
-  choices: Choices,
-): Dim {
+function scratchOf({ template, nodes, anchor, bytes }: Kernel, group: Group | undefined, choices: Choices): Dim {
   const attention = group?.attention ?? null;
   if (attention !== null && group !== undefined) return attentionScratchBytes(attention, group.anchor, choices, nodes);
   const blocks = template === "blockMatmul" && group !== undefined ? blockForm(group.anchor) : null;
   if (blocks !== null) return blockScratchBytes(blocks, choices);
-  const product = template === "matmul" && choices["copied"] === 1 ? matmulForm(group?.anchor ?? node) : null;
+  const product = template === "matmul" && choices["copied"] === 1 ? matmulForm(anchor) : null;
   if (product !== null) return copiedPanelBytes(product, Number(choices["nr"]));
-  if (template === "matmul" || template === "conv") return widenedPanelBytes(group?.anchor ?? node, template, choices);
+  if (template === "matmul" || template === "conv")
+    return widenedPanelBytes(anchor, template, choices, bytes === null ? 2 : 4);
   if (template === "rows" && group !== undefined) {
     const from = group.anchor.inputs[0]?.type.shape ?? [];
     const axes = isOp(group.anchor, "reduce") ? group.anchor.attrs.axes : [];
@@ -255,7 +256,7 @@ function scratchOf(
   const pooling = group?.pooling ?? null;
   if (pooling !== null) return poolScratchBytes(pooling);
   if (template === "map") return mul(4, stageElements(nodes));
-  if (isOp(node, "sort")) return sortScratch(node).bytes;
+  if (isOp(anchor, "sort")) return sortScratch(anchor).bytes;
   return 0;
 }
 

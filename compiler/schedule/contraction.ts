@@ -206,7 +206,7 @@ export function innerForm(node: Node): InnerForm | null {
 const INNER_BYTES: ReadonlySet<string> = new Set(["i16 i16", "i16 i8", "u8 i8", "i8 u8"]);
 
 /** Whether the elements of a row follow each other in memory. */
-function isContiguousA(form: MatmulForm): boolean {
+export function isContiguousA(form: MatmulForm): boolean {
   const { m, k, batch } = probe(form);
   const depth = symOf(k);
   const { offset } = locate(form.a, form.positionA(batch, m, k));

@@ -10,9 +10,11 @@ import { constantOf, type Node, type Value } from "../ir/graph.js";
 import type { Scope, Scopes } from "../ir/scope.js";
 import { attentionOperands, joinAttention } from "./attention.js";
 import { blockForm } from "./blocks.js";
+import { type ByteRows, byteRowsOf } from "./byte-rows.js";
 import { matmulForm, readsInPlaceA, readsInPlaceB } from "./contraction.js";
 import { type Group, growGroup } from "./groups.js";
 import { isReadByPools } from "./pooling.js";
+import type { TileChooser } from "./tiles.js";
 import { isElementwise, isInlinable, repeats, type Uses } from "./uses.js";
 import { holder, isView, locate } from "./views.js";
 
@@ -21,6 +23,7 @@ export interface Fusion {
   readonly buffered: ReadonlySet<Value>;
   /** Group of every node that is in one. */
   readonly groupOf: ReadonlyMap<Node, Group>;
+  readonly byteRows: ByteRows;
 }
 
 const MAX_INLINE_NODES = 64;
@@ -42,12 +45,13 @@ function needsBuffer(node: Node, operand: number): boolean {
   }
 }
 
-export function fuse(scopes: Scopes, uses: Uses, attention: boolean): Fusion {
+export function fuse(scopes: Scopes, uses: Uses, attention: boolean, tiles: TileChooser): Fusion {
+  const byteRows = byteRowsOf(uses, tiles);
   const groupOf = new Map<Node, Group>();
   const walk = (scope: Scope): void => {
     for (const node of scope.nodes) {
       if (!ANCHORS.has(node.op) || groupOf.has(node)) continue;
-      const group = growGroup(node, scope.nodes, uses, (n) => groupOf.has(n));
+      const group = growGroup(node, scope.nodes, uses, (n) => groupOf.has(n) || byteRows.widenings.has(n));
       if (group !== null) for (const n of group.nodes) groupOf.set(n, group);
     }
     if (attention)
@@ -58,29 +62,36 @@ export function fuse(scopes: Scopes, uses: Uses, attention: boolean): Fusion {
     for (const children of scope.children.values()) for (const child of children) walk(child);
   };
   walk(scopes.root);
-  return { buffered: chooseBuffers(scopes, uses, groupOf), groupOf };
+  return { buffered: chooseBuffers(scopes, uses, groupOf, byteRows), groupOf, byteRows };
 }
 
-/** Operands of a contraction that must lie in memory: the values that its views lead to, or the operands themselves. */
-export function contractionOperands(node: Node): Value[] {
-  const [a, b] = node.inputs;
+/**
+ * Operands of a contraction that must lie in memory: the values that its views lead to, or the operands themselves. `a`: what
+ * is read as its rows.
+ */
+export function contractionOperands(node: Node, a = node.inputs[0]): Value[] {
+  const [, b] = node.inputs;
   if (a === undefined || b === undefined) return [];
   if (blockForm(node) !== null) return [holder(a)];
   const form = matmulForm(node);
   if (form === null) return [holder(a), holder(b)];
   const zero = (v: Value): Dim[] => v.type.shape.map(() => 0);
   const lies = (v: Value, inPlace: boolean): Value => (inPlace ? locate(v, zero(v)).source : holder(v));
-  return [lies(a, readsInPlaceA(form)), lies(b, constantOf(b) !== undefined || readsInPlaceB(form))];
+  return [lies(a, readsInPlaceA({ ...form, a })), lies(b, constantOf(b) !== undefined || readsInPlaceB(form))];
 }
 
 /** Values that a group's kernel reads from memory. */
-function operandsOf({ anchor, attention, pooling }: Group): Value[] {
+function operandsOf({ anchor, attention, pooling }: Group, { rows }: ByteRows): Value[] {
   if (attention !== null) return attentionOperands(attention, anchor);
   if (pooling !== null) return [pooling.from];
-  return anchor.op === "matmul" || anchor.op === "conv" ? contractionOperands(anchor) : [];
+  if (anchor.op !== "matmul" && anchor.op !== "conv") return [];
+  const bytes = rows.get(anchor);
+  return bytes === undefined
+    ? contractionOperands(anchor)
+    : [...contractionOperands(anchor), ...contractionOperands(anchor, bytes)];
 }
 
-function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Group>): Set<Value> {
+function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Group>, byteRows: ByteRows): Set<Value> {
   const buffered = new Set<Value>();
   /** Kernels (by the node of what they write) in which a node is computed. */
   const kernelsOf = new Map<Node, ReadonlySet<Node>>();
@@ -98,7 +109,7 @@ function chooseBuffers(scopes: Scopes, uses: Uses, groupOf: ReadonlyMap<Node, Gr
     if (group !== undefined) {
       kernelsOf.set(node, new Set([group.exit.node]));
       if (node === group.exit.node) need(group.exit);
-      if (node === group.anchor) for (const v of operandsOf(group)) need(v);
+      if (node === group.anchor) for (const v of operandsOf(group, byteRows)) need(v);
     } else if (!isInlinable(node) && !isOutside(node)) {
       kernelsOf.set(node, new Set([node]));
       for (const v of node.outputs) buffered.add(v);

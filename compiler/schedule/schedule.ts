@@ -8,8 +8,9 @@ import type { Attention } from "./attention.js";
 
 /**
  * map: one loop nest over the output. reduce: a reduction, with what follows it elementwise. rows: several reductions
- * over the same trailing axes and the maps between them, row by row. pool: the greatest or least of windows. matmul, blockMatmul, conv, depthwise: contractions
- * with an epilogue. attention: two products and the rows between them, strip by strip. The others are one op each.
+ * over the same trailing axes and the maps between them, row by row. pool: the greatest or least of windows. matmul,
+ * blockMatmul, conv, depthwise: contractions with an epilogue. attention: two products and the rows between them, strip by
+ * strip. widen: bytes in 16 bits, for machines that multiply no bytes. The others are one op each.
  */
 export type Template =
   | "map"
@@ -28,7 +29,8 @@ export type Template =
   | "sort"
   | "argreduce"
   | "cumulate"
-  | "nonzero";
+  | "nonzero"
+  | "widen";
 
 export type Choices = Readonly<Record<string, number | string>>;
 
@@ -45,6 +47,8 @@ export interface Kernel {
   readonly choices: Choices;
   /** What an attention kernel keeps in strips; its anchor is the second product. */
   readonly attention: Attention | null;
+  /** What a contraction's rows are widened from, for machines that multiply bytes; one of `inputs`. */
+  readonly bytes: Value | null;
   /** Bytes of scratch that it needs, at most; 0 for most. */
   readonly scratch: Dim;
 }

@@ -31,6 +31,8 @@ export interface ProductTile extends Tile {
 export interface TileChooser {
   /** Whether products copy panels of an operand whose rows lie far apart. */
   readonly copiesPanels: boolean;
+  /** Whether only some of the target's machines multiply bytes: contractions of bytes have their rows in 16 bits as well. */
+  readonly widensBytes: boolean;
   matmul(shape: TileShape): ProductTile;
   conv(shape: TileShape): Tile;
   /** Of a convolution of small groups; null where no tile has whole ones and vectors at once. */
@@ -46,10 +48,10 @@ export interface VectorUnit {
   /** Registers that a tile may fill; Infinity: every tile that the schedule names is taken as it is. */
   readonly registers: number;
   /**
-   * How bytes multiply where the machine has no dot products of unsigned by signed ones for each lane: signed ones alone, or
-   * in squares of two rows by two columns.
+   * How bytes multiply where the machine has no dot products of unsigned by signed ones for each lane: in pairs of 16 bits,
+   * signed ones alone, or in squares of two rows by two columns.
    */
-  readonly bytes?: "signed" | "squares";
+  readonly bytes?: "pairs" | "signed" | "squares";
   /** Registers that a vector of a tile's columns takes; 1 where nothing is said. */
   readonly perColumn?: number;
   /** Whether kernels can ask for memory before they read it. */
@@ -171,6 +173,7 @@ export function registerTiles(unit: VectorUnit): TileChooser {
   };
   return {
     copiesPanels: true,
+    widensBytes: false,
     matmul: (shape) => ({ ...product(shape), block: PASSING_KIB }),
     conv: product,
     depthwise: (groups) => groupTile(unit, groups),
@@ -184,6 +187,15 @@ export function registerTiles(unit: VectorUnit): TileChooser {
 
 /** Vectors of 128 bits whose registers an engine allocates, as on WebAssembly. */
 export const SIMD128: VectorUnit = {
+  lanes: 4,
+  registers: Number.POSITIVE_INFINITY,
+  bytes: "pairs",
+  prefetches: false,
+  convertsHalves: false,
+};
+
+/** The same on engines that multiply unsigned by signed bytes. */
+export const SIMD128_BYTES: VectorUnit = {
   lanes: 4,
   registers: Number.POSITIVE_INFINITY,
   prefetches: false,
@@ -201,6 +213,7 @@ function narrow128({ columns, pads = false }: TileShape): 4 | 8 {
  */
 export const SIMD128_TILES: TileChooser = {
   copiesPanels: false,
+  widensBytes: false,
   matmul: (shape) => {
     const { rows, columns } = shape;
     if (rows === 1) return { mr: 1, nr: columns >= 16 ? 16 : narrow128(shape) };
@@ -210,3 +223,6 @@ export const SIMD128_TILES: TileChooser = {
   depthwise: (groups) => groupTile(SIMD128, groups),
   blockMatmul: ({ rows, columns }) => ({ mr: rows >= 4 ? 4 : 1, nr: columns >= 16 ? 16 : columns >= 8 ? 8 : 4 }),
 };
+
+/** The same where modules for engines that multiply bytes stand beside others. */
+export const SIMD128_BYTE_TILES: TileChooser = { ...SIMD128_TILES, widensBytes: true };

@@ -67,6 +67,6 @@ test("SHA-256 agrees with Node's at every length around a block, and WebCrypto w
 test("features are probed, and an unknown one is not there", (t) => {
   t.true(hasFeature("simd128"));
   for (const feature of FEATURES) t.is(typeof hasFeature(feature), "boolean");
-  for (const feature of FEATURES.filter((f) => f !== "relaxed-simd")) t.true(hasFeature(feature), feature);
+  for (const feature of FEATURES.filter((f) => !f.startsWith("relaxed-"))) t.true(hasFeature(feature), feature);
   for (const other of ["", "simd", "toString", "__proto__"]) t.false(hasFeature(other));
 });

@@ -7,6 +7,8 @@ import { Builder, type Graph } from "../../compiler/ir/graph.js";
 import { compile } from "../../compiler/pipeline.js";
 import { hasFeature } from "../../runtime-shim/features.js";
 import { LoadError, type LoadOptions, load } from "../../runtime-shim/index.js";
+import { chooseVariant, type Host } from "../../runtime-shim/variant.js";
+import { graphOf as graphOfValues, noiseTensor } from "../support/reference.js";
 
 function graphOf(): { graph: Graph; builder: Builder } {
   const builder = new Builder();
@@ -41,6 +43,57 @@ async function chosen(bundle: Uint8Array, options: LoadOptions): Promise<string>
     throw error;
   }
 }
+
+/** A product of bytes. */
+function bytesGraph(): { graph: Graph; builder: Builder } {
+  const builder = new Builder();
+  const x = ir.input(builder, "x", "u8", [16, 8]);
+  const w = ir.constant(builder, noiseTensor("i8", [8, 8], 3, -128, 127));
+  const wide = [x, w].map((v) => ir.cast(builder, v, "i32"));
+  const y = ir.matmul(builder, wide[0] ?? x, wide[1] ?? w, "i32");
+  return { builder, graph: graphOfValues(builder, [x], { y }) };
+}
+
+test("an engine that multiplies bytes gets the module for it, the others the next", (t) => {
+  const { manifest } = openBundle(compile(bytesGraph(), { tier: "relaxed" }).bundle);
+  t.deepEqual(
+    manifest.modules.map((m) => m.features.filter((f) => f.startsWith("relaxed-"))),
+    [["relaxed-dot-u8", "relaxed-simd"], ["relaxed-simd"]],
+  );
+  const host = (has: (feature: string) => boolean): Host => ({
+    has,
+    sharingProblem: () => null,
+    joins: false,
+    name: "an engine",
+    hint: "",
+  });
+  t.is(
+    chooseVariant(
+      manifest,
+      {},
+      host(() => true),
+    ).module.blob,
+    0,
+  );
+  t.is(
+    chooseVariant(
+      manifest,
+      {},
+      host((f) => f !== "relaxed-dot-u8"),
+    ).module.blob,
+    1,
+  );
+  const none = (): unknown =>
+    chooseVariant(
+      manifest,
+      {},
+      host((f) => !f.startsWith("relaxed-")),
+    );
+  t.regex(String(t.throws(none)), /without relaxed-simd/);
+  for (const options of [{}, { tier: ["strict", "relaxed"] }] as const)
+    for (const { features } of openBundle(compile(bytesGraph(), options).bundle).manifest.modules)
+      t.false(features.includes("relaxed-dot-u8"));
+});
 
 test.serial("tier and threads as they are asked for", async (t) => {
   t.is(await chosen(strict, {}), "strict 1");

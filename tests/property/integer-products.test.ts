@@ -9,6 +9,7 @@ import { StringTable } from "../../compiler/ir/strings.js";
 import { type Tensor, tensorFrom } from "../../compiler/ir/tensor.js";
 import { compile } from "../../compiler/pipeline.js";
 import { interpret } from "../../compiler/reference/interpret.js";
+import { hasFeature } from "../../runtime-shim/features.js";
 import { load, type Model } from "../../runtime-shim/index.js";
 import { loadNative } from "../../runtime-shim/native.js";
 import { RIG_TARGETS } from "../conformance/targets.js";
@@ -17,6 +18,7 @@ import { bitDifference } from "../support/bits.js";
 import { convolutions, type Made, Maker, products } from "../support/byte-products.js";
 import { nativeHost } from "../support/native.js";
 import { graphOf } from "../support/reference.js";
+import { modelsOf } from "../support/spelled-dots.js";
 import { fromValue, toValue } from "../support/values.js";
 
 function run(model: Model, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
@@ -28,10 +30,25 @@ const host = nativeHost();
 /** Every level of aarch64, emulated where this machine is of another family. */
 const aarch64 = typeof host === "string" || rigProblem("aarch64") !== null ? null : RIG_TARGETS.aarch64();
 
-async function check(t: ExecutionContext, graph: Graph, builder: Builder, feeds: Made["feeds"]): Promise<void> {
+/** `isOfBytes`: some kernels multiply bytes where an engine does. */
+async function check(
+  t: ExecutionContext,
+  graph: Graph,
+  builder: Builder,
+  feeds: Made["feeds"],
+  isOfBytes = true,
+): Promise<void> {
   const want = interpret(graph, feeds).outputs;
   const { bundle } = compile({ graph, builder });
   t.is(bitDifference(run(await load(bundle), feeds), want), null, "wasm");
+  const relaxed = compile({ graph, builder }, { tier: "relaxed" });
+  const asked: boolean[] = [];
+  for (const { features, model } of await modelsOf(relaxed.bundle)) {
+    t.is(bitDifference(run(model, feeds), want), null, features.join());
+    asked.push(features.includes("relaxed-dot-u8"));
+  }
+  t.deepEqual(asked, isOfBytes ? [true, false] : [false]);
+  if (hasFeature("relaxed-simd")) t.is(bitDifference(run(await load(relaxed.bundle), feeds), want), null, "relaxed");
   // Every level has its own way to multiply bytes.
   for (const level of typeof host === "string" ? [] : host.levels) {
     if (typeof host === "string") continue;
@@ -67,5 +84,5 @@ test("bytes less a zero point in 16 bits, which wraps", async (t) => {
   const zero = ir.constant(b, tensorFrom("u16", [], [100]));
   const wrapped = ir.cast(b, ir.sub(b, ir.cast(b, a, "u16"), zero), "i32");
   const y = ir.matmul(b, wrapped, maker.known("i8", [33, 24], false), "i32");
-  await check(t, graphOf(b, [a], { y }), b, maker.made.feeds);
+  await check(t, graphOf(b, [a], { y }), b, maker.made.feeds, false);
 });

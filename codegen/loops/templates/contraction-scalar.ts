@@ -20,6 +20,8 @@ export function lowerContractionScalar(frame: Frame): Stmt[] {
   const result = anchor.outputs[0];
   if (a === undefined || b === undefined || result === undefined)
     throw new Bug("loops", "a contraction without operands");
+  // Where bytes multiply, nobody widens its rows.
+  if (kernel.bytes !== null) throw new Bug("loops", "a contraction of bytes without tiles");
   const { dtype } = result.type;
   const position = result.type.shape.map((size, axis) => (size === 1 ? 0 : indexVar(`o${axis}`, size)));
   const total = sumOf(a.type.dtype, b.type.dtype, dtype);

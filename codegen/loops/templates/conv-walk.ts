@@ -49,8 +49,9 @@ export class ConvWalk {
   readonly outer: readonly Dim[];
   readonly tap: readonly Dim[];
 
-  constructor(frame: Frame, node: NodeOf<"conv">) {
-    const [x, w] = node.inputs;
+  /** `x`: what is read as the image. */
+  constructor(frame: Frame, node: NodeOf<"conv">, x = node.inputs[0]) {
+    const [, w] = node.inputs;
     const result = node.outputs[0];
     if (x === undefined || w === undefined || result === undefined) throw new Bug("loops", "conv without its operands");
     const { strides, dilations, low } = node.attrs;

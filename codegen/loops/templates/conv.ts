@@ -45,15 +45,16 @@ import {
   tileKind,
   tiles,
 } from "./tile.js";
-import { isWidened, widened, widenPanel } from "./widened.js";
+import { dotSteps, isWidened, panelGroup, rowsOf, widened, widenPanel } from "./widened.js";
 
 export function lowerConv(frame: Frame): Stmt[] {
   const { kernel, pool } = frame;
   const { anchor } = kernel;
-  const [x, w] = anchor.inputs;
+  const [input, w] = anchor.inputs;
   const result = anchor.outputs[0];
-  if (!isOp(anchor, "conv") || x === undefined || w === undefined || result === undefined)
+  if (!isOp(anchor, "conv") || input === undefined || w === undefined || result === undefined)
     throw new Bug("loops", "conv without its operands");
+  const x = rowsOf(frame, input);
   const { strides, groups, layout } = anchor.attrs;
   const nr = choiceOf(kernel, "nr");
   const channels = w.type.shape.at(-2) ?? 1;
@@ -68,6 +69,7 @@ export function lowerConv(frame: Frame): Stmt[] {
   if (kind === null || layout !== "nhwc" || typeof channels !== "number" || typeof outs !== "number") return scalar();
   if (!packed && outs < nr) return scalar();
   const dot = dotWidth(element, packed);
+  const group = panelGroup(frame, dot);
   let panels: Panels | null = null;
   const taps = elementCount(w.type.shape.slice(0, -2));
   if (packed) {
@@ -79,15 +81,15 @@ export function lowerConv(frame: Frame): Stmt[] {
       n: outs,
       batchStride: outs,
       rowStride: outs * groups,
-      pair: dot,
+      pair: group,
       run: dot > 1 ? channels : taps * channels,
     };
     frame.pack(w, panels);
   }
   const widens = isWidened(frame, element, packed);
   const multiplied = widens ? widened(element) : element;
-  const runRows = Math.ceil(channels / dot) * dot;
-  const walk = new ConvWalk(frame, anchor);
+  const runRows = Math.ceil(channels / group) * group;
+  const walk = new ConvWalk(frame, anchor, x);
   const { window, outer, width } = walk;
   const g = indexVar("group", groups);
   const g0: Dim = groups === 1 ? 0 : g;
@@ -123,14 +125,14 @@ export function lowerConv(frame: Frame): Stmt[] {
       const ahead = aheadOf(frame, panels, bytesB, rows, tile, weights);
       if (dot > 1) {
         const all = Array.from({ length: rows }, (_, i) => pointers[i - skipped] ?? null);
-        return sumDots(frame, multiplied, acc, all, weights, ceildiv(steps, dot), nr, widens ? null : ahead);
+        return sumDots(frame, multiplied, acc, all, weights, dotSteps(steps, dot, group), nr, widens ? null : ahead);
       }
       const own = acc.slice(skipped, skipped + pointers.length);
       const [stepA, stepB] = [pool.i32(bytesA), pool.i32(strideB * bytesB)];
       return accumulate(frame, element, own, pointers, weights, steps, stepA, stepB, ahead);
     };
     const flat = (i: number, c: Dim): Dim => add(mul(walk.pixel(add(start, i)), outs * groups), mul(g0, outs), c);
-    const joins = window.at(-1) !== 1 && channels % dot === 0;
+    const joins = window.at(-1) !== 1 && channels % group === 0;
     return [
       ...clearTile(frame, acc),
       ...walk.tile(rows, start, { channel: mul(g0, channels), channels, read: runRows, joins, add: sums }),
@@ -165,10 +167,7 @@ export function lowerConv(frame: Frame): Stmt[] {
           : [{ kind: "for", v: y, from, to, step: 1, body: columns(column, part), parallel: true }],
       );
       if (!widens || panels === null) return inner;
-      return [
-        ...widenPanel(frame, pool.address(frame.buffer(w), panelStart(panels), bytesB), panelElements(panels)),
-        ...inner,
-      ];
+      return [...widenPanel(frame, pool.address(frame.buffer(w), panelStart(panels), bytesB), panels), ...inner];
     });
   let body: Stmt[];
   if (y === undefined || provenLessEqual(height, strip)) body = overRows(0, height);

@@ -17,7 +17,7 @@ type Form = "lanes" | "signed" | "squares";
 
 function formOf({ unit }: Frame, element: Element, rows: number): Form {
   const { a, b } = element;
-  if (unit.bytes === undefined || rows === 1 || dotWidth(element, true) !== 4) return "lanes";
+  if (unit.bytes === undefined || unit.bytes === "pairs" || rows === 1 || dotWidth(element, true) !== 4) return "lanes";
   if (unit.bytes === "signed") return a === "u8" ? "signed" : "lanes";
   // Columns are signed, or of so few bits that they are both.
   return a === "u8" || b === "u4" ? "squares" : "lanes";

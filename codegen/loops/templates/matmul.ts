@@ -47,14 +47,15 @@ import {
   tileLanes,
   whenAtLeast,
 } from "./tile.js";
-import { isWidened, widened, widenPanel } from "./widened.js";
+import { dotSteps, isWidened, panelGroup, rowsOf, widened, widenPanel } from "./widened.js";
 
 /** Rows of a product that waits for memory whatever it asks for. */
 const FEW_ROWS = 8;
 
 export function lowerMatmul(frame: Frame): Stmt[] {
   const { kernel } = frame;
-  const form = matmulForm(kernel.anchor);
+  const product = matmulForm(kernel.anchor);
+  const form = product === null ? null : { ...product, a: rowsOf(frame, product.a) };
   const result = kernel.anchor.outputs[0];
   if (form === null || result === undefined) throw new Bug("loops", "matmul without its operands");
   const element: Element = { a: form.a.type.dtype, b: form.b.type.dtype, sum: result.type.dtype };
@@ -76,6 +77,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
   if (packed && (typeof form.n !== "number" || typeof form.k !== "number")) return scalar();
   const strideA = stepOf(at.locate(form.a, form.positionA(batch, 0, k0)).offset);
   const dot = strideA === 1 ? dotWidth(element, packed) : 1;
+  const group = panelGroup(frame, dot);
   let layout: Panels | null = null;
   if (packed && typeof form.n === "number" && typeof form.k === "number") {
     const { shape } = form.b.type;
@@ -87,7 +89,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       n: form.n,
       batchStride: form.k * form.n,
       rowStride: form.n,
-      pair: dot,
+      pair: group,
       run: form.k,
     };
     frame.pack(form.b, layout);
@@ -141,7 +143,7 @@ export function lowerMatmul(frame: Frame): Stmt[] {
       ...(deep === null ? clearTile(frame, acc) : openSums(frame, deep, acc, vector)),
       ...(dot > 1
         ? [
-            ...sumDots(frame, element, acc, rows, from, ceildiv(form.k, dot), panel.nr, ahead),
+            ...sumDots(frame, element, acc, rows, from, dotSteps(form.k, dot, group), panel.nr, ahead),
             ...closeDots(frame, element, acc, mr),
           ]
         : accumulate(
@@ -185,9 +187,10 @@ export function lowerMatmul(frame: Frame): Stmt[] {
           const copy = (part: Dim): Expr => frame.pool.address(frame.scratch, part, bytesOf(element.b));
           return [...copyPanel(frame, panelOf(column, 0), stride, form.k, panel.nr), ...parts(element, copy, panel.nr)];
         }
-        if (!widens || length === 1 || layout === null) return parts(element, (part) => panelOf(column, part));
+        if (!widens || (length === 1 && group === dot) || layout === null)
+          return parts(element, (part) => panelOf(column, part));
         const scratch = (part: Dim): Expr => frame.pool.address(frame.scratch, mul(part, 2), bytesOf("i16"));
-        return [...widenPanel(frame, panelOf(column, 0), panelElements(layout)), ...parts(widened(element), scratch)];
+        return [...widenPanel(frame, panelOf(column, 0), layout), ...parts(widened(element), scratch)];
       });
       return deep === null ? body : overDepth(deep, body);
     });
