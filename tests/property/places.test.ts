@@ -1,6 +1,6 @@
 // Reading where indices say, against the reference bit for bit: constant indices of runs (mirrored, repeated, wrapped
 // edges, rotations) and of no pattern on any axis, and positions that are computed from floats, NaN among them, and moved
-// inside.
+// inside. Elements that stand twice are pairs of the innermost axis.
 
 import test from "ava";
 import fc from "fast-check";
@@ -16,7 +16,7 @@ import { sampleTensor } from "../support/sample.js";
 interface Case {
   readonly shape: readonly number[];
   readonly axis: number;
-  readonly pattern: "reflect" | "edge" | "wrap" | "reverse" | "steps" | "any" | "computed" | "flat";
+  readonly pattern: "reflect" | "edge" | "wrap" | "reverse" | "steps" | "any" | "computed" | "flat" | "doubled";
   readonly before: number;
   readonly behind: number;
   readonly dtype: DType;
@@ -26,7 +26,7 @@ interface Case {
 const place: fc.Arbitrary<Case> = fc.record({
   shape: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70 })),
   axis: fc.constantFrom(1, 2, 2),
-  pattern: fc.constantFrom("reflect", "edge", "wrap", "reverse", "steps", "any", "computed", "flat"),
+  pattern: fc.constantFrom("reflect", "edge", "wrap", "reverse", "steps", "any", "computed", "flat", "doubled"),
   before: fc.integer({ min: 0, max: 9 }),
   behind: fc.integer({ min: 0, max: 9 }),
   dtype: fc.constantFrom<DType>("f32", "f32", "u8", "i64", "f16"),
@@ -63,6 +63,13 @@ function build(b: Builder, name: string, c: Case, random: () => number): Made {
   const x = ir.input(b, name, c.dtype, open);
   const count = c.before + size + c.behind;
   const feed = sampleTensor(c.dtype, shape, random, { special: true });
+  if (pattern === "doubled") {
+    // Two elements for each: itself, and what is made of it.
+    const once = ir.unsqueeze(b, x, [3]);
+    const isFirst = ir.eq(b, ir.iota(b, "i32", [2]), 0);
+    const twice = ir.select(b, isFirst, once, axis === 1 ? once : ir.mul(b, once, 3));
+    return { x, y: ir.reshape(b, twice, [...open.slice(0, 2), mul(2, open[2] ?? 1)]), feed };
+  }
   if (pattern !== "computed" && pattern !== "flat") {
     const at = Array.from({ length: count }, (_, i) => placeOf(pattern, i - c.before, size, random));
     return { x, y: ir.gather(b, x, ir.vector(b, "i64", at), axis), feed };

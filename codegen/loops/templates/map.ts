@@ -22,6 +22,7 @@ import { forLoop, LANES, mergeAxes, type Nest, parallelLoop, stored, storeNest, 
 import type { Stmt } from "../stmt.js";
 import { Vectorizer } from "../vectorize.js";
 import { turned } from "./key-panel.js";
+import { pairedNest } from "./paired.js";
 import { tiles } from "./tile.js";
 
 export function lowerMap(frame: Frame): Stmt[] {
@@ -32,7 +33,9 @@ export function lowerMap(frame: Frame): Stmt[] {
   const value = read(nest.position);
   const area = { buffer: frame.scratch, first: 0, elements: stageElements(frame.kernel.nodes) };
   return (
-    turnedNest(frame, nest, value) ?? storeNest(pool, nest, buffer(output), dtype, (p) => ravel(p, shape), value, area)
+    pairedNest(frame, nest, value) ??
+    turnedNest(frame, nest, value) ??
+    storeNest(pool, nest, buffer(output), dtype, (p) => ravel(p, shape), value, area)
   );
 }
 
