@@ -208,8 +208,46 @@ function acrossColumns({ frame, kind, x, element, outer, inner, finish, buffer }
     return vector === null ? null : block(sums, vector, result === null ? apart(sums) : [{ ...store, value: result }]);
   };
   if (wide(LANES) === null) return null;
-  const columns = vectorLoops(pool, v, size, wide, block(acc, element, [store]), true);
+  const [several, done] = sideBySide();
+  const columns = [...several, ...vectorLoops(pool, v, size, wide, block(acc, element, [store]), true, done)];
   return wrapKept(columns, rest, outer.sizes.slice(0, last));
+
+  /** A few vectors at a time, and where they end: the steps of one wait for each other. */
+  function sideBySide(): [Stmt[], Dim] {
+    const lanes = pool.vectorLanes;
+    const step = SIDE_BY_SIDE * lanes;
+    const vector = v === undefined ? null : contiguous(pool, element, v, lanes);
+    // An index that data decides is computed for one vector.
+    if (v === undefined || size === undefined || range(size).hi < step || isShort) return [[], 0];
+    if (pool.dynamic.size > 0 || vector === null) return [[], 0];
+    const parts = Array.from({ length: SIDE_BY_SIDE }, (_, w) => {
+      const sums = pool.variable({ kind: type.kind, lanes }, `wide${lanes}_${w}`);
+      const vectorizer = new Vectorizer(pool, symbolOf(v), lanes);
+      vectorizer.bind(acc, sums);
+      const at = (d: Dim): Dim => (w === 0 ? d : shiftedBy(d, v, w * lanes));
+      const final = vectorizer.vector(out.value);
+      return { sums, at, final: final === null ? null : reindex(pool, final, at), value: reindex(pool, vector, at) };
+    });
+    if (parts.some((p) => p.final === null)) return [[], 0];
+    const body: Stmt[] = [
+      ...parts.map(({ sums }): Stmt => {
+        return { kind: "set", target: sums, value: pool.constant(sums.type, initialOf(kind, dtype)) };
+      }),
+      ...wrap(
+        parts.map(({ sums, value }): Stmt => {
+          return { kind: "set", target: sums, value: combine(pool, kind, dtype, sums, value) };
+        }),
+        inner.vars,
+        inner.sizes,
+      ),
+      ...parts.map(({ at, final }): Stmt => {
+        const value = final ?? acc;
+        return { kind: "store", buffer, dtype: output.type.dtype, index: at(out.index), value };
+      }),
+    ];
+    const end = mul(floordiv(size, step), step);
+    return [[{ kind: "for", v, from: 0, to: end, step, body, parallel: true }], end];
+  }
 }
 
 /** Whether the columns' vector form reads memory contiguously, not the same elements for all lanes. */

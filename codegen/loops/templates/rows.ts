@@ -10,7 +10,7 @@ import { sameShape } from "../../../compiler/ir/types.js";
 import { stageElements } from "../../../compiler/schedule/stages.js";
 import { costOf } from "../../../compiler/schedule/uses.js";
 import { ravel, unravel } from "../../../compiler/schedule/views.js";
-import { type Expr, reindex } from "../expr.js";
+import { type Expr, type ExprPool, reindex } from "../expr.js";
 import type { Frame } from "../frame.js";
 import { forLoop, LANES, parallelLoop, stored, symbolOf, vectorLoops } from "../nest.js";
 import { partialForm, partialLoops } from "../partials.js";
@@ -89,7 +89,13 @@ export function rowPasses(frame: Frame, { anchor, nodes, row, kept, target }: Ro
   for (let level = 1; level <= top; level++) {
     const now = reduces.filter((r) => levels.get(r) === level);
     const stores = spillStores(level);
-    body.push(...reducePass(frame, area, now, position, column, width, stores));
+    // Sums of short rows run in vectors of four, whatever the target has: what is expensive fills its vectors first.
+    const isApart = stores.length > 0 && range(width).hi >= pool.vectorLanes && isNarrow(pool, width);
+    if (isApart) {
+      body.push(...columns(frame, column, width, stores));
+      holdSpills(level);
+    }
+    body.push(...reducePass(frame, area, now, position, column, width, isApart ? [] : stores));
     for (const r of now) {
       const result = r.outputs[0];
       if (result === undefined) continue;
@@ -98,7 +104,7 @@ export function rowPasses(frame: Frame, { anchor, nodes, row, kept, target }: Ro
       const value = fromAccumulator(pool, dtype, total);
       reader.held.set(result, () => value);
     }
-    holdSpills(level);
+    if (!isApart) holdSpills(level);
   }
   const { value: result, buffer } = target;
   const { dtype, shape } = result.type;
@@ -106,6 +112,11 @@ export function rowPasses(frame: Frame, { anchor, nodes, row, kept, target }: Ro
   const value = stored(pool, dtype, reader.at(result, isFull ? position : unravel(row, shape)));
   const store = { kind: "store", buffer, dtype, index: target.index(flat, column), value } as const;
   return [...body, ...(isFull ? columns(frame, column, width, [store]) : [store])];
+}
+
+/** Whether sums over the row take less than the target's vectors. */
+function isNarrow(pool: ExprPool, width: Dim): boolean {
+  return partialForm(pool, width, ["sum"]).lanes < pool.vectorLanes;
 }
 
 function isInGroup(n: Reduce, anchor: Reduce, full: readonly Dim[]): boolean {
