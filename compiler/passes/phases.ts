@@ -5,7 +5,7 @@
 
 import { isKnownInfinite } from "../ir/bounds.js";
 import * as ir from "../ir/build.js";
-import { add, ceildiv, type Dim, mul, sub } from "../ir/dim.js";
+import { add, ceildiv, type Dim, floordiv, mul, sub } from "../ir/dim.js";
 import { type Builder, constantOf, type NodeOf, type Value } from "../ir/graph.js";
 import { rewrite, rule } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
@@ -76,8 +76,23 @@ function phasesOf(axes: readonly Axis[]): number[][] {
   );
 }
 
-/** The results of all phases, [n, phases * m, ...counts]. */
-function convolved(b: Builder, image: Value, w: Value, axes: readonly Axis[], dtype: Value["type"]["dtype"]): Value {
+/** Parts of one value, whose axis goes group by group, side by side within each group. */
+function joined(b: Builder, parts: readonly Value[], axis: number, groups: number): Value {
+  if (groups === 1) return ir.concat(b, parts, axis);
+  const apart = parts.map((v) => {
+    const { shape } = v.type;
+    const each = floordiv(shape[axis] ?? 1, groups);
+    return ir.reshape(b, v, [...shape.slice(0, axis), groups, each, ...shape.slice(axis + 1)]);
+  });
+  const all = ir.concat(b, apart, axis + 1);
+  const { shape } = all.type;
+  return ir.reshape(b, all, [...shape.slice(0, axis), mul(groups, shape[axis + 1] ?? 1), ...shape.slice(axis + 2)]);
+}
+
+/** The results of all phases, [n, groups * phases * m / groups, ...counts]. */
+function convolved(b: Builder, node: NodeOf<"conv">, image: Value, axes: readonly Axis[]): Value {
+  const w = inputOf(node, 1);
+  const { groups, dtype } = node.attrs;
   const phases = phasesOf(axes);
   const weights = phases.map((r) =>
     ir.slice(
@@ -90,21 +105,21 @@ function convolved(b: Builder, image: Value, w: Value, axes: readonly Axis[], dt
   );
   // Phases with as many taps each are one convolution.
   if (axes.every(({ taps, stride }) => taps % stride === 0)) {
-    const attrs = { low: axes.map((a) => a.low), high: axes.map((a) => a.high), dtype };
-    return ir.conv(b, image, ir.concat(b, weights, 0), attrs);
+    const attrs = { low: axes.map((a) => a.low), high: axes.map((a) => a.high), groups, dtype };
+    return ir.conv(b, image, joined(b, weights, 0, groups), attrs);
   }
   const each = phases.map((r, p) => {
     const high = axes.map((axis, i) => axis.high - (axis.most - tapsOf(axis, r[i] ?? 0)));
-    return ir.conv(b, image, weights[p] ?? w, { low: axes.map((a) => a.low), high, dtype });
+    return ir.conv(b, image, weights[p] ?? w, { low: axes.map((a) => a.low), high, groups, dtype });
   });
-  return ir.concat(b, each, 1);
+  return joined(b, each, 1, groups);
 }
 
 function inPhases(b: Builder, node: NodeOf<"conv">): Value | null {
   const w = inputOf(node, 1);
   const result = node.outputs[0];
-  const { strides, dilations, low, groups, layout, dtype } = node.attrs;
-  if (result === undefined || layout !== "nchw" || groups !== 1) return null;
+  const { strides, dilations, low, groups, layout } = node.attrs;
+  if (result === undefined || layout !== "nchw") return null;
   if ([...strides, ...dilations].some((s) => s !== 1)) return null;
   if (isKnownInfinite(w)) return null;
   const spread = spreadImage(inputOf(node), low);
@@ -117,10 +132,11 @@ function inPhases(b: Builder, node: NodeOf<"conv">): Value | null {
     return (typeof taps === "number" ? axisOf(zeros + 1, before[i] ?? 0, taps, size, results) : null) ?? [];
   });
   if (axes.length < between.length) return null;
-  const y = convolved(b, image, w, axes, dtype);
+  const y = convolved(b, node, image, axes);
   const [n = 1, m = 1] = out;
   const count = axes.length;
-  const apart = ir.reshape(b, y, [n, ...axes.map((a) => a.stride), m, ...axes.map((a) => a.count)]);
+  const each = [...axes.map((a) => a.stride), floordiv(m, groups), ...axes.map((a) => a.count)];
+  const apart = ir.reshape(b, y, [mul(n, groups), ...each]);
   const order = [0, count + 1, ...axes.flatMap((_, i) => [count + 2 + i, i + 1])];
   const whole = axes.map((a) => mul(a.count, a.stride));
   const interleaved = ir.reshape(b, ir.transpose(b, apart, order), [n, m, ...whole]);

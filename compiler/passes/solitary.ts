@@ -11,6 +11,8 @@ import { rewrite, rule } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 import { inputOf } from "./shapes.js";
 
+/** Pixels of a vector, at least. */
+const LEAST_PIXELS = 4;
 /** More taps than this are too long a sum to be computed where it is read. */
 const MOST_TAPS = 25;
 
@@ -31,8 +33,11 @@ function pointwise(b: Builder, node: NodeOf<"conv">): Value | null {
   const isPointwise = w.type.shape.slice(2).every((d) => d === 1) && strides.every((s) => s === 1);
   if (!isPointwise || groups !== 1 || [...low, ...high].some((p) => p !== 0)) return null;
   const [n = 1, c = 1, ...pixels] = x.type.shape;
+  const count = mul(1, ...pixels);
+  // So few pixels are no vector of columns: the weights are the better ones.
+  if (typeof count === "number" && count < LEAST_PIXELS) return null;
   const weights = ir.reshape(b, w, w.type.shape.slice(0, 2));
-  const y = ir.matmul(b, weights, ir.reshape(b, x, [n, c, mul(1, ...pixels)]), dtype);
+  const y = ir.matmul(b, weights, ir.reshape(b, x, [n, c, count]), dtype);
   return ir.reshape(b, y, [n, w.type.shape[0] ?? 1, ...pixels]);
 }
 
