@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import test from "ava";
 import canonicalize from "canonicalize";
 import { toLevels } from "../../codegen/bundle/levels.js";
-import { openBundle } from "../../codegen/bundle/read.js";
+import { openBundle, stripBundle } from "../../codegen/bundle/read.js";
 import { writeBundle } from "../../codegen/bundle/write.js";
 import { Bug, Refused } from "../../compiler/ir/errors.js";
 import { LoadError, load } from "../../runtime-shim/index.js";
@@ -125,8 +125,10 @@ test("no byte can be changed", async (t) => {
   t.pass();
 });
 
-test("no byte can be missing, at any length, streamed or not", async (t) => {
+test("no byte can be missing, at any length but a stripped bundle's, streamed or not", async (t) => {
+  const stripped = stripBundle(bundle).bytes.length;
   for (let n = 0; n < bundle.length; n++) {
+    if (n === stripped) continue;
     const taken = await refuses(bundle.subarray(0, n));
     if (taken !== null) t.fail(`cut to ${n}: ${taken}`);
     if (n % 5 === 0) await t.throwsAsync(load(new Response(bundle.slice(0, n))), { instanceOf: LoadError });
