@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { stripBundle } from "../../codegen/bundle/read.js";
 import { bundleFacts } from "../../codegen/llvm/face/facts.js";
 import { compile, f32, tensor, trace } from "../../compiler/index.js";
 import type { CompileOptions } from "../../compiler/pipeline.js";
@@ -118,6 +119,22 @@ function loaded(t: ExecutionContext, options: CompileOptions, compiler: string, 
   const [first = "", ...args] = [...runner, build(compiler, programFile("load.c"), at, ["gate"]), join(at, "gate.psn")];
   return run(first, args);
 }
+
+native("a bundle stripped of its texts is the same bundle; one that ends anywhere else is refused", (t) => {
+  const at = freshFolder(t);
+  const path = join(at, "gate.psn");
+  writeGate(at, "gate", { target });
+  const program = build(cc, programFile("load.c"), at, ["gate"]);
+  const whole = readFileSync(path);
+  const stripped = stripBundle(whole).bytes.length;
+  t.true(stripped < whole.length);
+  const ends = { [whole.length]: true, [stripped]: true, [stripped - 1]: false, [stripped + 1]: false };
+  for (const [bytes, loads] of Object.entries(ends)) {
+    writeFileSync(path, whole.subarray(0, Number(bytes)));
+    const refusal = `7 bundle "${path}": have ${bytes} bytes, want ${whole.length}, or ${stripped} without texts: copy it again\n1\n`;
+    t.is(run(program, [path]), loads ? "0 \n0\n" : refusal);
+  }
+});
 
 native("the face finds every level that the runtime finds here", (t) => {
   for (const level of levels) t.is(loaded(t, { target, cpus: [level] }, cc, []), "0 \n0\n", level);

@@ -1,5 +1,5 @@
-// What psn_load proves before it makes a model: that the file is the bundle that the library was made with, whole, and
-// that the weights have their digests.
+// What psn_load proves before it makes a model: that the file is the bundle that the library was made with, whole or
+// stripped of its texts, and that the weights have their digests.
 
 import { Bug } from "../../../compiler/ir/errors.js";
 import { CHUNK_BYTES, HEADER_BYTES, MAGIC } from "../../../runtime-shim/format.js";
@@ -56,10 +56,13 @@ export function writeChecks(module: FaceModule): void {
       const format = `bundle "%.200s": have plan digest %s, want %s: use the bundle that was written with this library`;
       module.fail(code, sink, "FOREIGN_BUNDLE", format, name, hex, module.data.text(bundle.digest));
     });
-    code.if(code.compare("ne", size, i64(bundle.bytes)), () => {
-      const format = `bundle "%.200s": have %lld bytes, want ${bundle.bytes}: copy it again, whole`;
-      module.fail(code, sink, "MALFORMED", format, name, size);
-    });
+    const { whole, stripped } = bundle;
+    code.if(code.compare("ne", size, i64(whole)), () =>
+      code.if(code.compare("ne", size, i64(stripped)), () => {
+        const format = `bundle "%.200s": have %lld bytes, want ${whole}, or ${stripped} without texts: copy it again`;
+        module.fail(code, sink, "MALFORMED", format, name, size);
+      }),
+    );
     code.return(statusValue("OK"));
   });
 

@@ -13,8 +13,9 @@ export interface BundleFacts {
   readonly header: Uint8Array;
   /** Plan digest, hex. */
   readonly digest: string;
-  /** Bytes of the file. */
-  readonly bytes: number;
+  /** Bytes of the file, and of one stripped of its texts. */
+  readonly whole: number;
+  readonly stripped: number;
   /** Where the weights lie in it. */
   readonly weightsAt: number;
   /** SHA-256 of each MiB of the weights, hex. */
