@@ -41,7 +41,7 @@ export function widen(from: Uint8Array, to: Uint8Array, { dtype, stored, add }: 
   } else if (add === 0) {
     // The engine's own loop is faster than one here. It does as if what it reads had been copied before.
     numbersOf(dtype, to, elems).set(numbersOf(stored, from, elems));
-  } else if (bytesOf(dtype) === 2)
+  } else if (bytesOf(dtype) === 2 && stored === "u8")
     addToPairs(new Uint16Array(from.buffer, from.byteOffset, elems / 2), wordsOf(to), add);
   else {
     const wide = numbersOf(dtype, to, elems);

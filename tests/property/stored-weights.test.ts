@@ -7,7 +7,7 @@ import { narrowest } from "../../codegen/bundle/narrow.js";
 import { storeWeights, widenedOf } from "../../codegen/bundle/store.js";
 import { bytesOf } from "../../compiler/ir/dtype.js";
 import { decodeMinifloat } from "../../compiler/ir/minifloat.js";
-import { type DType, openWidening, type WidenedSpec, widen } from "../../runtime-shim/format.js";
+import { canAdd, type DType, openWidening, type WidenedSpec, widen } from "../../runtime-shim/format.js";
 import { fakePlan } from "../support/fake-bundle.js";
 import { FORMS, formName, narrowConstant, randomOf, storedElements, widened } from "../support/stored-constants.js";
 
@@ -30,6 +30,25 @@ test("every f16 and bf16 is the f32 of its value, and keeps its sign and payload
     });
     t.is(wrong, -1, stored);
   }
+});
+
+test("every integer is its stored value plus what is added, modulo what the dtype holds", (t) => {
+  const valuesOf = (dtype: DType, bytes: Uint8Array): number[] =>
+    Array.from({ length: bytes.length / bytesOf(dtype) }, (_, i) => {
+      const bits = bytesOf(dtype) * 8;
+      const whole = bytes.subarray((i * bits) / 8, ((i + 1) * bits) / 8).reduceRight((sum, b) => sum * 256 + b, 0);
+      return dtype.startsWith("i") && whole >= 2 ** (bits - 1) ? whole - 2 ** bits : whole;
+    });
+  for (const { dtype, stored } of FORMS.filter((form) => canAdd(form.dtype)))
+    for (const add of [0, 1, -1, -100, 300, 40_000, -(2 ** 31), 2 ** 31, 2 ** 32]) {
+      const from = storedElements({ dtype, stored, add }, 2048, randomOf(add));
+      const wide = new Uint8Array(2048 * bytesOf(dtype));
+      widen(from, wide, { dtype, stored, add });
+      const size = 2 ** (8 * bytesOf(dtype));
+      const unsigned = (value: number): number => ((value % size) + size) % size;
+      const want = valuesOf(stored, from).map((value) => unsigned(value + add));
+      t.deepEqual(valuesOf(dtype, wide).map(unsigned), want, formName({ dtype, stored, add }));
+    }
 });
 
 for (const [i, form] of FORMS.entries())

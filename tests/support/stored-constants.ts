@@ -3,16 +3,14 @@
 
 import { bytesOf } from "../../compiler/ir/dtype.js";
 import { Tensor } from "../../compiler/ir/tensor.js";
-import { type DType, STORED, type StoredSpec, WIDENED_ALIGN, widen } from "../../runtime-shim/format.js";
+import { canAdd, type DType, STORED, type StoredSpec, WIDENED_ALIGN, widen } from "../../runtime-shim/format.js";
 
 /** Every pair, and for integers something to add. */
 export const FORMS: readonly StoredSpec[] = Object.entries(STORED).flatMap(([name, forms]) => {
   const dtype = name as DType;
   return forms.flatMap((stored): StoredSpec[] => {
     const plain = { dtype, stored, add: 0 };
-    return dtype.startsWith("f") || !stored.startsWith("u")
-      ? [plain]
-      : [plain, { ...plain, add: dtype.startsWith("u") ? 300 : -133 }];
+    return canAdd(dtype) ? [plain, { ...plain, add: dtype.startsWith("u") ? 300 : -100 }] : [plain];
   });
 });
 
