@@ -141,6 +141,24 @@ test("verify names what does not hold", (t) => {
   t.is(fakePlan.variants[0]?.tier, "strict");
 });
 
+test("verify does not judge a module for engines with more features, and judges all others", (t) => {
+  const f = folder(t);
+  const modulesOf = (features: readonly string[]): string => {
+    const later = strictModule(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 255), features);
+    const [variant] = fakePlan.variants;
+    if (variant === undefined) throw new Error("the fake plan has no variant");
+    const plan = { ...fakePlan, variants: [variant, variant] };
+    f.write("m.psn", fakeBundle({ plan, modules: [...fakeParts().modules, later] }));
+    return f.run(["verify", "m.psn"]).out;
+  };
+  t.regex(modulesOf(["of-tomorrow"]), /ok {2}modules: 1 valid.*; 1 not judged, this engine lacks of-tomorrow\n/);
+  t.regex(modulesOf(["simd128"]), /FAILED {2}modules\n +module 1, strict \(simd128\): this engine does not accept it/);
+  f.write("alone.psn", fakeBundle({ modules: [strictModule(Uint8Array.of(255), ["of-tomorrow"])] }));
+  const alone = f.run(["verify", "alone.psn"]).out;
+  t.regex(alone, /ok {2}modules: 0 valid.*; 1 not judged/);
+  t.regex(alone, /ok {2}runtime loads it: not tried, unsupported_backend_capability: .*an engine without of-tomorrow/);
+});
+
 test("a plan with missing or wrong fields is refused as such, wherever they are", (t) => {
   t.true(isPlan(JSON.parse(JSON.stringify(fakePlan))));
   let edits = 0;

@@ -14,7 +14,7 @@ import { messageOf } from "../failures.js";
 import { isNative, loaderOf } from "../load-model.js";
 import { viewOf } from "../open-view.js";
 import { counted } from "../style.js";
-import { moduleIssues } from "./modules.js";
+import { judgeModules, type ModuleFindings } from "./modules.js";
 
 export interface Check {
   readonly name: string;
@@ -48,7 +48,7 @@ export async function verify(path: string, bytes: Uint8Array): Promise<Verificat
   const checks = [
     passed("digests and structure", `manifest and ${blobs}, ${counted(bytes.byteLength, "byte")}`),
     ...(view === null ? [] : planChecks(view)),
-    of("modules", moduleIssues(m, modules), `${modules.length} valid, with every entry point's export`),
+    modulesCheck(modules.length, judgeModules(m, modules)),
     ...(view === null ? [] : [of("levels", levelIssues(view), "recomputed from plan and texts")]),
     await runtimeCheck(m.target, bytes),
   ];
@@ -79,6 +79,12 @@ function failed(name: string, ...details: readonly string[]): Check {
 
 function of(name: string, issues: readonly string[], detail: string): Check {
   return issues.length === 0 ? passed(name, detail) : failed(name, ...issues);
+}
+
+function modulesCheck(count: number, { issues, lacking }: ModuleFindings): Check {
+  const features = [...new Set(lacking.flat())].join(", ");
+  const untried = lacking.length === 0 ? "" : `; ${lacking.length} not judged, this engine lacks ${features}`;
+  return of("modules", issues, `${count - lacking.length} valid, with every entry point's export${untried}`);
 }
 
 function manifestIssues(m: Manifest, plan: Plan): string[] {
@@ -154,6 +160,9 @@ async function runtimeCheck(target: string, bytes: Uint8Array): Promise<Check> {
     model.dispose();
     return passed(name, counted(entries.length, "entry point"));
   } catch (e) {
+    // So is one that wants more of an engine or a CPU than this one has.
+    if (e instanceof LoadError && e.code === "unsupported_backend_capability")
+      return passed(name, `not tried, ${e.message}`);
     return failed(name, messageOf(e));
   }
 }

@@ -1,20 +1,36 @@
-// Whether the modules of a bundle are what its target says: WebAssembly that this engine accepts, or shared libraries for
-// the target's machine; with the export of every entry point.
+// Whether the modules of a bundle are what its target says: WebAssembly that this engine accepts, where it
+// has the features for that, or shared libraries for the target's machine; with the export of every entry point.
 
+import { hasFeature } from "../../../runtime-shim/features.js";
 import type { Manifest } from "../../../runtime-shim/format.js";
 import { moduleName } from "../bundle-view.js";
 import { CliError } from "../failures.js";
 import { isNative } from "../load-model.js";
 import { readSharedLibrary } from "./elf.js";
 
-/** What is wrong with each module, with its place. */
-export function moduleIssues(manifest: Manifest, modules: readonly Uint8Array[]): string[] {
-  const issuesOf = isNative(manifest.target) ? libraryIssues : wasmIssues;
-  return modules.flatMap((code, i) => {
+export interface ModuleFindings {
+  /** What is wrong with each module, with its place. */
+  readonly issues: readonly string[];
+  /** Features that this engine lacks, of each module that it therefore cannot judge. */
+  readonly lacking: readonly (readonly string[])[];
+}
+
+export function judgeModules(manifest: Manifest, modules: readonly Uint8Array[]): ModuleFindings {
+  const isShared = isNative(manifest.target);
+  const issues: string[] = [];
+  const lacking: (readonly string[])[] = [];
+  for (const [i, code] of modules.entries()) {
     const spec = manifest.modules[i];
+    const missing = isShared ? [] : (spec?.features ?? []).filter((f) => !hasFeature(f));
+    if (missing.length > 0 && !WebAssembly.validate(Uint8Array.from(code))) {
+      lacking.push(missing);
+      continue;
+    }
     const where = `module ${i}${spec === undefined ? "" : `, ${moduleName(spec)}`}`;
-    return issuesOf(code, manifest).map((issue) => `${where}: ${issue}`);
-  });
+    const found = isShared ? libraryIssues(code, manifest) : wasmIssues(code, manifest);
+    issues.push(...found.map((issue) => `${where}: ${issue}`));
+  }
+  return { issues, lacking };
 }
 
 function missing({ entries }: Manifest, exported: readonly string[]): string[] {
@@ -25,7 +41,7 @@ function missing({ entries }: Manifest, exported: readonly string[]): string[] {
 
 function wasmIssues(code: Uint8Array, manifest: Manifest): string[] {
   const wasm = Uint8Array.from(code);
-  if (!WebAssembly.validate(wasm)) return ["this engine does not accept it, or lacks a feature it needs"];
+  if (!WebAssembly.validate(wasm)) return ["this engine does not accept it, and has every feature that it names"];
   const module = new WebAssembly.Module(wasm);
   const functions = WebAssembly.Module.exports(module).filter((e) => e.kind === "function");
   const issues = missing(
