@@ -46,7 +46,8 @@ define internal void @psn_wake(ptr %word, i32 %count) #1 {
 }
 
 /** psn_fork: runs a job of so many grains of work, on as many threads as are worth it; alone without a pool. */
-function fork(each: number, { pause }: PoolMachine, { partsPerThread, callerSpins }: Threading): string {
+function fork(each: number, { pause }: PoolMachine, threading: Threading): string {
+  const { partsPerThread, grainsPerPart, callerSpins } = threading;
   return `define internal void @psn_fork(ptr %pool, ptr %job, ptr %arguments, i32 %grains) #1 {
 entry:
   %none = icmp eq ptr %pool, null
@@ -55,8 +56,11 @@ divide:
 ${at("%count.at", "%pool", COUNT)}
   %count = load i32, ptr %count.at
   %most = mul i32 %count, ${partsPerThread}
-  %few = icmp ult i32 %grains, %most
-  %worth = select i1 %few, i32 %grains, i32 %most
+  ; One for each thread; more where they are large; no smaller than a grain.
+  %large = udiv i32 %grains, ${grainsPerPart}
+  %limited = call i32 @llvm.umin.i32(i32 %large, i32 %most)
+  %wanted = call i32 @llvm.umax.i32(i32 %limited, i32 %count)
+  %worth = call i32 @llvm.umin.i32(i32 %wanted, i32 %grains)
   %one = icmp ult i32 %worth, 2
   br i1 %one, label %alone, label %open
 alone:

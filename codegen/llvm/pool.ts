@@ -33,6 +33,8 @@ export function poolDeclarations({ pause }: PoolMachine): readonly string[] {
 }
 
 const DECLARATIONS: readonly string[] = [
+  "declare i32 @llvm.umin.i32(i32, i32)",
+  "declare i32 @llvm.umax.i32(i32, i32)",
   "declare ptr @mmap(ptr, i64, i32, i32, i32, i64)",
   "declare i32 @munmap(ptr, i64)",
   "declare i32 @getpid()",

@@ -110,12 +110,14 @@ const otherwise = (condition: Instruction, yes: Instruction[], no: Instruction[]
 ];
 
 /** (job, grains): runs a job of so many grains of work, on as many threads as are worth it. */
-function fork(base: number, queues: number, each: number, { partsPerThread, callerSpins }: Threading): WasmFunction {
+function fork(base: number, queues: number, each: number, threading: Threading): WasmFunction {
+  const { partsPerThread, grainsPerPart, callerSpins } = threading;
   const job = get(0, "i32");
   const [PARTS_OF_JOB, THREAD, NEXT, SPINS, STILL] = [2, 3, 4, 5, 6];
   const parts = get(PARTS_OF_JOB, "i32");
   const most: Instruction = ["i32.mul", count, i32(partsPerThread)];
   const grains = get(1, "i32");
+  const least = (a: Instruction, b: Instruction): Instruction => ["select", ["i32.lt_u", a, b], a, b];
   const open: Instruction[] = [
     // As many parts for every thread.
     when(["i32.ge_u", parts, count], set(PARTS_OF_JOB, ["i32.sub", parts, ["i32.rem_u", parts, count]])),
@@ -160,7 +162,9 @@ function fork(base: number, queues: number, each: number, { partsPerThread, call
     params: 2,
     locals: ["i32", "i32", "i32", "i32", "i32"],
     body: [
-      set(PARTS_OF_JOB, ["select", ["i32.lt_u", grains, most], grains, most]),
+      // One for each thread; more where they are large; no smaller than a grain.
+      set(PARTS_OF_JOB, least(["i32.div_u", grains, i32(grainsPerPart)], most)),
+      when(["i32.lt_u", parts, count], set(PARTS_OF_JOB, least(grains, count))),
       otherwise(
         ["i32.or", ["i32.lt_u", count, i32(2)], ["i32.lt_u", parts, i32(2)]],
         [["call.job", job, i32(0), i32(1)]],

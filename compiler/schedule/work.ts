@@ -2,7 +2,7 @@
 // multiply-adds of f32; an elementwise operation counts as much for each element, and so does a byte that is read or
 // written. Estimates: only their order of magnitude matters.
 
-import { add, type Dim, floordiv, mul } from "../ir/dim.js";
+import { add, type Dim, floordiv, min, mul } from "../ir/dim.js";
 import { bytesOf } from "../ir/dtype.js";
 import { isOp, type Node, type Value } from "../ir/graph.js";
 import { elementCount } from "../ir/types.js";
@@ -10,12 +10,27 @@ import type { Kernel } from "./schedule.js";
 import { costOf } from "./uses.js";
 
 export function workOf({ nodes, inputs, outputs }: Kernel): Dim {
-  return add(...nodes.map(arithmetic), ...inputs.map(bytes), ...outputs.map(bytes));
+  return add(...nodes.map(arithmetic), ...inputs.map((v) => mul(width(v), read(v, nodes))), ...outputs.map(bytes));
+}
+
+function width(v: Value): Dim {
+  return bytesOf(v.type.dtype);
 }
 
 function bytes(v: Value): Dim {
-  return mul(bytesOf(v.type.dtype), elementCount(v.type.shape));
+  return mul(width(v), elementCount(v.type.shape));
 }
+
+/** Elements of an input that are read: of a table of rows, as many as are looked up, where nothing else reads it. */
+function read(v: Value, nodes: readonly Node[]): Dim {
+  const whole = elementCount(v.type.shape);
+  const readers = nodes.filter((n) => n.inputs.includes(v));
+  if (!readers.every((n) => SELECTS.has(n.op) && n.inputs.lastIndexOf(v) === 0)) return whole;
+  return min(whole, add(...readers.flatMap((n) => n.outputs.map((o) => elementCount(o.type.shape)))));
+}
+
+/** Ops that read of their first operand what they give. */
+const SELECTS: ReadonlySet<string> = new Set(["gather", "take", "slice"]);
 
 function arithmetic(node: Node): Dim {
   const [first, second] = node.inputs;

@@ -2,4 +2,10 @@
 
 import type { Threading } from "../../codegen/threading.js";
 
-export const FINEST: Threading = { grain: 1, partsPerThread: 3, workerSpins: 1, callerSpins: 1 };
+export const FINEST: Threading = {
+  grain: 1,
+  partsPerThread: 3,
+  grainsPerPart: 1,
+  workerSpins: 1,
+  callerSpins: 1,
+};

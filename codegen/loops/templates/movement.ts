@@ -1,6 +1,6 @@
 // Kernels that place elements: concat and pad write regions of their output, scatter writes where indices say.
 
-import { add, type Dim, mul } from "../../../compiler/ir/dim.js";
+import { add, type Dim, mul, sub } from "../../../compiler/ir/dim.js";
 import { Bug } from "../../../compiler/ir/errors.js";
 import { isOp } from "../../../compiler/ir/graph.js";
 import { broadcastPosition, ravel } from "../../../compiler/schedule/views.js";
@@ -40,17 +40,44 @@ export function lowerPad(frame: Frame): Stmt[] {
   if (!isOp(anchor, "pad") || x === undefined || value === undefined) throw new Bug("loops", "pad without its node");
   const { low, interior } = anchor.attrs;
   const { shape, dtype } = output.type;
-  const fill = mergeAxes(pool, shape, "f", () => reader.at(value, []));
+  const filled = ({ from, sizes }: Box, prefix: string): Stmt[] => {
+    const place = (p: readonly Dim[]): Dim =>
+      ravel(
+        p.map((d, i) => add(d, from[i] ?? 0)),
+        shape,
+      );
+    const nest = mergeAxes(pool, sizes, prefix, (p) => pool.lanes([reader.at(value, []), pool.index(place(p))]));
+    return storeNest(pool, nest, buffer(output), dtype, place, reader.at(value, []));
+  };
   const place = (p: readonly Dim[]): Dim =>
     ravel(
       p.map((d, i) => add(low[i] ?? 0, mul(d, (interior[i] ?? 0) + 1))),
       shape,
     );
-  const copy = mergeAxes(pool, x.type.shape, "c", (p) => pool.lanes([reader.at(x, p), pool.index(place(p))]));
-  return inOrder([
-    ...storeNest(pool, fill, buffer(output), dtype, (p) => ravel(p, shape), reader.at(value, [])),
-    ...storeNest(pool, copy, buffer(output), dtype, place, reader.at(x, copy.position)),
-  ]);
+  const nest = mergeAxes(pool, x.type.shape, "c", (p) => pool.lanes([reader.at(x, p), pool.index(place(p))]));
+  const copied = storeNest(pool, nest, buffer(output), dtype, place, reader.at(x, nest.position));
+  // What lies between elements is written over; edges are apart from what they surround, so that all can go in parallel.
+  if (interior.some((n) => n > 0)) return inOrder([...filled({ from: [], sizes: shape }, "f"), ...copied]);
+  return [...edges(x.type.shape, low, shape).flatMap((box, i) => filled(box, `f${i}_`)), ...copied];
+}
+
+/** A region of a tensor: where it starts and how large it is on each axis. */
+interface Box {
+  readonly from: readonly Dim[];
+  readonly sizes: readonly Dim[];
+}
+
+/** What surrounds a tensor of shape `inner` that lies at `low` in one of shape `outer`, in boxes that are apart. */
+function edges(inner: readonly Dim[], low: readonly Dim[], outer: readonly Dim[]): Box[] {
+  return outer.flatMap((size, axis) => {
+    const start = low[axis] ?? 0;
+    const end = add(start, inner[axis] ?? 0);
+    const across = (from: Dim, length: Dim): Box => ({
+      from: outer.map((_, i) => (i < axis ? (low[i] ?? 0) : i === axis ? from : 0)),
+      sizes: outer.map((d, i) => (i < axis ? (inner[i] ?? 0) : i === axis ? length : d)),
+    });
+    return [across(0, start), across(end, sub(size, end))].filter((box) => box.sizes[axis] !== 0);
+  });
 }
 
 export function lowerScatter(frame: Frame): Stmt[] {
