@@ -168,7 +168,8 @@ export function registerTiles(unit: VectorUnit): TileChooser {
   };
   const product = (shape: TileShape): Tile => {
     const { columns, pads = false } = shape;
-    const padded = whole.filter((nr) => pads && nr > columns && isPadded(nr, columns));
+    // A vector behind the last column would be zeros alone.
+    const padded = whole.filter((nr) => pads && nr - columns < unit.lanes && isPadded(nr, columns));
     return quickest(unit, shape, [...widest(columns), ...padded]);
   };
   return {

@@ -29,6 +29,16 @@ test("a tile fits the registers and the shape", (t) => {
   );
 });
 
+test("a tile with columns behind the last of a constant has no vector of them alone", (t) => {
+  for (const unit of UNITS)
+    for (const rows of [1, 2, 6, 100])
+      for (let columns = 1; columns <= 200; columns++) {
+        const s = { rows, columns, pads: true };
+        for (const { nr } of [registerTiles(unit).matmul(s), registerTiles(unit).conv(s)])
+          t.true(nr <= columns || nr === 4 || nr - columns < unit.lanes, `${nr} for ${columns} by ${unit.lanes}`);
+      }
+});
+
 test("a tile of small groups has whole groups, and whole vectors where there are as many results", (t) => {
   const size = fc.record({
     groups: fc.integer({ min: 2, max: 100 }),

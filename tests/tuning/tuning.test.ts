@@ -3,7 +3,10 @@
 
 import { env } from "node:process";
 import test from "ava";
+import * as ir from "../../compiler/ir/build.js";
+import { constant } from "../../compiler/ir/build-scalar.js";
 import { Refused } from "../../compiler/ir/errors.js";
+import { Builder } from "../../compiler/ir/graph.js";
 import { type Compiled, compile, compileStages } from "../../compiler/pipeline.js";
 import { kernelsOf } from "../../compiler/plan/make-plan.js";
 import { candidatesOf } from "../../compiler/schedule/candidates.js";
@@ -12,6 +15,7 @@ import { kernelKey } from "../../compiler/schedule/kernel-key.js";
 import type { Kernel } from "../../compiler/schedule/schedule.js";
 import { formatTuning, mergeTuning, parseTuning, type TuningEntry } from "../../compiler/schedule/tuning.js";
 import { load } from "../../runtime-shim/index.js";
+import { graphOf, noiseTensor } from "../support/reference.js";
 import { fromValue } from "../support/values.js";
 import { FEEDS, tunedModel } from "./model.js";
 
@@ -66,6 +70,26 @@ test("choices change the schedule and the plan, and no bit of a result", async (
     t.is(tuned.texts.functional, plain.texts.functional);
     t.notDeepEqual(tuned.levels.schedule, plain.levels.schedule);
     t.is(Buffer.compare(await outputs(tuned), want), 0, JSON.stringify(entries.map((e) => e.choices)));
+  }
+});
+
+test("no bit of a product of few columns either, whatever columns a tile has behind the last", async (t) => {
+  for (const columns of [5, 9, 13]) {
+    const b = new Builder();
+    const x = ir.input(b, "x", "f32", [2, 20]);
+    const y = ir.matmul(b, x, constant(b, noiseTensor("f32", [20, columns], 3)));
+    const source = { graph: graphOf(b, [x], { y }), builder: b };
+    const [kernel] = kernelsOf(compileStages(source).schedule.steps);
+    if (kernel === undefined) return t.fail();
+    const resultOf = async (entries: readonly TuningEntry[]): Promise<ArrayLike<unknown>> => {
+      const model = await load(compile(source, { tuning: { lock: { entries } } }).bundle);
+      const { y: result } = await model.run({ x: Float32Array.from({ length: 40 }, (_, i) => i / 7) });
+      return result?.data ?? [];
+    };
+    const want = await resultOf([]);
+    const widths = [4, 8, 16].filter((nr) => kernelIssue(kernel, { mr: 2, nr }) === null);
+    t.true(widths.some((nr) => nr > columns));
+    for (const nr of widths) t.deepEqual(await resultOf([entry(kernel, { mr: 2, nr })]), want, `${columns} by ${nr}`);
   }
 });
 

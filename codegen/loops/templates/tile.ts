@@ -393,7 +393,8 @@ export function storeTile(
     for (const [j, sum] of row.entries()) {
       const from = j * sum.type.lanes;
       if (columns >= from + sum.type.lanes) store(sum, i, from, `sum${i}_${j}`);
-      else storeSome(sum, i, from, columns - from);
+      // A vector behind the last column has zeros alone.
+      else if (columns > from) storeSome(sum, i, from, columns - from);
     }
   }
   return out;
