@@ -39,6 +39,18 @@ test("the same run gives the same receipt, byte for byte, and checks", (t) => {
   t.deepEqual(f.list(), ["a.json", "b.json", "m.psn"]);
 });
 
+test("a stripped bundle runs for receipts without steps; for steps it lacks the plan", (t) => {
+  const f = folder(t);
+  f.write("m.psn", bundle);
+  works(t, f.run(["strip", "m.psn", "-o", "s.psn"]));
+  works(t, f.run(["replay", "record", "s.psn", ...BOTH, "-o", "r.json"]));
+  for (const file of ["s.psn", "m.psn"]) works(t, f.run(["replay", "check", "r.json", file, ...BOTH]));
+  const lacks = /stripped of its plan and texts[\s\S]*use the whole bundle/;
+  fails(t, f.run(["replay", "record", "s.psn", ...BOTH, "--kernels", "-o", "k.json"]), 1, lacks);
+  works(t, f.run(["replay", "record", "m.psn", ...BOTH, "--kernels", "-o", "k.json"]));
+  fails(t, f.run(["replay", "check", "k.json", "s.psn", ...BOTH]), 1, lacks);
+});
+
 test("without --kernels a receipt has no steps, and still checks", (t) => {
   const f = folder(t);
   f.write("m.psn", bundle);

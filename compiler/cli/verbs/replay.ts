@@ -93,6 +93,7 @@ const checkVerb: Leaf = {
     const options = command.opts<VariantOptions & { readonly input?: readonly string[] }>();
     const [
       { readBytes },
+      { openBundle },
       { openModel },
       { openView },
       { chooseEntry, readInputs },
@@ -101,6 +102,7 @@ const checkVerb: Leaf = {
       { firstDifference },
     ] = await Promise.all([
       import("../io/files.js"),
+      import("../../../codegen/bundle/read.js"),
       import("../open-model.js"),
       import("../open-view.js"),
       import("../feeds.js"),
@@ -111,15 +113,16 @@ const checkVerb: Leaf = {
     const old = parseReceipt(new TextDecoder().decode(readBytes(receiptPath, "receipt")), receiptPath);
     const wanted = parseVariant({ tier: old.tier, ...options });
     // Another plan may have other inputs and other tiers: say so before judging what was given.
-    const view = openView(path);
-    if (view.digest !== old.plan)
-      return finish(cx, firstDifference(old, { ...old, plan: view.digest }), old.host, null);
+    const { digest } = openBundle(readBytes(path, "bundle"));
+    if (digest !== old.plan) return finish(cx, firstDifference(old, { ...old, plan: digest }), old.host, null);
+    // A stripped bundle has no plan; only steps need it.
+    const plan = old.steps === null ? null : openView(path).plan;
     const model = await openModel(path, wanted);
     if (!model.entries.some((e) => e.name === old.entry))
       throw usage(`the receipt is of entry "${old.entry}", which the bundle lacks`);
     const entry = chooseEntry(model, old.entry);
     const inputs = await readInputs(options.input ?? [], entry);
-    const now = record(model, entry.name, inputs, old.steps === null ? null : view.plan);
+    const now = record(model, entry.name, inputs, plan);
     return finish(cx, firstDifference(old, now), old.host, now.host);
   },
 };

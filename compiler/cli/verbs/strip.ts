@@ -9,7 +9,7 @@ import type { Leaf } from "../verb.js";
 export const stripVerb: Leaf = {
   name: "strip",
   summary: "leave out of a bundle what only tools read: it runs as before, under the same plan digest",
-  examples: [["psionic strip model.psn -o model.min.psn", "keep model.psn: inspect, diff and replay need it"]],
+  examples: [["psionic strip model.psn -o model.min.psn", "keep model.psn: inspect, diff and types need it"]],
   declare(command: Command): void {
     command
       .argument("<model.psn>", "the bundle")
