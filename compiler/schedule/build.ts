@@ -68,8 +68,9 @@ export function schedule(
     const nodes: Node[] = [];
     const inputs: Value[] = [];
     const seen = new Set<Node>();
+    const views = group?.pooling?.views ?? [];
     const visit = (v: Value): void => {
-      if (!outputs.includes(v) && inMemory(v, fusion, iterations)) {
+      if (!outputs.includes(v) && !views.includes(v) && inMemory(v, fusion, iterations)) {
         if (!inputs.includes(v)) inputs.push(v);
         return;
       }

@@ -22,6 +22,8 @@ export interface Pooling {
   readonly kind: "max" | "min";
   /** What the windows are cut from: the image without its pad, unless that is in memory. */
   readonly from: Value;
+  /** What lies between: the windows, and those that are left. Not read, even where something else wants them in memory. */
+  readonly views: readonly Value[];
   /** In the order of the axes. */
   readonly windows: readonly WindowAxis[];
   /** Results along each axis of `from`. */
@@ -68,6 +70,7 @@ export function poolingOf(node: NodeOf<"reduce">, inMemory: readonly Value[] = [
   }
   windows.sort((a, b) => a.axis - b.axis);
   const counts = reduced.type.shape.slice(0, rank);
+  const views = [reduced, cut];
   const pad = padded.node;
   const [from, value] = pad.inputs;
   const isOutside =
@@ -76,8 +79,10 @@ export function poolingOf(node: NodeOf<"reduce">, inMemory: readonly Value[] = [
     isEmptyResult(value, kind) &&
     pad.attrs.interior.every((n) => n === 0) &&
     pad.attrs.low.every((n, axis) => (n === 0 && pad.attrs.high[axis] === 0) || windows.some((w) => w.axis === axis));
-  if (!isOutside || from === undefined || inMemory.includes(padded)) return { kind, from: padded, windows, counts };
-  return { kind, from, windows: windows.map((w) => ({ ...w, low: pad.attrs.low[w.axis] ?? 0 })), counts };
+  if (!isOutside || from === undefined || inMemory.includes(padded))
+    return { kind, from: padded, views, windows, counts };
+  const padding = windows.map((w) => ({ ...w, low: pad.attrs.low[w.axis] ?? 0 }));
+  return { kind, from, views, windows: padding, counts };
 }
 
 /** Whether nothing but pools reads a pad, through windows. `isPool`: whether a reduction is computed as a pool. */

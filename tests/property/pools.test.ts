@@ -1,6 +1,6 @@
 // Greatest and least of windows, against the reference bit for bit: one to three axes, channels in second place and last,
 // strides, dilations and pads, windows left out at the end, known and symbolic sizes, floats with zeros of both signs and NaN
-// of both signs, and integers. Pads that only pools read, and such as something else reads too.
+// of both signs, and integers. Pads and windows that only pools read, and such as something else reads too.
 
 import test from "ava";
 import fc from "fast-check";
@@ -35,6 +35,7 @@ interface Case {
   /** What the pool is of, and what follows it. */
   readonly around: "nothing" | "before" | "behind" | "wide";
   readonly padIsRead: boolean;
+  readonly windowsAreRead: boolean;
 }
 
 const axis: fc.Arbitrary<Axis> = fc
@@ -75,6 +76,7 @@ const pool: fc.Arbitrary<Case> = fc.record({
   cut: fc.boolean(),
   around: fc.constantFrom("nothing", "before", "behind", "wide"),
   padIsRead: fc.boolean(),
+  windowsAreRead: fc.constantFrom(false, false, true),
 });
 
 /** NaN with its sign bit set: what an x86-64 machine makes of 0 / 0. */
@@ -152,8 +154,13 @@ function build(b: Builder, name: string, c: Case, random: () => number): Made {
   // 64 bits have no vectors.
   if (c.around === "wide" && !isFloat(dtype))
     return { x, y: ir.cast(b, y, "i64"), feed: sample(dtype, arranged(sizes, channels), random, kind === "sum") };
-  const out = c.padIsRead ? ir.concat(b, [ir.flatten(b, after), ir.flatten(b, padded)], 0) : after;
-  return { x, y: out, feed: sample(dtype, arranged(sizes, channels), random, kind === "sum") };
+  const read = [...(c.padIsRead ? [padded] : []), ...(c.windowsAreRead ? [windows] : [])];
+  const all = [after, ...read].map((v) => ir.flatten(b, v));
+  return {
+    x,
+    y: read.length === 0 ? after : ir.concat(b, all, 0),
+    feed: sample(dtype, arranged(sizes, channels), random, kind === "sum"),
+  };
 }
 
 test("pools are what the reference says", (t) =>

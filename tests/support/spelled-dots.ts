@@ -4,6 +4,7 @@
 import binaryen from "binaryen";
 import { openBundle } from "../../codegen/bundle/read.js";
 import { Model } from "../../runtime-shim/model.js";
+import { openWidening } from "../../runtime-shim/widen.js";
 
 const RELAXED = "i32x4.relaxed_dot_i8x16_i7x16_add_s";
 const UNSIGNED = `
@@ -41,7 +42,10 @@ export async function modelsOf(bundle: Uint8Array): Promise<{ readonly features:
     manifest.modules.map(async ({ tier, features }, i) => {
       const pages = manifest.memory.bytes / 65536;
       const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-      new Uint8Array(memory.buffer).set(weights, manifest.memory.weights.offset);
+      const region = manifest.memory.weights;
+      const place = openWidening(new Uint8Array(memory.buffer, region.offset, region.bytes), region, manifest.widened);
+      place.place.set(weights);
+      place.arrived(weights.length);
       const module = await WebAssembly.compile(spelledOut(opened.blob("module", i) ?? new Uint8Array()));
       const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
       const variant = { tier, threads: 1, features, fallback: "" };
